@@ -1,0 +1,87 @@
+"""One timer wheel per worker: cheap arming and disarming of the many long time-outs that never fire.
+
+Tick 10 ms.  A timer never fires early: it is checked against the clock before it runs, because the loop may round its
+own timers down.  Waits under a second may use `loop.call_later` instead where its price does not matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+TICK_S = 0.01
+
+
+class Timer:
+    """A pending call; `cancel()` takes it back.  `due_s` is on the wheel's clock."""
+
+    __slots__ = ("_bucket", "callback", "due_s")
+
+    def __init__(self, callback: Callable[[], None], due_s: float, bucket: dict[Timer, None]) -> None:
+        self.callback = callback
+        self.due_s = due_s
+        self._bucket = bucket
+
+    def cancel(self) -> None:
+        """Take the timer back; a timer that has fired or is cancelled already is left alone."""
+        self._bucket.pop(self, None)
+
+
+class TimerWheel:
+    """Timers in buckets of one tick each; buckets exist only while they hold something.
+
+    `clock` returns monotonic seconds.  The wheel asks the loop for a single wake-up at its earliest bucket.
+    """
+
+    __slots__ = ("_buckets", "_clock", "_handle", "_loop", "_next_tick")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float]) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._buckets: dict[int, dict[Timer, None]] = {}
+        self._handle: asyncio.TimerHandle | None = None
+        self._next_tick = 0
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
+        """Run `callback` once, not before `delay_s` seconds from now and at most about a tick later."""
+        return self.call_at(self._clock() + delay_s, callback)
+
+    def call_at(self, due_s: float, callback: Callable[[], None]) -> Timer:
+        """Run `callback` once at the clock's `due_s`."""
+        tick = int(due_s / TICK_S) + 1
+        bucket = self._buckets.get(tick)
+        if bucket is None:
+            bucket = self._buckets[tick] = {}
+            if self._handle is None or tick < self._next_tick:
+                self._arm(tick)
+        timer = Timer(callback, due_s, bucket)
+        bucket[timer] = None
+        return timer
+
+    def _arm(self, tick: int) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._next_tick = tick
+        self._handle = self._loop.call_later(max(0.0, tick * TICK_S - self._clock()), self._fire)
+
+    def _fire(self) -> None:
+        self._handle = None
+        now = self._clock()
+        current = int(now / TICK_S)
+        for tick in sorted([tick for tick in self._buckets if tick <= current]):
+            bucket = self._buckets.pop(tick)
+            while bucket:
+                timer, _ = bucket.popitem()
+                timer.callback()
+        live = [tick for tick, bucket in self._buckets.items() if bucket]
+        for tick in [tick for tick, bucket in self._buckets.items() if not bucket]:
+            del self._buckets[tick]
+        if live:
+            self._arm(min(live))
+
+    def stop(self) -> None:
+        """Forget every timer."""
+        self._buckets.clear()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
