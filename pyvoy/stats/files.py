@@ -1,0 +1,50 @@
+"""Store files: made by the supervisor before it forks, inherited by every process, mapped by the one that writes.
+
+Readers use pread and never map: reading a hole of a mapped file would allocate the page, and a file that is emptied
+after its process died must not pull pages away under a reader.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+from pyvoy.stats.layout import HEADER_BYTES, Layout
+
+
+class StoreFile:
+    """A sparse file in memory; `fd` is None for the plain memory variant."""
+
+    __slots__ = ("fd", "layout", "_memory")
+
+    def __init__(self, layout: Layout, fd: int | None) -> None:
+        self.layout = layout
+        self.fd = fd
+        self._memory = mmap.mmap(-1, layout.size_bytes) if fd is None else None
+
+    @classmethod
+    def create(cls, name: str, layout: Layout = Layout()) -> StoreFile:
+        """A file that lives as long as a process holds it; `name` is seen in /proc only."""
+        fd = os.memfd_create(name, os.MFD_CLOEXEC)
+        os.ftruncate(fd, layout.size_bytes)
+        return cls(layout, fd)
+
+    @classmethod
+    def in_memory(cls, layout: Layout) -> StoreFile:
+        """No file: for one process."""
+        return cls(layout, None)
+
+    def map_for_writing(self) -> tuple[memoryview, memoryview, memoryview]:
+        """Cells, header words and name area of the whole file, for its one writer."""
+        memory = self._memory if self.fd is None else mmap.mmap(self.fd, self.layout.size_bytes)
+        assert memory is not None
+        view = memoryview(memory)
+        cells = view[self.layout.cells_offset_bytes :].cast("q")
+        return cells, view[:HEADER_BYTES].cast("q"), view[HEADER_BYTES : self.layout.cells_offset_bytes]
+
+    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Bytes as they are now."""
+        if self.fd is None:
+            assert self._memory is not None
+            return self._memory[offset_bytes : offset_bytes + length_bytes]
+        return os.pread(self.fd, length_bytes, offset_bytes)
