@@ -65,7 +65,7 @@ class Support:
 class Registry:
     """Extensions by category and the support table.  Filled at import, frozen before the first listener opens."""
 
-    __slots__ = ("_by_type", "_by_route_type", "_by_name", "_supports", "_frozen")
+    __slots__ = ("_by_name", "_by_route_type", "_by_type", "_frozen", "_supports")
 
     def __init__(self) -> None:
         self._by_type: dict[tuple[str, str], Extension] = {}

@@ -1,0 +1,113 @@
+"""From a message that names an extension to the plan its factory builds.
+
+Resolves by type URL as Envoy does (a name alone is not enough), unpacks the Any or TypedStruct and hands the inner
+message with the context of its place to the factory.  What it does not do: decide what is done with the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyvoy.config import registry
+from pyvoy.config.context import Built, Context
+from pyvoy.config.message_types import TypeNotFoundError, unpack
+from pyvoy.config.problems import nearest_name
+
+FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
+TYPED_STRUCTS = ("xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct")
+EMPTY = "google.protobuf.Empty"
+
+
+@dataclass(slots=True, frozen=True)
+class RouteConfig:
+    """What a route says of one filter: its per-route plan (`built`), or that the filter is off (or on) here.
+
+    `disabled` is None when the route does not say."""
+
+    built: Built | None
+    disabled: bool | None = None
+
+
+def build(context: Context, category: str, message: Any) -> Built | None:
+    """The plan for a message with `typed_config`; None after a problem or when it is optional and unknown."""
+    optional = bool(getattr(message, "is_optional", False))
+    config = message.typed_config
+    if not config.type_url:
+        context.error("", f"{message.name!r} needs a typed_config that names its type")
+        return None
+    name = _type_of(config)
+    found = registry.lookup(category, name)
+    if found is None:
+        if not optional:
+            context.error("typed_config", f"no {_words(category)} of type {name!r}", nearest_type(category, name))
+        return None
+    inner = _unpack(config, found.type_url, context)
+    if inner is None:
+        return None
+    return Built(found, found.factory.build(inner, context.at("typed_config")))
+
+
+def build_route_map(context: Context, category: str, configs: Mapping[str, Any], field: str) -> dict[str, RouteConfig]:
+    """A `typed_per_filter_config` map as per-route plans by filter name."""
+    plans = {}
+    for name, config in sorted(configs.items()):
+        plan = build_route(context.at(field, name), category, config)
+        if plan is not None:
+            plans[name] = plan
+    return plans
+
+
+def build_route(context: Context, category: str, config: Any) -> RouteConfig | None:
+    """One value of a `typed_per_filter_config` map: a filter's own type, or a FilterConfig around it."""
+    optional = False
+    disabled: bool | None = None
+    if registry.type_name_of(config.type_url) == FILTER_CONFIG:
+        wrapper = _unpack(config, FILTER_CONFIG, context)
+        if wrapper is None:
+            return None
+        optional = wrapper.is_optional
+        disabled = wrapper.disabled
+        context = context.at("config")
+        if disabled or not wrapper.HasField("config") or _type_of(wrapper.config) == EMPTY:
+            return RouteConfig(None, disabled)
+        config = wrapper.config
+    name = _type_of(config)
+    found = registry.lookup_route(category, name)
+    if found is None:
+        if not optional:
+            nearest = nearest_type(category, name, route=True)
+            context.error("", f"no {_words(category)} takes per-route configuration of type {name!r}", nearest)
+        return None
+    inner = _unpack(config, name, context)
+    if inner is None:
+        return None
+    return RouteConfig(Built(found, found.factory.build_route(inner, context)), disabled)
+
+
+def nearest_type(category: str, type_name: str, *, route: bool = False) -> str:
+    """The supported type of this category that is most like `type_name`, or "" when none is near."""
+    known = [(item.route_type_url if route else item.type_url) for item in registry.REGISTRY.extensions(category)]
+    return nearest_name(type_name, [name for name in known if name])
+
+
+def _words(category: str) -> str:
+    return category.replace("_", " ")
+
+
+def _type_of(config: Any) -> str:
+    """The type inside an Any.  The loader turns a TypedStruct into the type it names; one that is left names a type
+    that nobody knows."""
+    name = registry.type_name_of(config.type_url)
+    if name in TYPED_STRUCTS:
+        name = registry.type_name_of(unpack(config, name).type_url)
+    return name
+
+
+def _unpack(config: Any, type_name: str, context: Context) -> Any:
+    try:
+        return unpack(config, type_name)
+    except (TypeNotFoundError, ValueError) as error:
+        context.error("typed_config", str(error))
+        return None
