@@ -1,8 +1,8 @@
 """Response flags, response code details and reset reasons: the one place that spells them.
 
 Filters, pools and the connection manager name what happened by these constants; access logs, traces and the admin page
-print them.  Source of names, texts and order: Envoy's CoreResponseFlag, ResponseCodeDetailValues, LocalCloseReasonValues
-and the HTTP/1 codec's detail strings (1.40).
+print them.  Source of names, texts and order: Envoy's CoreResponseFlag, ResponseCodeDetailValues,
+LocalCloseReasonValues and the HTTP/1 codec's detail strings (1.40).
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ FLAG_NAMES: Final[tuple[tuple[int, str, str], ...]] = (
     (Flag.DOWNSTREAM_REMOTE_RESET, "DR", "DownstreamRemoteReset"),
     (Flag.UNCONDITIONAL_DROP_OVERLOAD, "UDO", "UnconditionalDropOverload"),
 )
-"""(bit, short name, long name) in the order of the log.  Envoy logs flags in the order they were set; with a bit set that
-is this fixed order, which differs only where nobody looks: the retry limit is noticed before the failure that hits it."""
+"""(bit, short name, long name) in the order of the log.  Envoy logs flags in the order they were set; a bit set has this
+fixed order instead, in which the retry limit comes first, because it is noticed before the failure that hits it."""
 
 FLAGS_BY_SHORT_NAME: Final[dict[str, int]] = {short: bit for bit, short, _ in FLAG_NAMES}
 
@@ -150,7 +150,6 @@ HTTP1_TRAILERS_TOO_LARGE: Final = "http1.trailers_too_large"
 HTTP1_TRANSFER_ENCODING_NOT_ALLOWED: Final = "http1.transfer_encoding_not_allowed"
 HTTP1_CONTENT_LENGTH_NOT_ALLOWED: Final = "http1.content_length_not_allowed"
 HTTP1_CONTENT_LENGTH_AND_CHUNKED: Final = "http1.content_length_and_chunked_not_allowed"
-HTTP1_CHUNKED_CONTENT_LENGTH: Final = "http1.content_length_and_chunked_not_allowed"
 HTTP1_INVALID_CHARACTERS: Final = "http1.invalid_characters"
 HTTP1_CONNECTION_HEADER_REJECTED: Final = "http1.connection_header_rejected"
 HTTP1_INVALID_TRANSFER_ENCODING: Final = "http1.invalid_transfer_encoding"
@@ -173,7 +172,7 @@ HEALTH_CHECK_CLUSTER_HEALTHY: Final = "health_check_ok_cluster_healthy"
 HEALTH_CHECK_CLUSTER_UNHEALTHY: Final = "health_check_failed_cluster_unhealthy"
 RBAC_DENIED_PREFIX: Final = "rbac_access_denied_matched_policy"
 
-# --- %CONNECTION_TERMINATION_DETAILS% and local close reasons ----------------------------------------------------------
+# --- %CONNECTION_TERMINATION_DETAILS% and local close reasons -----------------------------------------------------
 CLOSE_DEFERRED_ON_DRAINED_CONNECTION: Final = "deferred_close_on_drained_connection"
 CLOSE_IDLE_TIMEOUT: Final = "on_idle_timeout"
 CLOSE_FOR_CONNECT: Final = "close_for_connect_request_or_tcp_tunneling"
