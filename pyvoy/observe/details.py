@@ -78,7 +78,7 @@ FLAG_NAMES: Final[tuple[tuple[int, str, str], ...]] = (
     (Flag.DOWNSTREAM_REMOTE_RESET, "DR", "DownstreamRemoteReset"),
     (Flag.UNCONDITIONAL_DROP_OVERLOAD, "UDO", "UnconditionalDropOverload"),
 )
-"""(bit, short name, long name) in the order of the log.  Envoy logs flags in the order they were set; a bit set has this
+"""(bit, short name, long name) in log order.  Envoy logs flags in the order they were set; a bit set has this
 fixed order instead, in which the retry limit comes first, because it is noticed before the failure that hits it."""
 
 FLAGS_BY_SHORT_NAME: Final[dict[str, int]] = {short: bit for bit, short, _ in FLAG_NAMES}
