@@ -15,6 +15,7 @@ from enum import IntEnum
 from typing import Generic, TypeVar
 
 from pyvoy.network.address import Address
+from pyvoy.observe.stream_info import ConnectionInfo
 
 Chain = TypeVar("Chain")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -45,22 +46,6 @@ class ChainMatch:
     source_prefix_ranges: tuple[Network, ...] = ()
     source_ports: tuple[int, ...] = ()
     json: str = "{}"
-
-
-@dataclass(slots=True, frozen=True)
-class ConnectionFacts:
-    """What a connection offers to match on.
-
-    `local` is the (restored) destination, `direct_remote` the physical peer, `remote` the (possibly rewritten) source;
-    `server_name` is lower-case, "" when unknown; `transport_protocol` is "tls" or "raw_buffer".
-    """
-
-    local: Address
-    remote: Address
-    direct_remote: Address
-    server_name: str = ""
-    transport_protocol: str = "raw_buffer"
-    application_protocols: Sequence[str] = ()
 
 
 class PrefixTable(Generic[Chain]):
@@ -115,20 +100,20 @@ class _Sources(Generic[Chain]):
     def __init__(self) -> None:
         self.by_type: dict[SourceType, PrefixTable[dict[int, Chain]]] = {}
 
-    def find(self, facts: ConnectionFacts) -> Chain | None:
-        networks = self._networks(facts)
+    def find(self, info: ConnectionInfo) -> Chain | None:
+        networks = self._networks(info)
         if networks is None:
             return None
-        ports = networks.find(facts.remote)
+        ports = networks.find(info.remote)
         if ports is None:
             return None
-        chain = ports.get(facts.remote.port)
+        chain = ports.get(info.remote.port)
         return chain if chain is not None else ports.get(0)
 
-    def _networks(self, facts: ConnectionFacts) -> PrefixTable[dict[int, Chain]] | None:
+    def _networks(self, info: ConnectionInfo) -> PrefixTable[dict[int, Chain]] | None:
         by_type = self.by_type
         if len(by_type) > 1 or SourceType.ANY not in by_type:
-            kind = SourceType.SAME_IP_OR_LOOPBACK if is_same_ip_or_loopback(facts) else SourceType.EXTERNAL
+            kind = SourceType.SAME_IP_OR_LOOPBACK if is_same_ip_or_loopback(info) else SourceType.EXTERNAL
             if kind in by_type:
                 return by_type[kind]
         return by_type.get(SourceType.ANY)
@@ -148,15 +133,19 @@ class ChainTable(Generic[Chain]):
         self.only: Chain | None = None
         self._by_port: dict[int, PrefixTable[_Names[Chain]]] = {}
 
-    def find(self, facts: ConnectionFacts) -> Chain | None:
-        """The chain of a connection, the default chain, or None (close, `no_filter_chain_match`)."""
-        networks = self._by_port.get(facts.local.port)
+    def find(self, info: ConnectionInfo) -> Chain | None:
+        """The chain of a connection, the default chain, or None (close, `no_filter_chain_match`).
+
+        Reads the addresses of `info`, its `requested_server_name` (lower-case), `transport_protocol` ("" counts as
+        "raw_buffer") and `application_protocols`.
+        """
+        networks = self._by_port.get(info.local.port)
         if networks is None:
             networks = self._by_port.get(0)
         if networks is None:
             return self.default
-        names = networks.find(facts.local)
-        chain = None if names is None else _find_by_name(names, facts)
+        names = networks.find(info.local)
+        chain = None if names is None else _find_by_name(names, info)
         return self.default if chain is None else chain
 
     def add(self, match: ChainMatch, chain: Chain) -> bool:
@@ -188,8 +177,8 @@ def _protocol_leaves(names: _Names[Chain], name: str, match: ChainMatch) -> Iter
             yield direct.setdefault(network, _Sources)
 
 
-def _find_by_name(names: _Names[Chain], facts: ConnectionFacts) -> Chain | None:
-    name = facts.server_name
+def _find_by_name(names: _Names[Chain], info: ConnectionInfo) -> Chain | None:
+    name = info.requested_server_name
     by_transport = names.get(name)
     dot = name.find(".", 1)
     while by_transport is None and 0 < dot < len(name) - 1:
@@ -199,26 +188,26 @@ def _find_by_name(names: _Names[Chain], facts: ConnectionFacts) -> Chain | None:
         by_transport = names.get("")
     if by_transport is None:
         return None
-    protocols = by_transport.get(facts.transport_protocol)
+    protocols = by_transport.get(info.transport_protocol or "raw_buffer")
     if protocols is None:
         protocols = by_transport.get("")
-    return None if protocols is None else _find_by_protocol(protocols, facts)
+    return None if protocols is None else _find_by_protocol(protocols, info)
 
 
-def _find_by_protocol(protocols: _Protocols[Chain], facts: ConnectionFacts) -> Chain | None:
-    direct = next((protocols[offered] for offered in facts.application_protocols if offered in protocols), None)
+def _find_by_protocol(protocols: _Protocols[Chain], info: ConnectionInfo) -> Chain | None:
+    direct = next((protocols[offered] for offered in info.application_protocols if offered in protocols), None)
     if direct is None:
         direct = protocols.get("")
     if direct is None:
         return None
-    sources = direct.find(facts.direct_remote)
-    return None if sources is None else sources.find(facts)
+    sources = direct.find(info.direct_remote)
+    return None if sources is None else sources.find(info)
 
 
-def is_same_ip_or_loopback(facts: ConnectionFacts) -> bool:
+def is_same_ip_or_loopback(info: ConnectionInfo) -> bool:
     """SAME_IP_OR_LOOPBACK: a pipe, exactly 127.0.0.1 or ::1 (not all of 127/8, as in Envoy), or both ends one IP."""
-    remote = facts.remote
-    return remote.is_pipe or remote.ip in ("127.0.0.1", "::1") or remote.ip == facts.local.ip
+    remote = info.remote
+    return remote.is_pipe or remote.ip in ("127.0.0.1", "::1") or remote.ip == info.local.ip
 
 
 def build_chain_table(

@@ -17,6 +17,7 @@ from pyvoy.network.tls.client_hello import (
     EXTENSION_SIGNATURE_ALGORITHMS,
     EXTENSION_SUPPORTED_GROUPS,
     ClientHello,
+    numbers_of,
 )
 
 GREASE = frozenset(0x0A0A + 0x1010 * step for step in range(16))
@@ -32,7 +33,7 @@ def ja3_text(hello: ClientHello) -> str:
         str(hello.version),
         _decimal(number for number in hello.cipher_suites if number not in GREASE),
         _decimal(kind for kind, _ in hello.extensions if kind not in GREASE),
-        _decimal(groups[at] << 8 | groups[at + 1] for at in range(0, len(groups) - 1, 2)),
+        _decimal(numbers_of(groups)),
         _decimal(formats),
     ))
 
@@ -96,5 +97,5 @@ def _ja4_extensions(hello: ClientHello, kinds: list[int]) -> str:
     if not counted:
         return ""
     body = (hello.extension(EXTENSION_SIGNATURE_ALGORITHMS) or b"")[2:]
-    algorithms = _hex(body[at] << 8 | body[at + 1] for at in range(0, len(body) - 1, 2))
+    algorithms = _hex(numbers_of(body))
     return f"{_hex(counted)}_{algorithms}" if algorithms else _hex(counted)
