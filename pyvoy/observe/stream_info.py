@@ -96,6 +96,8 @@ class StreamInfo:
     last_downstream_tx_s: float | None = None
     end_s: float | None = None
 
+    route_random: int | None = None
+    """The stream's random number for route fractions and cluster weights; drawn on first need, then kept."""
     route_metadata: Any = None
     """Metadata of the chosen route: {namespace: {key: value}}."""
     cluster_metadata: Any = None

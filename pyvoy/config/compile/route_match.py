@@ -1,0 +1,103 @@
+"""RouteMatch -> the tests an Entry of the route finder needs: path test, literal, condition.
+
+Source of behaviour: Envoy's RouteEntryImplBase constructor and its path classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyvoy.config.context import Context
+from pyvoy.config.registry import supports
+from pyvoy.http.routing import match as tests
+from pyvoy.http.routing.match import Condition, Kind, PathTest
+from pyvoy.http.routing.query import query_condition
+
+supports(
+    "envoy.config.route.v3.RouteMatch",
+    "prefix path safe_regex connect_matcher path_separated_prefix case_sensitive runtime_fraction headers "
+    "query_parameters grpc",
+)
+supports("envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions")
+supports("envoy.config.route.v3.RouteMatch.ConnectMatcher")
+supports("envoy.config.route.v3.QueryParameterMatcher", "name string_match present_match")
+
+_DENOMINATORS = (100, 10_000, 1_000_000)
+
+
+@dataclass(slots=True, frozen=True)
+class PathMatch:
+    """How a route looks at the path.  `matched` is the text that `prefix_rewrite` replaces (None: the whole path)."""
+
+    kind: Kind
+    test: PathTest
+    literal: bytes = b""
+    matched: bytes | None = None
+
+
+def path_match(message: Any, context: Context, *, ignore_parameters: bool) -> PathMatch:
+    """The path specifier of a RouteMatch."""
+    case_sensitive = context.wrapped(message, "case_sensitive", True)
+    found = _path_match(message, context, case_sensitive)
+    if not ignore_parameters or found.kind == "connect":
+        return found
+    return PathMatch("other", tests.without_parameters(found.test), found.literal, found.matched)
+
+
+def conditions(message: Any, context: Context) -> Condition | None:
+    """Everything of a RouteMatch that is not the path, cheapest first; None when there is nothing."""
+    found: list[Condition] = []
+    if message.HasField("runtime_fraction"):
+        found.append(_fraction(message.runtime_fraction, context))
+    if message.HasField("grpc"):
+        found.append(tests.is_grpc)
+    if message.headers:
+        matches = context.header_matchers(message, "headers")
+        found.append(lambda stream, _values: matches(stream.request_headers))
+    if message.query_parameters:
+        found.append(_query(message, context))
+    if message.WhichOneof("path_specifier") == "connect_matcher":
+        found.insert(0, tests.is_connect)
+    return tests.all_of(found)
+
+
+def _path_match(message: Any, context: Context, case_sensitive: bool) -> PathMatch:
+    which = message.WhichOneof("path_specifier")
+    if which == "prefix":
+        literal = message.prefix.encode()
+        kind: Kind = "prefix" if case_sensitive else "other"
+        return PathMatch(kind, tests.prefix_test(literal, case_sensitive=case_sensitive), literal, literal)
+    if which == "path":
+        literal = message.path.encode()
+        kind = "path" if case_sensitive else "other"
+        return PathMatch(kind, tests.exact_test(literal, case_sensitive=case_sensitive), literal, literal)
+    if which == "path_separated_prefix":
+        literal = message.path_separated_prefix.encode()
+        test = tests.separated_prefix_test(literal, case_sensitive=case_sensitive)
+        return PathMatch("other", test, literal, literal)
+    if which == "safe_regex":
+        return PathMatch("other", context.regex(message, "safe_regex"))
+    if which == "connect_matcher":
+        return PathMatch("connect", tests.any_path)
+    if which is None:
+        context.error("", "Invalid route config: a path specifier is required")
+    return PathMatch("other", tests.any_path)
+
+
+def _fraction(message: Any, context: Context) -> Condition:
+    default = message.default_value
+    denominator = _DENOMINATORS[default.denominator]
+    numerator, denominator = context.runtime.fraction(message.runtime_key, default.numerator, denominator)
+    return tests.fraction_condition(numerator, denominator)
+
+
+def _query(message: Any, context: Context) -> Condition:
+    rows = []
+    for index, matcher in enumerate(message.query_parameters):
+        place = context.at("query_parameters", index)
+        which = matcher.WhichOneof("query_parameter_match_specifier")
+        test = place.string_matcher(matcher, "string_match") if which == "string_match" else None
+        present = matcher.present_match if which == "present_match" else None
+        rows.append((matcher.name.encode(), test, present))
+    return query_condition(rows)

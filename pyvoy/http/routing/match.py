@@ -1,0 +1,209 @@
+"""Which route of a virtual host answers a request: tests of the path, then the other conditions; first match wins.
+
+`route_finder` picks the cheapest strategy at load: one catch-all route, a table of plain prefixes and paths, or a list
+of entries.  Path tests see the path without query and fragment, as Envoy's path matchers do.
+Source of behaviour: Envoy's RouteEntryImplBase::matchRoute and its path classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pyvoy.http.routing.hosts import Finder
+from pyvoy.http.routing.table import Route
+
+PathTest = Callable[[bytes], bool]
+Condition = Callable[[Any, dict[bytes, bytes]], bool]
+Picker = Callable[[Any, dict[bytes, bytes]], Route | None]
+Kind = Literal["prefix", "path", "other", "connect"]
+
+
+@dataclass(slots=True, frozen=True)
+class Entry:
+    """One route to try.  `literal` is the text of a case-sensitive prefix or path (`kind`); `test` always works.
+
+    `pick` chooses the final route (weighted clusters); without it `route` is final.  A "connect" entry also takes
+    requests without a path."""
+
+    kind: Kind
+    test: PathTest
+    route: Route
+    literal: bytes = b""
+    condition: Condition | None = None
+    pick: Picker | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Decided by comparing the path with the literal, nothing else."""
+        return self.kind in ("prefix", "path") and self.condition is None and self.pick is None
+
+
+def bare_path(path: bytes) -> bytes:
+    """The path without query and fragment."""
+    if b"?" in path:
+        path = path[: path.index(b"?")]
+    if b"#" in path:
+        path = path[: path.index(b"#")]
+    return path
+
+
+def stream_random(stream: Any) -> int:
+    """The stream's random number for fractions and weights: drawn once, so that a second look-up decides alike."""
+    info = stream.info
+    value: int | None = info.route_random
+    if value is None:
+        value = info.route_random = stream.services.random.getrandbits(64)
+    return value
+
+
+# --- path tests
+
+
+def prefix_test(prefix: bytes, *, case_sensitive: bool = True) -> PathTest:
+    if case_sensitive:
+        return lambda path: path.startswith(prefix)
+    lower = prefix.lower()
+    return lambda path: path.lower().startswith(lower)
+
+
+def exact_test(wanted: bytes, *, case_sensitive: bool = True) -> PathTest:
+    if case_sensitive:
+        return lambda path: path == wanted
+    lower = wanted.lower()
+    return lambda path: path.lower() == lower
+
+
+def separated_prefix_test(prefix: bytes, *, case_sensitive: bool = True) -> PathTest:
+    """`prefix` itself, or followed by a slash."""
+    size = len(prefix)
+    begins = prefix_test(prefix, case_sensitive=case_sensitive)
+    return lambda path: begins(path) and (len(path) == size or path[size] == 0x2F)
+
+
+def without_parameters(test: PathTest) -> PathTest:
+    """The test on what stands before the first ";" (`ignore_path_parameters_in_path_matching`)."""
+    return lambda path: test(path[: path.index(b";")] if b";" in path else path)
+
+
+def any_path(_path: bytes) -> bool:
+    return True
+
+
+# --- conditions
+
+
+def all_of(conditions: Sequence[Condition]) -> Condition | None:
+    """All conditions in order; None for none."""
+    if not conditions:
+        return None
+    if len(conditions) == 1:
+        return conditions[0]
+    wanted = tuple(conditions)
+
+    def check(stream: Any, values: dict[bytes, bytes]) -> bool:
+        for condition in wanted:  # noqa: SIM110  (cheaper than all() over a generator)
+            if not condition(stream, values):
+                return False
+        return True
+
+    return check
+
+
+def is_connect(_stream: Any, values: dict[bytes, bytes]) -> bool:
+    """CONNECT, or a CONNECT-UDP upgrade."""
+    return values.get(b":method") == b"CONNECT" or (
+        values.get(b":method") == b"GET" and values.get(b"upgrade", b"").lower() == b"connect-udp"
+    )
+
+
+def is_grpc(_stream: Any, values: dict[bytes, bytes]) -> bool:
+    """content-type is application/grpc or begins with application/grpc+ (Envoy's hasGrpcContentType)."""
+    content_type = values.get(b"content-type")
+    return content_type is not None and (
+        content_type == b"application/grpc" or content_type.startswith(b"application/grpc+")
+    )
+
+
+def fraction_condition(numerator: int, denominator: int) -> Condition:
+    """True for a share of all streams, by the stream's random number."""
+    if numerator >= denominator:
+        return lambda _stream, _values: True
+    return lambda stream, _values: stream_random(stream) % denominator < numerator
+
+
+# --- finders
+
+
+def route_finder(entries: Sequence[Entry]) -> Finder:
+    """The cheapest finder for these routes, in order."""
+    if len(entries) == 1 and entries[0].plain and entries[0].kind == "prefix":
+        return _one_prefix(entries[0])
+    if all(entry.plain for entry in entries):
+        return _literals(entries)
+    return _general(entries)
+
+
+def _one_prefix(entry: Entry) -> Finder:
+    prefix, route = entry.literal, entry.route
+    if b"?" not in prefix and b"#" not in prefix:
+
+        def find(_stream: Any, values: dict[bytes, bytes]) -> Route | None:
+            path = values.get(b":path")
+            return route if path is not None and path.startswith(prefix) else None
+
+        return find
+    return lambda _stream, _values: None  # a path without query never begins so
+
+
+def _literals(entries: Sequence[Entry]) -> Finder:
+    exact: dict[bytes, tuple[int, Route]] = {}
+    prefixes: list[tuple[bytes, int, Route]] = []
+    for index, entry in enumerate(entries):
+        if entry.kind == "path":
+            exact.setdefault(entry.literal, (index, entry.route))
+        elif b"?" not in entry.literal and b"#" not in entry.literal:
+            prefixes.append((entry.literal, index, entry.route))
+    ordered = tuple(prefixes)
+
+    def find(_stream: Any, values: dict[bytes, bytes]) -> Route | None:
+        path = values.get(b":path")
+        if path is None:
+            return None
+        hit = exact.get(bare_path(path))
+        if hit is None:
+            for prefix, _, route in ordered:
+                if path.startswith(prefix):
+                    return route
+            return None
+        limit, found = hit
+        for prefix, index, route in ordered:
+            if index > limit:
+                break
+            if path.startswith(prefix):
+                return route
+        return found
+
+    return find
+
+
+def _general(entries: Sequence[Entry]) -> Finder:
+    def rows(chosen: Sequence[Entry]) -> tuple[tuple[PathTest, Condition | None, Route, Picker | None], ...]:
+        return tuple((entry.test, entry.condition, entry.route, entry.pick) for entry in chosen)
+
+    table = rows(entries)
+    pathless = rows([entry for entry in entries if entry.kind == "connect"])
+
+    def find(stream: Any, values: dict[bytes, bytes]) -> Route | None:
+        path = values.get(b":path")
+        if path is None:
+            tried, path = pathless, b""
+        else:
+            tried, path = table, bare_path(path)
+        for test, condition, route, pick in tried:
+            if test(path) and (condition is None or condition(stream, values)):
+                return route if pick is None else pick(stream, values)
+        return None
+
+    return find

@@ -1,0 +1,123 @@
+"""The compiled route table: from a request's headers to the one Route that says all that happens to it.
+
+Everything here is decided at load by `pyvoy.config.compile.routes`; a request costs one call of `RouteTable.find`.
+The strategies behind `find` live in `hosts` (virtual hosts) and `match` (routes).
+Source of behaviour: Envoy's RouteConfiguration, RouteMatcher and RouteEntryImplBase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from pyvoy.http.headers import HeaderMap, Pair
+
+if TYPE_CHECKING:
+    from pyvoy.http.routing.retry import RetryPlan
+    from pyvoy.http.routing.virtual_cluster import RouteStats
+
+Action = Literal["route", "redirect", "direct_response", "non_forwarding"]
+Finalizer = Callable[..., None]
+"""`(stream, headers)`; for requests also `(stream, headers, keep_original)`: False suppresses x-envoy-original-*."""
+
+DEFAULT_TIMEOUT_S = 15.0
+"""Envoy's DEFAULT_ROUTE_TIMEOUT_MS."""
+
+
+@dataclass(slots=True, eq=False)
+class VirtualHost:
+    """What routes of one virtual host share.  `virtual_cluster(headers)` gives its stats, None without a match."""
+
+    name: str
+    include_request_attempt_count: bool = False
+    include_attempt_count_in_response: bool = False
+    include_is_timeout_retry_header: bool = False
+    virtual_cluster: Callable[[HeaderMap], RouteStats | None] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Route:
+    """One route (for weighted clusters: one of its clusters), final: nothing is looked up elsewhere per request.
+
+    Times are seconds; None means no limit (`timeout_s`) or "as the connection manager says" (`idle_timeout_s`,
+    `max_stream_duration_s`, where 0 switches the limit off).  `direct_response(stream)` answers redirects too:
+    status, body, headers.  `filter_plans` holds per-route plans by filter name, least specific first.
+    `hash_policy(stream, cookies)` gives the 64-bit hash; Set-Cookie values to send are appended to `cookies`.
+    """
+
+    name: str
+    virtual_host: VirtualHost
+    action: Action = "route"
+    cluster: str | None = None
+    cluster_header: bytes | None = None
+    cluster_not_found_code: int = 503
+    priority: int = 0
+
+    timeout_s: float | None = DEFAULT_TIMEOUT_S
+    idle_timeout_s: float | None = None
+    flush_timeout_s: float | None = None
+    max_stream_duration_s: float | None = None
+    has_max_stream_duration: bool = False
+    """The route sets `max_stream_duration`: it takes the place of `timeout`, which then has no default."""
+    grpc_timeout_header_max_s: float | None = None
+    grpc_timeout_header_offset_s: float | None = None
+    max_grpc_timeout_s: float | None = None
+    grpc_timeout_offset_s: float | None = None
+
+    retry: RetryPlan | None = None
+    hash_policy: Callable[..., int | None] | None = None
+    metadata_match: Mapping[str, Any] | None = None
+    request_buffer_limit_bytes: int | None = None
+    upgrades: Mapping[bytes, bool] = field(default_factory=dict)
+    connect_upgrade: bool = False
+    """CONNECT requests are ended here and their payload goes to a TCP upstream (`connect_config`)."""
+
+    finalize_request: Finalizer | None = None
+    finalize_response: Finalizer | None = None
+    auto_host_rewrite: bool = False
+    append_x_forwarded_host: bool = False
+    direct_response: Callable[[Any], tuple[int, bytes, list[Pair]]] | None = None
+
+    filter_plans: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    disabled_filters: frozenset[str] = frozenset()
+    enabled_filters: frozenset[str] = frozenset()
+
+    stats: RouteStats | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    decorator: str = ""
+
+    @property
+    def virtual_cluster(self) -> Callable[[HeaderMap], RouteStats | None] | None:
+        return self.virtual_host.virtual_cluster
+
+    @property
+    def include_attempt_count_in_request(self) -> bool:
+        return self.virtual_host.include_request_attempt_count
+
+    @property
+    def include_attempt_count_in_response(self) -> bool:
+        return self.virtual_host.include_attempt_count_in_response
+
+
+class RouteTable:
+    """A route configuration.  `find(stream)` reads `stream.request_headers` and gives the final route or None.
+
+    `internal_only_headers` are stripped from external requests by the connection manager."""
+
+    __slots__ = ("find", "internal_only_headers", "metadata", "name", "virtual_hosts")
+
+    def __init__(
+        self,
+        name: str,
+        find: Callable[[Any], Route | None],
+        virtual_hosts: tuple[VirtualHost, ...] = (),
+        internal_only_headers: tuple[bytes, ...] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.find = find
+        self.virtual_hosts = virtual_hosts
+        self.internal_only_headers = internal_only_headers
+        self.metadata: Mapping[str, Any] = metadata or {}
