@@ -1,0 +1,79 @@
+"""LEAST_REQUEST: the least busy of a few random hosts; by earliest deadline first when weights differ.
+
+Active requests are this worker's own count (Envoy: the process').
+Source of behaviour: Envoy, LeastRequestLoadBalancer (power of `choice_count` choices; full scan; active_request_bias).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from pyvoy.upstream.balancing.edf import EdfScheduler
+from pyvoy.upstream.balancing.picker import Picker, PickerFactory, Rotation, starting_picks, weights_differ
+from pyvoy.upstream.balancing.plans import LeastRequestPlan
+from pyvoy.upstream.endpoint import Host
+
+
+class LeastOfChoices:
+    """The least busy of `choice_count` hosts drawn with replacement; the first drawn wins a tie."""
+
+    __slots__ = ("_choice", "_choice_count", "_hosts")
+
+    def __init__(self, hosts: tuple[Host, ...], choice_count: int, random: Random) -> None:
+        self._hosts = hosts
+        self._choice_count = choice_count
+        self._choice = random.choice
+
+    def pick(self) -> Host | None:
+        hosts = self._hosts
+        if not hosts:
+            return None
+        choice = self._choice
+        best = choice(hosts)
+        least = best.stats.rq_active.value
+        for _ in range(self._choice_count - 1):
+            host = choice(hosts)
+            active = host.stats.rq_active.value
+            if active < least:
+                best = host
+                least = active
+        return best
+
+
+class LeastOfAll:
+    """The least busy host of all; chance decides between equals."""
+
+    __slots__ = ("_hosts", "_random")
+
+    def __init__(self, hosts: tuple[Host, ...], random: Random) -> None:
+        self._hosts = hosts
+        self._random = random
+
+    def pick(self) -> Host | None:
+        if not self._hosts:
+            return None
+        least = min(host.stats.rq_active.value for host in self._hosts)
+        return self._random.choice([host for host in self._hosts if host.stats.rq_active.value == least])
+
+
+def _weight_with_bias(bias: float) -> Callable[[Host], float]:
+    def weight(host: Host) -> float:
+        active = host.stats.rq_active.value
+        return host.weight / (active + 1) ** bias if active > 0 else host.weight
+
+    return weight
+
+
+def least_request_factory(plan: LeastRequestPlan) -> PickerFactory:
+    """The maker of pickers for this plan."""
+    weight_of = _weight_with_bias(plan.active_request_bias)
+
+    def make_least_request(hosts: tuple[Host, ...], rotation: Rotation, random: Random) -> Picker:
+        if weights_differ(hosts):
+            return EdfScheduler(hosts, weight_of, starting_picks(hosts, random))
+        if plan.full_scan:
+            return LeastOfAll(hosts, random)
+        return LeastOfChoices(hosts, plan.choice_count, random)
+
+    return make_least_request

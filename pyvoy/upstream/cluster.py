@@ -1,0 +1,271 @@
+"""Cluster: the live state of one upstream cluster in one worker: hosts, balancer, circuit breakers, statistics.
+
+The router and tcp_proxy ask it for a host; discovery (`dns.py`, through the cluster manager) gives it hosts.  It opens
+no connection: pools are kept in `host.pools` by `pool/`.
+Source of behaviour: Envoy, ClusterImplBase, BaseDynamicClusterImpl::updateDynamicHostList, LogicalDnsCluster and
+ClusterManagerImpl::...::ClusterEntry::chooseHost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from pyvoy.network.address import Address
+from pyvoy.stats.store import Scope
+from pyvoy.upstream.balancing.balancer import Balancer, Defer
+from pyvoy.upstream.balancing.context import LoadBalancerContext
+from pyvoy.upstream.balancing.factory import make_balancer
+from pyvoy.upstream.cluster_plan import (
+    AssignmentPlan,
+    ClusterPlan,
+    Discovery,
+    EndpointPlan,
+    LocalityPlan,
+    Resolved,
+    RoutingPriority,
+)
+from pyvoy.upstream.cluster_stats import ClusterStats
+from pyvoy.upstream.endpoint import (
+    Health,
+    HealthFlag,
+    Host,
+    HostFacts,
+    HostSet,
+    HostStats,
+    PrioritySet,
+    host_scope,
+    make_host_set,
+    refreshed,
+)
+from pyvoy.upstream.limits import BreakerGauges, Resources, ResourceSource
+
+__all__ = ["Cluster", "ClusterPlan"]
+
+_EDS_FLAGS = HealthFlag.FAILED_EDS_HEALTH | HealthFlag.DEGRADED_EDS_HEALTH | HealthFlag.EDS_STATUS_DRAINING
+_HEALTH_NAMES = {Health.HEALTHY: "HEALTHY", Health.DEGRADED: "DEGRADED", Health.UNHEALTHY: "UNHEALTHY"}
+
+HostKey = tuple[int, str, str, int]
+"""What makes a host the same host: priority, address, hostname, and which of several such it is."""
+
+
+class Cluster:
+    """One cluster of one worker.
+
+    `reports`: this process speaks for the whole proxy, so it alone keeps the membership and breaker gauges.
+    `defer` lets long table builds give way to traffic; None builds at once.
+    """
+
+    __slots__ = (
+        "_by_address",
+        "_gauges",
+        "_hosts",
+        "_reports",
+        "_resources",
+        "_root_scope",
+        "balancer",
+        "name",
+        "plan",
+        "priority_set",
+        "scope",
+        "stats",
+    )
+
+    def __init__(
+        self,
+        plan: ClusterPlan,
+        root_scope: Scope,
+        resources: ResourceSource,
+        random: Random,
+        *,
+        reports: bool = True,
+        defer: Defer | None = None,
+    ) -> None:
+        self.plan = plan
+        self.name = plan.name
+        self._root_scope = root_scope
+        self.scope = root_scope.scope(f"cluster.{plan.observability_name}")
+        self.stats = ClusterStats(self.scope)
+        self._reports = reports
+        self._resources = tuple(
+            Resources(resources, plan.name, priority, plan.thresholds[priority]) for priority in RoutingPriority
+        )
+        self._gauges = [
+            BreakerGauges(self.scope, priority, plan.thresholds[priority], self._resources[priority])
+            for priority in RoutingPriority
+        ]
+        self.balancer: Balancer = make_balancer(
+            plan.balance, random, self.stats.lb_healthy_panic, self.scope if reports else None, defer
+        )
+        self._hosts: dict[HostKey, Host] = {}
+        self._by_address: dict[str, Host] = {}
+        self.priority_set: PrioritySet = (make_host_set(0, (), {}),)
+        self.balancer.update(self.priority_set)
+        if plan.discovery is Discovery.STATIC:
+            self.set_hosts(plan.assignment)
+
+    # --- choosing
+
+    def choose_host(self, context: LoadBalancerContext | None = None) -> Host | None:
+        """The host for one request; None (and `upstream_cx_none_healthy`) when none may be used."""
+        if context is not None and context.override_host is not None:
+            host, final = self._overridden(context.override_host)
+            if final:
+                return host
+        host = self.balancer.choose(context)
+        if host is None:
+            self.stats.upstream_cx_none_healthy.inc()
+        return host
+
+    def _overridden(self, override: tuple[str, bool]) -> tuple[Host | None, bool]:
+        """(host, whether that is the last word) for a host that the request insists on."""
+        text, strict = override
+        host = self._by_address.get(text)
+        if host is not None and _HEALTH_NAMES[host.health] in self.plan.override_host_healths:
+            return host, True
+        return None, strict
+
+    def resources(self, priority: int = RoutingPriority.DEFAULT) -> Resources:
+        """The circuit breakers of a routing priority (0 default, 1 high)."""
+        return self._resources[priority]
+
+    def hosts(self) -> Iterator[Host]:
+        """All hosts, by priority."""
+        for host_set in self.priority_set:
+            yield from host_set.hosts
+
+    # --- membership
+
+    def set_hosts(self, assignment: AssignmentPlan, resolved: Resolved | None = None) -> bool:
+        """Take the hosts of an assignment; `resolved` has the IP addresses of each endpoint of a DNS cluster.
+
+        Hosts whose priority, address and hostname stay are kept with their pools; the pools of hosts that left are
+        drained.  True when a host was added or removed.
+        """
+        if self.plan.discovery is Discovery.LOGICAL_DNS and self._hosts and resolved:
+            return self._move_logical_host(resolved)
+        old = self._hosts
+        self._hosts = {}
+        sets = []
+        changed = []
+        for priority in range(1 + max((group.priority for group in assignment.localities), default=0)):
+            hosts = self._take(assignment, priority, resolved, old)
+            weights = {
+                group.locality: group.weight for group in assignment.localities if group.priority == priority
+            }
+            changed.append(_differ(hosts, self.priority_set[priority : priority + 1]))
+            sets.append(
+                make_host_set(
+                    priority,
+                    hosts,
+                    weights,
+                    overprovisioning_factor=assignment.overprovisioning_factor,
+                    weighted_priority_health=assignment.weighted_priority_health,
+                )
+            )
+        gone = [host for key, host in old.items() if self._hosts.get(key) is not host]
+        self._by_address = {host.address.text: host for host in self._hosts.values()}
+        self._install(tuple(sets))
+        changes = max(sum(changed), bool(gone))
+        if self._reports and changes:
+            self.stats.membership_change.inc(changes)
+        for host in gone:
+            host.drain_pools()
+        return changes > 0
+
+    def _take(
+        self, assignment: AssignmentPlan, priority: int, resolved: Resolved | None, old: dict[HostKey, Host]
+    ) -> list[Host]:
+        hosts: list[Host] = []
+        for index, group, endpoint in _endpoints(assignment):
+            if group.priority != priority:
+                continue
+            for address in self._addresses(endpoint, index, resolved):
+                hosts.append(self._host(address, group, endpoint, old))
+        return hosts
+
+    def _addresses(self, endpoint: EndpointPlan, index: int, resolved: Resolved | None) -> list[Address]:
+        if self.plan.discovery is Discovery.STATIC:
+            return [endpoint.address]
+        ips = resolved[index] if resolved is not None and index < len(resolved) else ()
+        if self.plan.discovery is Discovery.LOGICAL_DNS:
+            ips = ips[:1]
+        return [Address(ip, endpoint.address.port) for ip in dict.fromkeys(ips)]
+
+    def _host(self, address: Address, group: LocalityPlan, endpoint: EndpointPlan, old: dict[HostKey, Host]) -> Host:
+        hostname = endpoint.hostname
+        if not hostname and self.plan.discovery is not Discovery.STATIC:
+            hostname = endpoint.address.ip
+        key = (group.priority, address.text, hostname, 0)
+        while key in self._hosts:
+            key = (*key[:3], key[3] + 1)
+        facts = HostFacts(
+            hostname, endpoint.weight, group.priority, group.locality, endpoint.metadata, endpoint.canary
+        )
+        host = old.get(key)
+        if host is None or host.locality != group.locality:
+            stats = HostStats(host_scope(self._root_scope, self.name, address))
+            host = Host(address, stats, facts, endpoint.flags)
+            self.scope.counter("default.total_match_count").inc(1 if self._reports else 0)
+        else:
+            host.weight = endpoint.weight
+            host.metadata = endpoint.metadata
+            host.canary = endpoint.canary
+            for flag in _EDS_FLAGS:
+                host.set_flag(flag, bool(endpoint.flags & flag))
+        self._hosts[key] = host
+        return host
+
+    def _move_logical_host(self, resolved: Resolved) -> bool:
+        """The one host of a LOGICAL_DNS cluster stays; new connections go to the new first address."""
+        ips = next((ips for ips in resolved if ips), ())
+        host = next(iter(self._hosts.values()))
+        if ips and ips[0] != host.address.ip:
+            host.address = Address(ips[0], host.address.port)
+            self._by_address = {host.address.text: host}
+        return False
+
+    def health_changed(self) -> None:
+        """Some host's flags have changed: split the sets again and tell the balancer."""
+        self._install(tuple(refreshed(host_set) for host_set in self.priority_set))
+
+    def _install(self, sets: tuple[HostSet, ...]) -> None:
+        self.priority_set = sets
+        self.balancer.update(sets)
+        if not self._reports:
+            return
+        stats = self.stats
+        stats.membership_total.set(sum(len(host_set.hosts) for host_set in sets))
+        stats.membership_healthy.set(sum(len(host_set.healthy) for host_set in sets))
+        stats.membership_degraded.set(sum(len(host_set.degraded) for host_set in sets))
+        stats.membership_excluded.set(sum(len(host_set.excluded) for host_set in sets))
+        if self.plan.discovery is Discovery.STRICT_DNS:
+            stats.max_host_weight.set(max((host.weight for host_set in sets for host in host_set.hosts), default=0))
+
+    def refresh_gauges(self) -> None:
+        """Work out the circuit breaker gauges; called before statistics are read."""
+        if self._reports:
+            for gauges in self._gauges:
+                gauges.refresh()
+
+    def drain(self) -> None:
+        """The cluster is gone: its pools run dry."""
+        for host in self.hosts():
+            host.drain_pools()
+
+
+def _endpoints(assignment: AssignmentPlan) -> Iterator[tuple[int, LocalityPlan, EndpointPlan]]:
+    index = 0
+    for group in assignment.localities:
+        for endpoint in group.endpoints:
+            yield index, group, endpoint
+            index += 1
+
+
+def _differ(hosts: list[Host], before: PrioritySet) -> bool:
+    """Whether a priority has got other hosts."""
+    known = before[0].hosts if before else ()
+    return len(known) != len(hosts) or set(known) != set(hosts)
+
+
+ClusterLookup = Callable[[str], Cluster | None]

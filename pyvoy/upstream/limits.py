@@ -1,0 +1,148 @@
+"""Circuit breakers: how many connections, pending requests, requests and retries a cluster may have at once.
+
+Counts are of the whole proxy: every worker counts in its own cell and reads the sum.  Breakers are checked and counted
+by the pools and the router; what follows from a refusal is theirs.  The gauges are worked out when somebody reads
+them, by one process (`BreakerGauges`), so that traffic pays for the count alone.
+Source of behaviour: Envoy, ResourceManagerImpl (RetryBudgetImpl), `circuit_breakers.<default|high>.*`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pyvoy.stats.counters import Gauge
+from pyvoy.stats.store import Scope
+from pyvoy.upstream.cluster_plan import RoutingPriority, ThresholdsPlan
+
+# Envoy prints 2^64-1 for the unlimited connection pools; a cell has 63 bits.
+UNLIMITED = (1 << 63) - 1
+
+_PRIORITY_NAMES = ("default", "high")
+
+
+class SharedGauge(Protocol):
+    """A level summed over the workers (pyvoy.server.arena)."""
+
+    def inc(self) -> None:
+        """One more in this worker."""
+
+    def dec(self) -> None:
+        """One less in this worker."""
+
+    def total(self) -> int:
+        """The sum over all workers."""
+
+
+class ResourceSource(Protocol):
+    """Where shared levels come from: the arena."""
+
+    def resource(self, name: str) -> SharedGauge:
+        """The level of that name."""
+
+
+class Resource:
+    """One breaker: `can_create()` before, `inc()` and `dec()` around whatever is limited."""
+
+    __slots__ = ("_total", "dec", "inc", "maximum")
+
+    def __init__(self, shared: SharedGauge, maximum: int) -> None:
+        self.maximum = maximum
+        self._total = shared.total
+        self.inc = shared.inc
+        self.dec = shared.dec
+
+    @property
+    def count(self) -> int:
+        """How many there are in all workers."""
+        return self._total()
+
+    def can_create(self) -> bool:
+        """True while the limit is not reached."""
+        return self._total() < self.maximum
+
+    def remaining(self) -> int:
+        """How many more may be made."""
+        return max(0, self.maximum - self._total())
+
+
+class RetryBudget(Resource):
+    """Retries limited by a share of the active and pending requests, never below the minimum."""
+
+    __slots__ = ("_minimum", "_pending", "_requests", "_share")
+
+    def __init__(
+        self, shared: SharedGauge, share: float, minimum: int, requests: Resource, pending: Resource
+    ) -> None:
+        """`share` is a fraction (0.2 for 20%)."""
+        super().__init__(shared, 0)
+        self._share = share
+        self._minimum = minimum
+        self._requests = requests
+        self._pending = pending
+
+    def can_create(self) -> bool:
+        """True while the budget, which follows the traffic, is not used up."""
+        return self._total() < max(int(self._share * (self._requests.count + self._pending.count)), self._minimum)
+
+    def remaining(self) -> int:
+        """Envoy reports none for a budget."""
+        return 0
+
+
+class Resources:
+    """The breakers of one cluster and routing priority, for one worker."""
+
+    __slots__ = ("connections", "pending_requests", "requests", "retries")
+
+    retries: Resource
+
+    def __init__(self, source: ResourceSource, cluster_name: str, priority: int, plan: ThresholdsPlan) -> None:
+        prefix = f"circuit_breakers.{cluster_name}.{_PRIORITY_NAMES[priority]}."
+        self.connections = Resource(source.resource(prefix + "cx"), plan.max_connections)
+        self.pending_requests = Resource(source.resource(prefix + "rq_pending"), plan.max_pending_requests)
+        self.requests = Resource(source.resource(prefix + "rq"), plan.max_requests)
+        shared = source.resource(prefix + "rq_retry")
+        budget = plan.retry_budget
+        if budget is None:
+            self.retries = Resource(shared, plan.max_retries)
+        else:
+            self.retries = RetryBudget(
+                shared,
+                budget.budget_percent / 100.0,
+                budget.min_retry_concurrency,
+                self.requests,
+                self.pending_requests,
+            )
+
+
+class BreakerGauges:
+    """The gauges of one cluster and routing priority; only the process that reports for the proxy keeps them."""
+
+    __slots__ = ("_open", "_remaining")
+
+    def __init__(self, scope: Scope, priority: RoutingPriority, plan: ThresholdsPlan, resources: Resources) -> None:
+        """`scope` is the cluster's."""
+        prefix = f"circuit_breakers.{_PRIORITY_NAMES[priority]}."
+        scope.gauge(prefix + "cx_pool_open")
+        self._open: list[tuple[Gauge, Resource]] = [
+            (scope.gauge(prefix + "cx_open"), resources.connections),
+            (scope.gauge(prefix + "rq_pending_open"), resources.pending_requests),
+            (scope.gauge(prefix + "rq_open"), resources.requests),
+            (scope.gauge(prefix + "rq_retry_open"), resources.retries),
+        ]
+        self._remaining: list[tuple[Gauge, Resource]] = []
+        if plan.track_remaining:
+            self._remaining = [
+                (scope.gauge(prefix + "remaining_cx"), resources.connections),
+                (scope.gauge(prefix + "remaining_pending"), resources.pending_requests),
+                (scope.gauge(prefix + "remaining_rq"), resources.requests),
+                (scope.gauge(prefix + "remaining_retries"), resources.retries),
+            ]
+            scope.gauge(prefix + "remaining_cx_pools").set(UNLIMITED)
+
+    def refresh(self) -> None:
+        """Set every gauge to what holds now."""
+        for gauge, resource in self._open:
+            gauge.set(0 if resource.can_create() else 1)
+        for gauge, resource in self._remaining:
+            gauge.set(resource.remaining())
