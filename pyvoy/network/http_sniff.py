@@ -24,7 +24,15 @@ class HttpSniff(Enum):
     TOO_LARGE = "too_large"
 
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^ \r\n]+)(?: (HTTP/[0-9]\.[0-9]))?\r?\n")
+# Any byte up to the space separates the words of a request line, as in Envoy's parser.
+_HOST_AND_PATH = rb"(?:(?!@@)[A-Za-z0-9!$%&'()*+,\-.:;=@\[\]_~])*(?:[/?][!-~]*)?"
+_METHOD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_REQUEST_LINE = re.compile(
+    rb"(?:CONNECT[\t\r ][\x00-\x20]*(?=[!-~])(?:[/*][!-~]*|" + _HOST_AND_PATH + rb")"
+    rb"|" + _METHOD + rb"[\t\r ][\x00-\x20]*(?:[/*][!-~]*|[A-Za-z][A-Za-z0-9+\-.]*://" + _HOST_AND_PATH + rb"))"
+    rb"(?:[\x00-\x20]+(HTTP/[0-9]\.[0-9]))?[\x00-\x20]*"
+)
+_METHOD_SO_FAR = re.compile(_METHOD + rb"(?:[\t\r\n ]|\Z)")
 
 
 def sniff(data: bytes | bytearray) -> HttpSniff:
@@ -33,12 +41,12 @@ def sniff(data: bytes | bytearray) -> HttpSniff:
         return HttpSniff.HTTP2
     if HTTP2_PREFACE.startswith(bytes(data[: len(HTTP2_PREFACE)])):
         return HttpSniff.NEED_MORE
-    if data[0] in b"\r\n":
+    if _METHOD_SO_FAR.match(data) is None:
         return HttpSniff.NOT_HTTP
     line_end = data.find(b"\n", 0, MAX_INSPECT_BYTES)
     if line_end < 0:
         return HttpSniff.TOO_LARGE if len(data) >= MAX_INSPECT_BYTES else HttpSniff.NEED_MORE
-    match = _REQUEST_LINE.fullmatch(data, 0, line_end + 1)
+    match = _REQUEST_LINE.fullmatch(data, 0, line_end)
     if match is None:
         return HttpSniff.NOT_HTTP
-    return HttpSniff.HTTP11 if match[3] == b"HTTP/1.1" else HttpSniff.HTTP10
+    return HttpSniff.HTTP11 if match[1] == b"HTTP/1.1" else HttpSniff.HTTP10

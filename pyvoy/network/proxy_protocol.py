@@ -15,7 +15,7 @@ from enum import Enum
 
 from pyvoy.network.address import Address
 
-V1_SIGNATURE = b"PROXY"
+V1_SIGNATURE = b"PROXY "
 V2_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 V2_HEADER_BYTES = 16
 MAX_V1_BYTES = 108  # Envoy's MAX_PROXY_PROTO_LEN_V1; the specification's longest line has 107
