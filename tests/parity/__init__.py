@@ -1,0 +1,1 @@
+"""Parity: the same bootstrap and the same bytes through the real Envoy and through pyvoy."""

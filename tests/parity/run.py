@@ -1,0 +1,198 @@
+"""Run many cases through one proxy and write down what could be observed of each.
+
+The exchanges of all cases run at the same time (bounded), then the proxy settles, then statistics and logs are read.
+A proxy that refuses the common bootstrap is asked for each half until the refused cases are known.
+"""
+
+import asyncio
+import json
+import subprocess
+import time
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.parity.bootstrap import Ports, bootstrap, upstream_names
+from tests.parity.case import Case, methods
+from tests.support.messages import Message, requests, responses
+from tests.support.peer import Peer, connect
+from tests.support.ports import free_port, free_ports, refused_port
+from tests.support.process import Server, StartError, admin_ready, http_get
+from tests.support.proxies import Proxy
+from tests.support.steps import Answers, Step
+from tests.support.upstream import Script, Upstream
+
+AT_ONCE = 48
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What one client connection saw; `end`: open, fin or reset."""
+
+    responses: list[Message] = field(default_factory=list)
+    rest: bytes = b""
+    raw: bytes = b""
+    end: str = "open"
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one connection to an upstream carried, and how the proxy ended it."""
+
+    requests: list[Message]
+    rest: bytes
+    end: str
+
+
+@dataclass(slots=True)
+class Observation:
+    """Everything that is compared for a case; `refused`: why the proxy did not take its configuration."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    seen: dict[str, list[Seen]] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+    stats: dict[str, int] = field(default_factory=dict)
+    refused: str = ""
+
+
+def allocate(cases: Iterable[Case]) -> dict[str, Ports]:
+    """Ports for all cases; the refusing port stays bound for the life of this process."""
+    dead, holder = refused_port()
+    _KEPT_SOCKETS.append(holder)
+    names = {case.id: upstream_names(case) for case in cases}
+    ports = free_ports(sum(1 + len(each) for each in names.values()))
+    return {case: Ports(ports.pop(), {name: ports.pop() for name in each}, dead) for case, each in names.items()}
+
+
+_KEPT_SOCKETS: list[object] = []
+
+
+def observe(proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path) -> dict[str, Observation]:
+    """Run all cases through `proxy`; its files are written to `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    admin_port = free_port()
+    refused: dict[str, str] = {}
+    try:
+        return _serve(proxy, cases, ports, folder, admin_port)
+    except StartError as failure:
+        refused = refused_cases(proxy, cases, ports, folder)
+        if not refused:
+            raise failure
+    good = [case for case in cases if case.id not in refused]
+    observed = _serve(proxy, good, ports, folder, admin_port) if good else {}
+    return observed | {case: Observation(refused=reason) for case, reason in refused.items()}
+
+
+def refused_cases(proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path) -> dict[str, str]:
+    """Which cases `proxy` does not accept, and what it says, found by halving."""
+    path = write(cases, ports, free_port(), folder, "check")
+    done = subprocess.run(proxy.validate(path), capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode == 0:
+        return {}
+    if len(cases) == 1:
+        return {cases[0].id: (done.stdout + done.stderr)[-3000:]}
+    middle = len(cases) // 2
+    halves = (cases[:middle], cases[middle:])
+    return refused_cases(proxy, halves[0], ports, folder) | refused_cases(proxy, halves[1], ports, folder)
+
+
+def write(cases: list[Case], ports: dict[str, Ports], admin_port: int, folder: Path, name: str) -> Path:
+    """Write the bootstrap as JSON, which every YAML reader takes."""
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(bootstrap(cases, ports, admin_port, folder), indent=1))
+    return path
+
+
+def _serve(
+    proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path, admin_port: int
+) -> dict[str, Observation]:
+    path = write(cases, ports, admin_port, folder, "bootstrap")
+    server = Server(proxy.serve(path), folder / "proxy.log")
+    try:
+        server.wait_ready(admin_ready(admin_port), 30.0)
+        observed = asyncio.run(_exchange_all(cases, ports))
+        time.sleep(0.4)
+        stats = read_stats(admin_port)
+        _assert_alive(server)
+    finally:
+        server.stop()
+    for case in cases:
+        observed[case.id].stats = _own_stats(case, stats)
+        log = folder / f"{case.id}.log"
+        observed[case.id].log = log.read_text("latin-1").splitlines() if log.exists() else []
+    return observed
+
+
+def _assert_alive(server: Server) -> None:
+    if server.process.poll() is not None:
+        raise AssertionError(f"the proxy ended during the cases\n{server.log_tail()}")
+
+
+def read_stats(admin_port: int) -> dict[str, int]:
+    """Counters and gauges of /stats."""
+    found = {}
+    for line in http_get(admin_port, "/stats").splitlines():
+        name, _, value = line.rpartition(": ")
+        if value.lstrip("-").isdigit():
+            found[name] = int(value)
+    return found
+
+
+def _own_stats(case: Case, stats: dict[str, int]) -> dict[str, int]:
+    roots = {f"{kind}.{case.id}." for kind in ("http", "tcp", "listener", "connection_limit", "local_ratelimit")}
+    roots |= {f"cluster.{case.id}-{name}." for name in ("up", "b", "c", "dead", "empty")}
+    roots |= {f"{case.id}.", f"vhost.{case.id}"}
+    return {name: value for name, value in stats.items() if name.startswith(tuple(roots))}
+
+
+async def _exchange_all(cases: list[Case], ports: dict[str, Ports]) -> dict[str, Observation]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def bounded(case: Case) -> tuple[str, Observation]:
+        async with gate:
+            return case.id, await _exchange(case, ports[case.id])
+
+    return dict(await asyncio.gather(*(bounded(case) for case in cases)))
+
+
+async def _exchange(case: Case, ports: Ports) -> Observation:
+    observation = Observation()
+    async with AsyncExitStack() as stack:
+        upstreams = {}
+        for name, port in ports.upstreams.items():
+            upstreams[name] = upstream = Upstream(case.upstream.get(name, Script()), port)
+            await upstream.start()
+            stack.push_async_callback(upstream.stop)
+        clients = [await _converse(case, steps, ports.listener) for steps in case.send]
+        for client in clients:
+            client.close()
+        await asyncio.sleep(0.15)
+        observation.exchanges = [_exchange_of(case, *pair) for pair in zip(clients, case.send, strict=True)]
+        observation.seen = {name: [_seen(case, peer) for peer in up.connections] for name, up in upstreams.items()}
+    return observation
+
+
+async def _converse(case: Case, steps: tuple[Step, ...], port: int) -> Peer:
+    """Run the client's steps, then wait for a late end: Envoy closes a second after an error reply."""
+    peer = await connect(port)
+    await peer.run(step.replace(b"$port", b"%d" % port) if isinstance(step, bytes) else step for step in steps)
+    sent = sum(1 for step in steps if isinstance(step, Answers))
+    if case.http and not sent:
+        await peer.until(lambda: peer.final_responses() > 0, case.settle_s)
+    await peer.until_end(case.settle_s)
+    return peer
+
+
+def _exchange_of(case: Case, peer: Peer, steps: tuple[Step, ...]) -> Exchange:
+    raw = bytes(peer.received)
+    if not case.http:
+        return Exchange(raw=raw, end=peer.end)
+    found, rest = responses(raw, methods(steps), peer.end != "open")
+    return Exchange(found, rest, raw, peer.end)
+
+
+def _seen(case: Case, peer: Peer) -> Seen:
+    data = bytes(peer.received)
+    found, rest = requests(data) if case.http else ([], data)
+    return Seen(found, rest, peer.end)

@@ -1,0 +1,129 @@
+"""A raw TCP peer that writes down every byte: the client side of a case, and each connection of an upstream."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable
+
+from tests.support.messages import methods_of, responses
+from tests.support.steps import Answers, Close, Drip, Fin, Reset, Step, Until, UntilEnd, Wait
+
+
+class Peer(asyncio.Protocol):
+    """One connection.  `received`: all bytes; `end`: open, fin or reset, as the other side ended it."""
+
+    def __init__(self, connected: Callable[["Peer"], None] | None = None) -> None:
+        self.received = bytearray()
+        self.sent = bytearray()
+        self.end = "open"
+        self.end_s: float | None = None
+        self.transport: asyncio.Transport | None = None
+        self._changed = asyncio.Event()
+        self._connected = connected
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        if self._connected:
+            self._connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        self._changed.set()
+
+    def eof_received(self) -> bool:
+        self._ended("fin")
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._ended("reset")
+        self._changed.set()
+
+    def _ended(self, how: str) -> None:
+        if self.end == "open":
+            self.end = how
+            self.end_s = time.monotonic()
+        self._changed.set()
+
+    async def until(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until `done()`; False when the other side ended first or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while not done():
+            remaining = deadline - time.monotonic()
+            if self.end != "open" or remaining <= 0:
+                return False
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), remaining)
+        return True
+
+    async def until_end(self, timeout_s: float) -> None:
+        """Wait until the other side ended its direction, at most `timeout_s`."""
+        await self.until(lambda: self.end != "open", timeout_s)
+
+    def final_responses(self) -> int:
+        """How many complete final responses have arrived."""
+        found, _ = responses(bytes(self.received), methods_of(bytes(self.sent)), self.end != "open")
+        return sum(1 for message in found if message.complete and not message.interim)
+
+    async def run(self, steps: Iterable[Step]) -> None:
+        """Do the steps in order."""
+        for step in steps:
+            await self._do(step)
+
+    async def _do(self, step: Step) -> None:
+        match step:
+            case bytes():
+                self.write(step)
+            case Wait(seconds):
+                await asyncio.sleep(seconds)
+            case Until(text, timeout_s):
+                await self.until(lambda: text in self.received, timeout_s)
+            case Answers(count, timeout_s):
+                await self.until(lambda: self.final_responses() >= count, timeout_s)
+            case UntilEnd(timeout_s):
+                await self.until_end(timeout_s)
+            case Drip(data, size, pause_s):
+                for start in range(0, len(data), size):
+                    self.write(data[start : start + size])
+                    await asyncio.sleep(pause_s)
+            case Fin():
+                if self.alive():
+                    self.transport.write_eof()  # type: ignore[union-attr]
+            case Close():
+                self.close()
+            case Reset():
+                self.reset()
+
+    def alive(self) -> bool:
+        """Whether we still hold the socket."""
+        return self.transport is not None and not self.transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Send, unless the connection is gone."""
+        self.sent += data
+        if self.alive():
+            self.transport.write(data)  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """Orderly close."""
+        if self.alive():
+            self.transport.close()  # type: ignore[union-attr]
+
+    def reset(self) -> None:
+        """Close with a RST."""
+        if self.alive():
+            sock = self.transport.get_extra_info("socket")  # type: ignore[union-attr]
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()  # type: ignore[union-attr]
+
+
+async def connect(port: int) -> Peer:
+    """A client connection to 127.0.0.1."""
+    loop = asyncio.get_running_loop()
+    _, peer = await loop.create_connection(Peer, "127.0.0.1", port)
+    peer.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[union-attr]
+    return peer

@@ -1,0 +1,52 @@
+"""Where the two contenders are: the real Envoy (the oracle) and pyvoy (the subject).
+
+The variable PARITY_SUBJECT=envoy puts the real Envoy in pyvoy's place: the harness against itself.
+"""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+FLAGS = ("--file-flush-interval-msec", "50", "-l", "error", "--drain-time-s", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A way to start a proxy: its name and the command before `-c FILE`."""
+
+    name: str
+    command: tuple[str, ...]
+
+    def serve(self, bootstrap: Path, concurrency: int = 1) -> list[str]:
+        """The command line that serves `bootstrap`."""
+        return [*self.command, "-c", str(bootstrap), "--concurrency", str(concurrency), *FLAGS, *self._alone()]
+
+    def validate(self, bootstrap: Path) -> list[str]:
+        """The command line that only checks `bootstrap`."""
+        return [*self.command, "-c", str(bootstrap), "--mode", "validate", "-l", "error", *self._alone()]
+
+    def _alone(self) -> tuple[str, ...]:
+        return ("--disable-hot-restart",) if self.name == "envoy" else ()
+
+
+def envoy() -> Proxy | None:
+    """The real Envoy, by its script beside the interpreter, else from PATH; None when it is not installed.
+
+    The Python package `envoy` is no proof: the protobuf messages live in a package of that name too.
+    """
+    beside = Path(sys.executable).with_name("envoy")
+    found = str(beside) if beside.exists() else shutil.which("envoy")
+    return Proxy("envoy", (found,)) if found else None
+
+
+def pyvoy() -> Proxy:
+    """pyvoy from this checkout."""
+    return Proxy("pyvoy", (sys.executable, "-m", "pyvoy"))
+
+
+def subject() -> Proxy:
+    """What is compared with Envoy."""
+    real = envoy()
+    return real if os.environ.get("PARITY_SUBJECT") == "envoy" and real else pyvoy()

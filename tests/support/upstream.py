@@ -1,0 +1,95 @@
+"""A recording upstream with a script: every connection is kept with all its bytes.
+
+HTTP scripts answer the n-th complete request (over all connections) with the n-th answer, the last one for ever.
+An answer may be given `early` (as soon as the head is there), and `raw` scripts are run once per connection.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.support.messages import requests
+from tests.support.peer import Peer
+from tests.support.steps import Step
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What an upstream does: `answers` to requests, or `raw` steps for each connection (the last one repeats)."""
+
+    answers: tuple[tuple[Step, ...], ...] = ((OK,),)
+    raw: tuple[tuple[Step, ...], ...] = ()
+    early: bool = False
+
+
+@dataclass(slots=True)
+class Upstream:
+    """A listening upstream; `connections` in order of arrival."""
+
+    script: Script
+    port: int = 0
+    connections: list[Peer] = field(default_factory=list)
+    _server: asyncio.Server | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _turn: int = 0
+
+    async def start(self) -> None:
+        """Listen on `port` of 127.0.0.1 (0: any)."""
+        loop = asyncio.get_running_loop()
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", self.port))
+        self.port = sock.getsockname()[1]
+        self._server = await loop.create_server(lambda: Peer(self._accept), sock=sock)
+
+    async def stop(self) -> None:
+        """Close everything."""
+        if self._server:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for peer in self.connections:
+            peer.close()
+
+    def forget(self) -> None:
+        """Drop the connections seen so far, and start the script again."""
+        self.connections.clear()
+        self._turn = 0
+
+    def received(self) -> bytes:
+        """Bytes of all connections, one after the other."""
+        return b"".join(bytes(peer.received) for peer in self.connections)
+
+    def _accept(self, peer: Peer) -> None:
+        number = len(self.connections)
+        self.connections.append(peer)
+        peer.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[union-attr]
+        work = peer.run(pick(self.script.raw, number)) if self.script.raw else self._serve(peer)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, peer: Peer) -> None:
+        done = 0
+        while peer.alive():
+            if not await peer.until(lambda: _arrived(peer, self.script.early) > done, 60.0):
+                peer.close()
+                return
+            answer = pick(self.script.answers, self._turn)
+            self._turn += 1
+            done += 1
+            await peer.run(answer)
+
+
+def pick(scripts: Sequence[tuple[Step, ...]], number: int) -> tuple[Step, ...]:
+    """The script with this number; the last one when they run out."""
+    return scripts[min(number, len(scripts) - 1)]
+
+
+def _arrived(peer: Peer, early: bool) -> int:
+    found, _ = requests(bytes(peer.received))
+    return sum(1 for message in found if message.complete or early)
