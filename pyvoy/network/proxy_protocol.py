@@ -193,7 +193,8 @@ def write_v2(source: Address | None, destination: Address | None, tlvs: Iterable
     kind = _V2_INET if family == socket.AF_INET else _V2_INET6
     parts = [socket.inet_pton(family, source.ip), socket.inet_pton(family, destination.ip)]
     parts.append(struct.pack("!HH", source.port, destination.port))
-    parts.extend(struct.pack("!BH", type_, len(value)) + value for type_, value in tlvs if len(value) <= 65535)
+    for type_, value in tlvs:
+        parts += (bytes((type_,)), len(value).to_bytes(4, "big")[2:], value)
     body = b"".join(parts)
     if len(body) > MAX_V2_BODY_BYTES:
         raise ValueError("the TLVs do not fit into a PROXY protocol header")

@@ -29,13 +29,15 @@ def ja3_text(hello: ClientHello) -> str:
     """The text JA3 digests: version,ciphers,extensions,curves,point formats, decimal and joined by "-"."""
     groups = (hello.extension(EXTENSION_SUPPORTED_GROUPS) or b"")[2:]
     formats = (hello.extension(EXTENSION_EC_POINT_FORMATS) or b"")[1:]
-    return ",".join((
-        str(hello.version),
-        _decimal(number for number in hello.cipher_suites if number not in GREASE),
-        _decimal(kind for kind, _ in hello.extensions if kind not in GREASE),
-        _decimal(numbers_of(groups)),
-        _decimal(formats),
-    ))
+    return ",".join(
+        (
+            str(hello.version),
+            _decimal(number for number in hello.cipher_suites if number not in GREASE),
+            _decimal(kind for kind, _ in hello.extensions if kind not in GREASE),
+            _decimal(numbers_of(groups)),
+            _decimal(formats),
+        )
+    )
 
 
 def ja3_hash(hello: ClientHello) -> str:
@@ -48,17 +50,19 @@ def ja4(hello: ClientHello) -> str:
     ciphers = [number for number in hello.cipher_suites if number not in GREASE]
     kinds = [kind for kind, _ in hello.extensions if kind not in GREASE]
     has_name = EXTENSION_SERVER_NAME in kinds
-    return "".join((
-        "t",
-        _ja4_version(hello),
-        "d" if has_name else "i",
-        f"{min(len(ciphers), 99):02d}{min(len(kinds), 99):02d}",
-        _ja4_alpn(hello.extension(EXTENSION_ALPN)),
-        "_",
-        _digest(_hex(sorted(ciphers))),
-        "_",
-        _digest(_ja4_extensions(hello, kinds)),
-    ))
+    return "".join(
+        (
+            "t",
+            _ja4_version(hello),
+            "d" if has_name else "i",
+            f"{min(len(ciphers), 99):02d}{min(len(kinds), 99):02d}",
+            _ja4_alpn(hello.extension(EXTENSION_ALPN)),
+            "_",
+            _digest(_hex(sorted(ciphers))),
+            "_",
+            _digest(_ja4_extensions(hello, kinds)),
+        )
+    )
 
 
 def _decimal(numbers: Iterable[int]) -> str:
