@@ -8,8 +8,9 @@ ClusterManagerImpl::...::ClusterEntry::chooseHost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import Random
+from types import MappingProxyType
 
 from pyvoy.network.address import Address
 from pyvoy.stats.store import Scope
@@ -44,6 +45,8 @@ __all__ = ["Cluster", "ClusterPlan"]
 
 _EDS_FLAGS = HealthFlag.FAILED_EDS_HEALTH | HealthFlag.DEGRADED_EDS_HEALTH | HealthFlag.EDS_STATUS_DRAINING
 _HEALTH_NAMES = {Health.HEALTHY: "HEALTHY", Health.DEGRADED: "DEGRADED", Health.UNHEALTHY: "UNHEALTHY"}
+
+NOTHING_RESOLVED: Resolved = MappingProxyType({})
 
 HostKey = tuple[int, str, str, int]
 """What makes a host the same host: priority, address, hostname, and which of several such it is."""
@@ -136,23 +139,21 @@ class Cluster:
 
     # --- membership
 
-    def set_hosts(self, assignment: AssignmentPlan, resolved: Resolved | None = None) -> bool:
-        """Take the hosts of an assignment; `resolved` has the IP addresses of each endpoint of a DNS cluster.
+    def set_hosts(self, assignment: AssignmentPlan, resolved: Resolved = NOTHING_RESOLVED) -> bool:
+        """Take the hosts of an assignment; `resolved` has the IP addresses of a DNS cluster's names.
 
         Hosts whose priority, address and hostname stay are kept with their pools; the pools of hosts that left are
         drained.  True when a host was added or removed.
         """
         if self.plan.discovery is Discovery.LOGICAL_DNS and self._hosts and resolved:
-            return self._move_logical_host(resolved)
+            return self._move_logical_host(assignment, resolved)
         old = self._hosts
         self._hosts = {}
         sets = []
         changed = []
         for priority in range(1 + max((group.priority for group in assignment.localities), default=0)):
             hosts = self._take(assignment, priority, resolved, old)
-            weights = {
-                group.locality: group.weight for group in assignment.localities if group.priority == priority
-            }
+            weights = {group.locality: group.weight for group in assignment.localities if group.priority == priority}
             changed.append(_differ(hosts, self.priority_set[priority : priority + 1]))
             sets.append(
                 make_host_set(
@@ -174,20 +175,20 @@ class Cluster:
         return changes > 0
 
     def _take(
-        self, assignment: AssignmentPlan, priority: int, resolved: Resolved | None, old: dict[HostKey, Host]
+        self, assignment: AssignmentPlan, priority: int, resolved: Resolved, old: dict[HostKey, Host]
     ) -> list[Host]:
         hosts: list[Host] = []
-        for index, group, endpoint in _endpoints(assignment):
-            if group.priority != priority:
-                continue
-            for address in self._addresses(endpoint, index, resolved):
-                hosts.append(self._host(address, group, endpoint, old))
+        for group in assignment.localities:
+            if group.priority == priority:
+                for endpoint in group.endpoints:
+                    for address in self._addresses(endpoint, resolved):
+                        hosts.append(self._host(address, group, endpoint, old))
         return hosts
 
-    def _addresses(self, endpoint: EndpointPlan, index: int, resolved: Resolved | None) -> list[Address]:
+    def _addresses(self, endpoint: EndpointPlan, resolved: Resolved) -> list[Address]:
         if self.plan.discovery is Discovery.STATIC:
             return [endpoint.address]
-        ips = resolved[index] if resolved is not None and index < len(resolved) else ()
+        ips = resolved.get(endpoint.address.ip, ())
         if self.plan.discovery is Discovery.LOGICAL_DNS:
             ips = ips[:1]
         return [Address(ip, endpoint.address.port) for ip in dict.fromkeys(ips)]
@@ -199,14 +200,13 @@ class Cluster:
         key = (group.priority, address.text, hostname, 0)
         while key in self._hosts:
             key = (*key[:3], key[3] + 1)
-        facts = HostFacts(
-            hostname, endpoint.weight, group.priority, group.locality, endpoint.metadata, endpoint.canary
-        )
+        facts = HostFacts(hostname, endpoint.weight, group.priority, group.locality, endpoint.metadata, endpoint.canary)
         host = old.get(key)
         if host is None or host.locality != group.locality:
             stats = HostStats(host_scope(self._root_scope, self.name, address))
             host = Host(address, stats, facts, endpoint.flags)
-            self.scope.counter("default.total_match_count").inc(1 if self._reports else 0)
+            if self._reports and self.plan.discovery is Discovery.STATIC:
+                self.scope.counter("default.total_match_count").inc()
         else:
             host.weight = endpoint.weight
             host.metadata = endpoint.metadata
@@ -216,9 +216,9 @@ class Cluster:
         self._hosts[key] = host
         return host
 
-    def _move_logical_host(self, resolved: Resolved) -> bool:
+    def _move_logical_host(self, assignment: AssignmentPlan, resolved: Resolved) -> bool:
         """The one host of a LOGICAL_DNS cluster stays; new connections go to the new first address."""
-        ips = next((ips for ips in resolved if ips), ())
+        ips = resolved.get(assignment.endpoints[0].address.ip)
         host = next(iter(self._hosts.values()))
         if ips and ips[0] != host.address.ip:
             host.address = Address(ips[0], host.address.port)
@@ -240,7 +240,9 @@ class Cluster:
         stats.membership_degraded.set(sum(len(host_set.degraded) for host_set in sets))
         stats.membership_excluded.set(sum(len(host_set.excluded) for host_set in sets))
         if self.plan.discovery is Discovery.STRICT_DNS:
-            stats.max_host_weight.set(max((host.weight for host_set in sets for host in host_set.hosts), default=0))
+            # From the first update on, as Envoy does; the empty set of the start does not count.
+            weights = [host.weight for host_set in sets for host in host_set.hosts]
+            stats.max_host_weight.set(max(weights, default=stats.max_host_weight.value))
 
     def refresh_gauges(self) -> None:
         """Work out the circuit breaker gauges; called before statistics are read."""
@@ -254,18 +256,7 @@ class Cluster:
             host.drain_pools()
 
 
-def _endpoints(assignment: AssignmentPlan) -> Iterator[tuple[int, LocalityPlan, EndpointPlan]]:
-    index = 0
-    for group in assignment.localities:
-        for endpoint in group.endpoints:
-            yield index, group, endpoint
-            index += 1
-
-
 def _differ(hosts: list[Host], before: PrioritySet) -> bool:
     """Whether a priority has got other hosts."""
     known = before[0].hosts if before else ()
     return len(known) != len(hosts) or set(known) != set(hosts)
-
-
-ClusterLookup = Callable[[str], Cluster | None]

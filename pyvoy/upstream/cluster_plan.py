@@ -105,12 +105,12 @@ class AssignmentPlan:
 
     @property
     def endpoints(self) -> list[EndpointPlan]:
-        """The endpoints in the order of the configuration: the order of `Resolved`."""
+        """All endpoints in the order of the configuration."""
         return [endpoint for locality in self.localities for endpoint in locality.endpoints]
 
 
-Resolved = tuple[tuple[str, ...], ...]
-"""What DNS gave: for each endpoint, in the order of `AssignmentPlan.endpoints`, its IP addresses."""
+Resolved = Mapping[str, tuple[str, ...]]
+"""What DNS gave: name -> IP addresses in the order of the answer."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -130,6 +130,8 @@ class DnsPlan:
     resolvers: tuple[tuple[str, int], ...] = ()
     use_tcp: bool = False
     no_search_domain: bool = False
+    query_timeout_s: float = 5.0
+    query_tries: int = 4
     system: bool = False
 
 

@@ -70,9 +70,7 @@ class RetryBudget(Resource):
 
     __slots__ = ("_minimum", "_pending", "_requests", "_share")
 
-    def __init__(
-        self, shared: SharedGauge, share: float, minimum: int, requests: Resource, pending: Resource
-    ) -> None:
+    def __init__(self, shared: SharedGauge, share: float, minimum: int, requests: Resource, pending: Resource) -> None:
         """`share` is a fraction (0.2 for 20%)."""
         super().__init__(shared, 0)
         self._share = share
