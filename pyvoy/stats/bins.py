@@ -1,17 +1,16 @@
-"""Log-linear bins for integers with two significant digits: which bin a value falls into and what a bin covers.
+"""Log-linear bins with two significant digits: which bin an integer falls into, and what a bin covers.
 
-0 to 99 have a bin each, then every power of ten has ninety.  This is the part of circllhist's scale that unsigned
-integers can reach; values of 10**12 and more share the last bin.  Pure arithmetic, no storage.
-Source: circllhist (the histogram library in Envoy), "hist_bucket".
+0 to 99 have a bin each, then every power of ten has ninety; together they cover 63 bits.  This is the part of
+circllhist's scale that unsigned integers can reach.  Pure arithmetic, no storage.
+Source: circllhist (the histogram library in Envoy); bounds and widths measured on Envoy 1.40.
 """
 
 from __future__ import annotations
 
-DECADES = 10
-BIN_COUNT = 100 + 90 * DECADES
-MAX_VALUE = 10 ** (DECADES + 2) - 1
+BIN_COUNT = 100 + 90 * 17
+MAX_VALUE = 10**19 - 1
 
-# Bin of each value below 1000: larger values are brought into this range by one division.
+# Bin of each value below 1000: larger values are brought into this range by division.
 SMALL: tuple[int, ...] = tuple(range(100)) + tuple(90 + value // 10 for value in range(100, 1000))
 
 
@@ -28,20 +27,18 @@ def bin_of(value: int) -> int:
     return SMALL[value] + shift
 
 
-def lower_bound(index: int) -> int:
-    """Smallest value of a bin."""
-    if index < 100:
-        return index
-    decade, digits = divmod(index - 10, 90)
-    return int((digits + 10) * 10**decade)
+def bounds(index: int, exponent: int = 0) -> tuple[float, float]:
+    """Smallest value and width of a bin, both times 10**exponent (negative for units recorded in fractions).
 
-
-def width(index: int) -> int:
-    """Difference between a bin's smallest value and the next bin's, as circllhist has it.
-
-    circllhist keeps 1 to 9 as 1.0 to 9.0 with two digits, so that those bins are a tenth wide there; see
-    `distribution.py`, which works on the exact figures.
+    1 to 9 stand for 1.0 to 9.0 with two digits, hence a width of 0.1; 0 has no width.
     """
-    if index < 100:
-        return 1
-    return int(10 ** ((index - 10) // 90))
+    if index == 0:
+        return 0.0, 0.0
+    if index < 10:
+        digits = index * 10
+    else:
+        decade, digits = divmod(index - 10, 90)
+        exponent += decade + 1
+        digits += 10
+    power = float(f"1e{exponent}")
+    return digits / 10.0 * power, power / 10.0

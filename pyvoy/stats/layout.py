@@ -11,18 +11,23 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-COUNTER, GAUGE, HISTOGRAM, TEXT = 1, 2, 3, 4
+COUNTER, GAUGE, HISTOGRAM = 1, 2, 3
 HEADER_BYTES = 4096
-# Header words (64 bits each).
+# Header words (64 bits each): directory bytes in use; odd while a fold is under way (base file only); how often the
+# file was emptied or names were taken back, upon which a reader starts from the beginning.
 WORD_NAMES_USED, WORD_SEQUENCE, WORD_GENERATION = 0, 1, 2
 
+# Detail byte of a scalar: how the values of several processes become one.  Histograms have their unit's number there.
+MERGE_SUM, MERGE_MAX = 0, 1
+
+_RETIRED = 0x80
 _RECORD = struct.Struct("<BBHI")
 MAX_NAME_BYTES = 0xFFFF
 
 
 @dataclass(slots=True, frozen=True)
 class Layout:
-    """Capacities; the default holds half a million names and sixteen thousand histograms in sparse memory."""
+    """Capacities; the default holds half a million names and ten thousand histograms in sparse memory."""
 
     names_bytes: int = 1 << 26
     scalar_cells: int = 1 << 20
@@ -41,28 +46,46 @@ class Layout:
 
 @dataclass(slots=True, frozen=True)
 class Entry:
-    """One name of the directory: what kind it is, where its cells begin, the histogram's unit number."""
+    """One name of the directory: what kind it is, its detail byte, where its cells begin."""
 
     name: str
     kind: int
-    unit: int
+    detail: int
     index: int
 
 
 def encode(entry: Entry) -> bytes:
-    """Directory record of an entry; ValueError when the name is longer than the record can say."""
+    """Directory record of an entry; ValueError when the name is longer than a record can say."""
     name = entry.name.encode("utf-8", "surrogateescape")
     if len(name) > MAX_NAME_BYTES:
         raise ValueError("stat name too long")
-    return _RECORD.pack(entry.kind, entry.unit, len(name), entry.index) + name
+    return _RECORD.pack(entry.kind, entry.detail, len(name), entry.index) + name
 
 
-def decode(directory: bytes) -> Iterator[Entry]:
-    """Entries of a directory, which must end with a whole record."""
-    offset = 0
-    while offset < len(directory):
-        kind, unit, length, index = _RECORD.unpack_from(directory, offset)
-        offset += _RECORD.size
-        name = directory[offset : offset + length].decode("utf-8", "surrogateescape")
-        offset += length
-        yield Entry(name, kind, unit, index)
+def records(directory: bytes) -> Iterator[tuple[int, int, Entry]]:
+    """Where each record begins and ends, and its entry; stops where a record is not all there."""
+    offset, end, fixed = 0, len(directory), _RECORD.size
+    while offset + fixed <= end:
+        kind, detail, length, index = _RECORD.unpack_from(directory, offset)
+        after = offset + fixed + length
+        if kind == 0 or after > end:
+            return
+        name = directory[offset + fixed : after].decode("utf-8", "surrogateescape")
+        yield offset, after, Entry(name, kind, detail, index)
+        offset = after
+
+
+def decode(directory: bytes) -> tuple[list[Entry], int]:
+    """Entries of a directory without the names taken back, and how many bytes were read."""
+    entries: list[Entry] = []
+    done = 0
+    for _, after, entry in records(directory):
+        done = after
+        if not entry.kind & _RETIRED:
+            entries.append(entry)
+    return entries, done
+
+
+def retired(kind: int) -> int:
+    """Kind byte of a record whose name was taken back."""
+    return kind | _RETIRED

@@ -1,22 +1,31 @@
 """One process' statistics: the writer's side of a store file, and scopes that hand out counters by name.
 
-Names appear at run time and stay; asking twice gives the same object.  A full store never fails traffic: what finds
-no room for its name is counted in a cell that nobody lists, and `stats.overflow` says how often that happened.
-Reading and merging is `merge.py`'s, files are `files.py`'s.
+Names appear at run time; asking twice gives the same object.  A full store never fails traffic: what finds no room
+for its name is counted in cells that nobody lists, and `stats.overflow` says how often that happened.
+Reading and merging is `merge.py`'s, the files of all processes are `proxy_files.py`'s.
 Source of behaviour: Envoy, Stats::Scope; name rules: Stats::Utility::sanitizeStatsName.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pyvoy.stats import layout as layouts
 from pyvoy.stats.bins import BIN_COUNT
 from pyvoy.stats.counters import Counter, Gauge
 from pyvoy.stats.files import StoreFile
 from pyvoy.stats.histograms import UNITS, Histogram
-from pyvoy.stats.layout import Entry, Layout
+from pyvoy.stats.layout import HEADER_BYTES, Entry, Layout
 
 OVERFLOW_NAME = "stats.overflow"
 HIDDEN = "\x00"
+
+# How the values of several processes become the proxy's: "max" is for what every process counts alike (the members of
+# a cluster), where a sum would tell the number of processes.
+Merge = Literal["sum", "max"]
+_MERGE = {"sum": layouts.MERGE_SUM, "max": layouts.MERGE_MAX}
+
+_SMALL_LAYOUT = Layout(names_bytes=1 << 20, scalar_cells=1 << 15, histogram_cells=BIN_COUNT << 8)
 
 
 def sanitize(name: str) -> str:
@@ -28,7 +37,10 @@ def sanitize(name: str) -> str:
 
 
 class Scope:
-    """A prefix under which names are made.  `root` has the empty prefix."""
+    """A prefix under which names are made; the store's `root` has the empty prefix.
+
+    Only the names of scopes are sanitized, as in Envoy.  A scope that begins with HIDDEN is taken as it is.
+    """
 
     __slots__ = ("_store", "prefix")
 
@@ -41,72 +53,111 @@ class Scope:
         return self.prefix + name
 
     def scope(self, prefix: str) -> Scope:
-        """A scope below this one; the prefix is sanitized as Envoy does, except a hidden one (leading NUL)."""
+        """A scope below this one."""
         if not prefix.startswith(HIDDEN):
             prefix = sanitize(prefix)
         return Scope(self._store, f"{self.prefix}{prefix}." if prefix else self.prefix)
 
-    def counter(self, name: str) -> Counter:
+    def counter(self, name: str, merge: Merge = "sum") -> Counter:
         """The counter of that name."""
-        return self._store.counter(self.prefix + name)
+        return self._store.counter(self.prefix + name, merge)
 
-    def gauge(self, name: str) -> Gauge:
+    def gauge(self, name: str, merge: Merge = "sum") -> Gauge:
         """The gauge of that name."""
-        return self._store.gauge(self.prefix + name)
+        return self._store.gauge(self.prefix + name, merge)
 
     def histogram(self, name: str, unit: str = "ms") -> Histogram:
         """The histogram of that name; unit is one of `histograms.UNITS`."""
         return self._store.histogram(self.prefix + name, unit)
+
+    def retire(self) -> None:
+        """Take back all names of this scope: what they were for (a listener, a cluster) is gone."""
+        self._store.retire(self.prefix)
 
 
 class Store:
     """Owns the cells of one process; the only writer of its file."""
 
     def __init__(self, file: StoreFile) -> None:
-        """Map the file and continue after what is in it (it is empty unless this process wrote before)."""
+        """Map the file; what is in it already is taken over."""
         self.file = file
-        self.cells, self._header, self._names = file.map_for_writing()
+        self.cells, self.header, self._names = file.map_for_writing()
         layout = file.layout
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
-        # The first scalars and the first bins are the overflow cells.
-        self._next_scalar = 2
+        # The first scalars and the first bins take what finds no cell of its own.
+        self._next_scalar = 3
         self._scalar_end = layout.scalar_cells
         self._next_bins = layout.scalar_cells + BIN_COUNT
         self._bins_end = layout.scalar_cells + layout.histogram_cells
-        self._overflow = Counter(OVERFLOW_NAME, self.cells, self._next_scalar)
-        self._next_scalar += 1
-        self._overflow_record = layouts.encode(Entry(OVERFLOW_NAME, layouts.COUNTER, 0, self._overflow.index))
+        self._overflow = Counter(OVERFLOW_NAME, self.cells, 2)
+        self._overflow_record = layouts.encode(Entry(OVERFLOW_NAME, layouts.COUNTER, layouts.MERGE_SUM, 2))
         self._names_end = layout.names_bytes - len(self._overflow_record)
         self.root = Scope(self, "")
+        self._take_over()
 
-    def counter(self, name: str) -> Counter:
-        """The counter of that full name."""
+    def counter(self, name: str, merge: Merge = "sum") -> Counter:
+        """The counter of that full name; `merge` is the first asker's."""
         found = self._counters.get(name)
         if found is None:
             index = self._scalars(1)
             found = self._counters[name] = Counter(name, self.cells, index)
-            self._publish(name, layouts.COUNTER, 0, index)
+            self._publish(Entry(name, layouts.COUNTER, _MERGE[merge], index), shared=index == 0)
         return found
 
-    def gauge(self, name: str) -> Gauge:
-        """The gauge of that full name."""
+    def gauge(self, name: str, merge: Merge = "sum") -> Gauge:
+        """The gauge of that full name; `merge` is the first asker's."""
         found = self._gauges.get(name)
         if found is None:
             index = self._scalars(2)
             found = self._gauges[name] = Gauge(name, self.cells, index)
-            self._publish(name, layouts.GAUGE, 0, index)
+            self._publish(Entry(name, layouts.GAUGE, _MERGE[merge], index), shared=index == 0)
         return found
 
     def histogram(self, name: str, unit: str = "ms") -> Histogram:
-        """The histogram of that full name; the unit of the first asker stays."""
+        """The histogram of that full name; the unit is the first asker's."""
         found = self._histograms.get(name)
         if found is None:
             index = self._bins()
             found = self._histograms[name] = Histogram(name, unit, self.cells, index)
-            self._publish(name, layouts.HISTOGRAM, UNITS.index(unit), index)
+            shared = index == self._scalar_end
+            self._publish(Entry(name, layouts.HISTOGRAM, UNITS.index(unit), index), shared=shared)
         return found
+
+    def retire(self, prefix: str) -> None:
+        """Take back all names that begin with the prefix; their objects may still be written, without effect.
+
+        A name that is asked for again starts at zero in a new cell.
+        """
+        metrics: dict[int, dict[str, Counter] | dict[str, Gauge] | dict[str, Histogram]] = {
+            layouts.COUNTER: self._counters,
+            layouts.GAUGE: self._gauges,
+            layouts.HISTOGRAM: self._histograms,
+        }
+        for offset, _, entry in layouts.records(self._directory()):
+            if entry.name.startswith(prefix) and entry.kind in metrics:
+                del metrics[entry.kind][entry.name]
+                self._names[offset] = layouts.retired(entry.kind)
+        self.header[layouts.WORD_GENERATION] += 1
+
+    def _directory(self) -> bytes:
+        return self.file.read(HEADER_BYTES, self.header[layouts.WORD_NAMES_USED])
+
+    def _take_over(self) -> None:
+        for entry in layouts.decode(self._directory())[0]:
+            if entry.kind == layouts.HISTOGRAM:
+                unit = UNITS[entry.detail]
+                self._histograms[entry.name] = Histogram(entry.name, unit, self.cells, entry.index)
+                self._next_bins = max(self._next_bins, entry.index + BIN_COUNT)
+            elif entry.kind == layouts.GAUGE:
+                self._gauges[entry.name] = Gauge(entry.name, self.cells, entry.index)
+                self._next_scalar = max(self._next_scalar, entry.index + 2)
+            else:
+                self._counters[entry.name] = Counter(entry.name, self.cells, entry.index)
+                self._next_scalar = max(self._next_scalar, entry.index + 1)
+        if OVERFLOW_NAME in self._counters:
+            self._overflow_record = b""
 
     def _scalars(self, count: int) -> int:
         index = self._next_scalar
@@ -122,14 +173,13 @@ class Store:
         self._next_bins = index + BIN_COUNT
         return index
 
-    def _publish(self, name: str, kind: int, unit: int, index: int) -> None:
-        shared = index == 0 or index == self._scalar_end
+    def _publish(self, entry: Entry, shared: bool) -> None:
         try:
-            record = layouts.encode(Entry(name, kind, unit, index))
+            record = b"" if shared else layouts.encode(entry)
         except ValueError:
             record = b""
-        used = self._header[layouts.WORD_NAMES_USED]
-        if shared or not record or used + len(record) > self._names_end:
+        used = self.header[layouts.WORD_NAMES_USED]
+        if not record or used + len(record) > self._names_end:
             self._count_overflow()
             return
         self._append(used, record)
@@ -137,16 +187,16 @@ class Store:
     def _append(self, used: int, record: bytes) -> None:
         end = used + len(record)
         self._names[used:end] = record
-        self._header[layouts.WORD_NAMES_USED] = end  # last: only now do readers look at the record
+        self.header[layouts.WORD_NAMES_USED] = end  # last: only now do readers look at the record
 
     def _count_overflow(self) -> None:
         if self._overflow_record:
             # Published only once it is needed (Envoy has no such name at rest); its room was set aside.
-            self._append(self._header[layouts.WORD_NAMES_USED], self._overflow_record)
+            self._append(self.header[layouts.WORD_NAMES_USED], self._overflow_record)
             self._overflow_record = b""
         self._overflow.inc()
 
 
-def memory_store(layout: Layout = Layout(1 << 20, 1 << 14, 1 << 18)) -> Store:
+def memory_store(layout: Layout = _SMALL_LAYOUT) -> Store:
     """A store without a file, for tests and tools."""
     return Store(StoreFile.in_memory(layout))
