@@ -17,17 +17,16 @@ from pyvoy.config.problems import nearest_name
 
 FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
 TYPED_STRUCTS = ("xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct")
-EMPTY = "google.protobuf.Empty"
 
 
 @dataclass(slots=True, frozen=True)
 class RouteConfig:
-    """What a route says of one filter: its per-route plan (`built`), or that the filter is off (or on) here.
+    """What a route says of one filter: its per-route plan, or (with `built` None) that the filter is off here.
 
-    `disabled` is None when the route does not say."""
+    Any entry that does not disable the filter turns on one that the chain has disabled."""
 
     built: Built | None
-    disabled: bool | None = None
+    disabled: bool = False
 
 
 def build(context: Context, category: str, message: Any) -> Built | None:
@@ -62,16 +61,17 @@ def build_route_map(context: Context, category: str, configs: Mapping[str, Any],
 def build_route(context: Context, category: str, config: Any) -> RouteConfig | None:
     """One value of a `typed_per_filter_config` map: a filter's own type, or a FilterConfig around it."""
     optional = False
-    disabled: bool | None = None
     if registry.type_name_of(config.type_url) == FILTER_CONFIG:
         wrapper = _unpack(config, FILTER_CONFIG, context)
         if wrapper is None:
             return None
+        if wrapper.disabled:
+            return RouteConfig(None, disabled=True)
+        if not wrapper.HasField("config"):
+            context.error("", "is empty: needs config or disabled")
+            return None
         optional = wrapper.is_optional
-        disabled = wrapper.disabled
         context = context.at("config")
-        if disabled or not wrapper.HasField("config") or _type_of(wrapper.config) == EMPTY:
-            return RouteConfig(None, disabled)
         config = wrapper.config
     name = _type_of(config)
     found = registry.lookup_route(category, name)
@@ -83,7 +83,7 @@ def build_route(context: Context, category: str, config: Any) -> RouteConfig | N
     inner = _unpack(config, name, context)
     if inner is None:
         return None
-    return RouteConfig(Built(found, found.factory.build_route(inner, context)), disabled)
+    return RouteConfig(Built(found, found.factory.build_route(inner, context)))
 
 
 def nearest_type(category: str, type_name: str, *, route: bool = False) -> str:

@@ -51,7 +51,7 @@ def message_class(type_name: str) -> Any:
         outer.insert(0, name)
     for root in _ROOTS:
         found = _in_package(root + package, outer) if package and all(outer) else None
-        if found is not None:
+        if found is not None and not _is_frozen(found):
             return found
     raise TypeNotFoundError(f"could not find @type '{type_name}'")
 
@@ -76,6 +76,15 @@ def package_types(package: str) -> list[str]:
             module = importlib.import_module(f"{root}{package}.{path.stem}")
             names.extend(f"{package}.{name}" for name in module.DESCRIPTOR.message_types_by_name)
     return names
+
+
+def _is_frozen(message: Any) -> bool:
+    """True for a type of an API version that Envoy no longer reads (v2)."""
+    from udpa.annotations import status_pb2
+
+    options = message.DESCRIPTOR.file.GetOptions()
+    status: int = options.Extensions[status_pb2.file_status].package_version_status
+    return status == status_pb2.FROZEN
 
 
 def _in_package(package: str, nested: list[str]) -> Any:

@@ -37,12 +37,14 @@ class Place:
 class Where:
     """The places of a message's fields: a tree with the shape of the message (field names, list indexes, map keys).
 
+    `broken` says that something here was reported already, so that what follows from it is not.
     Owned by the loader while it fills it and only read afterwards."""
 
-    __slots__ = ("children", "place")
+    __slots__ = ("broken", "children", "place")
 
     def __init__(self, place: Place | None = None) -> None:
         self.place = place
+        self.broken = False
         self.children: dict[str | int, Where] = {}
 
     def child(self, key: str | int) -> Where:

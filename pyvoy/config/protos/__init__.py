@@ -1,0 +1,1 @@
+"""Envoy API parts that the published generated modules lack."""
