@@ -41,4 +41,4 @@ def bounds(index: int, exponent: int = 0) -> tuple[float, float]:
         exponent += decade + 1
         digits += 10
     power = float(f"1e{exponent}")
-    return digits / 10.0 * power, power / 10.0
+    return digits * power / 10.0, power / 10.0
