@@ -1,49 +1,167 @@
-"""Route -> the final Route objects: its action, timeouts and what the levels above add.
+"""Route -> the final Route object: route to a cluster, redirect or direct response.
 
-Source of behaviour: Envoy's RouteEntryImplBase.
+Source of behaviour: Envoy's RouteEntryImplBase constructor.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from pyvoy.config.compile.route_levels import VirtualHostLevel
+from pyvoy.config.compile import route_rewrite
+from pyvoy.config.compile.direct_response import direct_response, redirect
+from pyvoy.config.compile.hash_policy import hash_policy
+from pyvoy.config.compile.retry import retry_plan
+from pyvoy.config.compile.route_finish import Parts, check_cluster, finish, lb_metadata
+from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
 from pyvoy.config.compile.route_match import PathMatch
+from pyvoy.config.compile.weighted_clusters import weighted_clusters
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.routing.match import Picker
-from pyvoy.http.routing.table import DEFAULT_TIMEOUT_S, Route
+from pyvoy.http.routing.retry import RetryPlan
+from pyvoy.http.routing.rewrite import Step
+from pyvoy.http.routing.table import DEFAULT_TIMEOUT_S, Route, VirtualHost
+from pyvoy.http.routing.virtual_cluster import RouteStats
 
 supports(
+    "envoy.config.route.v3.Route",
+    "name match route redirect direct_response non_forwarding_action metadata stat_prefix "
+    f"per_request_buffer_limit_bytes request_body_buffer_limit {LEVEL_FIELDS}",
+    tuning="decorator tracing",
+)
+supports("envoy.config.route.v3.NonForwardingAction")
+supports(
     "envoy.config.route.v3.RouteAction",
-    "cluster cluster_header cluster_not_found_response_code timeout idle_timeout priority auto_host_rewrite "
-    "append_x_forwarded_host",
+    "cluster cluster_header weighted_clusters cluster_not_found_response_code metadata_match timeout idle_timeout "
+    "flush_timeout retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs "
+    "max_stream_duration",
+    tuning="early_data_policy",
+)
+supports(
+    "envoy.config.route.v3.RouteAction.MaxStreamDuration",
+    "max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset",
+)
+supports("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
+supports("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post")
+supports(
+    "envoy.config.route.v3.WeightedCluster", "clusters total_weight header_name use_hash_policy runtime_key_prefix"
+)
+supports(
+    "envoy.config.route.v3.WeightedCluster.ClusterWeight",
+    f"name cluster_header weight metadata_match host_rewrite_literal {LEVEL_FIELDS}",
 )
 
 _NOT_FOUND_CODES = (503, 404, 500)
 
 
-def build_route(
-    message: Any, context: Context, level: VirtualHostLevel, path: PathMatch
-) -> tuple[Route, Picker | None]:
+@dataclass(slots=True, frozen=True)
+class HostLevel:
+    """What a route gets from its virtual host and table."""
+
+    table: TableLevel
+    host: VirtualHost
+    level: Level
+    retry: RetryPlan | None = None
+    buffer_limit_bytes: int | None = None
+
+
+def build_route(message: Any, context: Context, above: HostLevel, path: PathMatch) -> tuple[Route, Picker | None]:
     """The route of one Route message, and how the final one is chosen when there are several."""
-    route = Route(message.name, level.host)
-    if message.WhichOneof("action") == "route":
-        _route_action(message.route, context.at("route"), level, route)
+    level = level_of(message, context, above.level)
+    route = Route(
+        message.name,
+        above.host,
+        request_buffer_limit_bytes=buffer_limit(message, above.buffer_limit_bytes),
+        metadata=metadata_dict(message, "metadata"),
+    )
+    if message.stat_prefix:
+        scope = context.root_scope.scope("vhost").scope(above.host.name).scope("route").scope(message.stat_prefix)
+        route.stats = RouteStats(message.stat_prefix, scope)
+    which = message.WhichOneof("action")
+    steps: list[Step] = []
+    if which == "route":
+        _fill(route, message.route, context.at("route"), above)
+        steps = route_rewrite.steps(message.route, context.at("route"), path)
+    elif which == "redirect":
+        route.action = "redirect"
+        route.direct_response = redirect(message.redirect, context.at("redirect"), path)
+    elif which == "direct_response":
+        route.action = "direct_response"
+        place = context.at("direct_response")
+        route.direct_response = direct_response(message.direct_response, place, above.table.max_body_bytes)
+    elif which == "non_forwarding_action":
+        route.action = "non_forwarding"
+    elif which is None:
+        context.error("", "a route needs an action: route, redirect, direct_response or non_forwarding_action")
+    parts = Parts(level, tuple(steps), above.table)
+    finish(route, parts)
+    if which == "route" and message.route.WhichOneof("cluster_specifier") == "weighted_clusters":
+        place = context.at("route").at("weighted_clusters")
+        return route, weighted_clusters(message.route.weighted_clusters, place, route, parts)
     return route, None
 
 
-def _route_action(action: Any, context: Context, level: VirtualHostLevel, route: Route) -> None:
+def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None:
+    """Cluster, priority, retries, hashes and limits of a RouteAction."""
     which = action.WhichOneof("cluster_specifier")
     if which == "cluster":
         route.cluster = action.cluster
-        if level.table.validate_clusters:
-            context.unknown_cluster("cluster", action.cluster)
+        check_cluster(context, "cluster", action.cluster, "route: unknown cluster", above.table)
     elif which == "cluster_header":
         route.cluster_header = action.cluster_header.lower().encode()
+    elif which is None:
+        context.error("", "a route action needs a cluster specifier")
     route.cluster_not_found_code = _NOT_FOUND_CODES[action.cluster_not_found_response_code]
     route.priority = action.priority
-    route.timeout_s = context.duration_s(action, "timeout", DEFAULT_TIMEOUT_S) or None
-    route.idle_timeout_s = context.duration_s(action, "idle_timeout")
+    route.metadata_match = lb_metadata(action, None)
+    if action.HasField("retry_policy"):
+        route.retry = retry_plan(action.retry_policy, context.at("retry_policy"))
+    else:
+        route.retry = above.retry
+    route.hash_policy = hash_policy(action.hash_policy, context, "hash_policy")
     route.auto_host_rewrite = context.wrapped(action, "auto_host_rewrite", False)
     route.append_x_forwarded_host = action.append_x_forwarded_host
+    _timeouts(route, action, context)
+    _upgrades(route, action, context)
+
+
+def _timeouts(route: Route, action: Any, context: Context) -> None:
+    route.timeout_s = context.duration_s(action, "timeout", DEFAULT_TIMEOUT_S) or None
+    route.idle_timeout_s = context.duration_s(action, "idle_timeout")
+    route.flush_timeout_s = context.duration_s(action, "flush_timeout")
+    route.max_grpc_timeout_s = context.duration_s(action, "max_grpc_timeout")
+    route.grpc_timeout_offset_s = context.duration_s(action, "grpc_timeout_offset")
+    if action.HasField("max_stream_duration"):
+        duration = action.max_stream_duration
+        place = context.at("max_stream_duration")
+        route.timeout_s = None
+        route.has_max_stream_duration = True
+        route.max_stream_duration_s = place.duration_s(duration, "max_stream_duration")
+        route.grpc_timeout_header_max_s = place.duration_s(duration, "grpc_timeout_header_max")
+        route.grpc_timeout_header_offset_s = place.duration_s(duration, "grpc_timeout_header_offset")
+
+
+def _upgrades(route: Route, action: Any, context: Context) -> None:
+    upgrades: dict[bytes, bool] = {}
+    for index, config in enumerate(action.upgrade_configs):
+        place = context.at("upgrade_configs", index)
+        name = config.upgrade_type.lower().encode()
+        if name in upgrades:
+            place.error("upgrade_type", f"Duplicate upgrade {config.upgrade_type}")
+        upgrades[name] = place.wrapped(config, "enabled", True)
+        if config.HasField("connect_config"):
+            if name not in (b"connect", b"connect-udp"):
+                place.error("connect_config", f"Non-CONNECT upgrade type {config.upgrade_type} has ConnectConfig")
+            elif name == b"connect-udp":
+                place.error("upgrade_type", "CONNECT-UDP is not supported")
+            route.connect_upgrade = upgrades[name]
+    route.upgrades = upgrades
+
+
+def buffer_limit(message: Any, above: int | None) -> int | None:
+    """How much of a request is kept for retries; None means the connection's limit."""
+    for field in ("request_body_buffer_limit", "per_request_buffer_limit_bytes"):
+        if message.HasField(field):
+            return int(getattr(message, field).value)
+    return above

@@ -1,7 +1,7 @@
 """RouteConfiguration -> RouteTable: virtual hosts, their domains and routes.
 
 Matches are compiled by `route_match`, actions by `route_action`; this file puts them together in order.
-Source of behaviour: Envoy's ConfigImpl and RouteMatcher.
+Source of behaviour: Envoy's ConfigImpl, RouteMatcher and VirtualHostImpl.
 """
 
 from __future__ import annotations
@@ -9,23 +9,30 @@ from __future__ import annotations
 from typing import Any
 
 from pyvoy.config.compile import route_action, route_match
-from pyvoy.config.compile.route_levels import TableLevel, VirtualHostLevel
+from pyvoy.config.compile.retry import retry_plan
+from pyvoy.config.compile.route_action import HostLevel
+from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
-from pyvoy.http.routing.hosts import DomainTable, host_finder
-from pyvoy.http.routing.match import Entry, route_finder
-from pyvoy.http.routing.table import RouteTable, VirtualHost
+from pyvoy.http.routing.direct_response import tls_redirect
+from pyvoy.http.routing.hosts import DomainTable, Finder, host_finder
+from pyvoy.http.routing.match import Entry, require_tls, route_finder
+from pyvoy.http.routing.table import Route, RouteTable, VirtualHost
+from pyvoy.http.routing.virtual_cluster import RouteStats, virtual_cluster_finder
 
 supports(
     "envoy.config.route.v3.RouteConfiguration",
     "name virtual_hosts internal_only_headers validate_clusters ignore_port_in_host_matching vhost_header "
-    "ignore_path_parameters_in_path_matching",
+    "ignore_path_parameters_in_path_matching most_specific_header_mutations_wins max_direct_response_body_size_bytes "
+    f"metadata {LEVEL_FIELDS}",
 )
 supports(
     "envoy.config.route.v3.VirtualHost",
-    "name domains routes include_request_attempt_count include_attempt_count_in_response",
+    "name domains routes require_tls virtual_clusters include_request_attempt_count include_attempt_count_in_response "
+    "include_is_timeout_retry_header retry_policy per_request_buffer_limit_bytes request_body_buffer_limit metadata "
+    f"{LEVEL_FIELDS}",
 )
-supports("envoy.config.route.v3.Route", "name match route")
+supports("envoy.config.route.v3.VirtualCluster", "headers name")
 
 
 def build_route_table(message: Any, context: Context) -> RouteTable:
@@ -33,11 +40,17 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
     table = TableLevel(
         validate_clusters=context.wrapped(message, "validate_clusters", True),
         ignore_path_parameters=message.ignore_path_parameters_in_path_matching,
+        most_specific_wins=message.most_specific_header_mutations_wins,
+        max_body_bytes=context.wrapped(message, "max_direct_response_body_size_bytes", 4096),
     )
+    level = level_of(message, context, Level())
     domains = DomainTable()
     hosts = []
-    for index, host in enumerate(message.virtual_hosts):
-        hosts.append(_virtual_host(host, context.at("virtual_hosts", index), table, domains, message.name))
+    for index, host_message in enumerate(message.virtual_hosts):
+        place = context.at("virtual_hosts", index)
+        host, finder = _virtual_host(host_message, place, table, level)
+        hosts.append(host)
+        _add_domains(host_message, place, domains, finder, message.name)
     return RouteTable(
         message.name,
         host_finder(
@@ -47,37 +60,65 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
         ),
         tuple(hosts),
         tuple(name.lower().encode() for name in message.internal_only_headers),
+        metadata_dict(message, "metadata"),
     )
 
 
-def _virtual_host(message: Any, context: Context, table: TableLevel, domains: DomainTable, name: str) -> VirtualHost:
+def _virtual_host(message: Any, context: Context, table: TableLevel, above: Level) -> tuple[VirtualHost, Finder]:
     host = VirtualHost(
         message.name,
         include_request_attempt_count=message.include_request_attempt_count,
         include_attempt_count_in_response=message.include_attempt_count_in_response,
+        include_is_timeout_retry_header=message.include_is_timeout_retry_header,
+        metadata=metadata_dict(message, "metadata"),
     )
-    level = VirtualHostLevel(table, host)
+    if message.virtual_clusters:
+        _virtual_clusters(message, context, host)
+    has_retry = message.HasField("retry_policy")
+    level = HostLevel(
+        table,
+        host,
+        level_of(message, context, above),
+        retry_plan(message.retry_policy, context.at("retry_policy")) if has_retry else None,
+        route_action.buffer_limit(message, None),
+    )
     entries = [_entry(route, context.at("routes", index), level) for index, route in enumerate(message.routes)]
     finder = route_finder(entries)
+    if message.require_tls:
+        answer = Route("", host, action="redirect", direct_response=tls_redirect)
+        finder = require_tls(finder, answer, external_only=message.require_tls == 1)
+    return host, finder
+
+
+def _add_domains(message: Any, context: Context, domains: DomainTable, finder: Finder, table_name: str) -> None:
     for index, domain in enumerate(message.domains):
-        if not domains.add(domain.lower().encode(), finder):
-            _duplicate(context, index, domain, name)
-    return host
+        if domains.add(domain.lower().encode(), finder):
+            continue
+        if domain == "*":
+            text = f"Only a single wildcard domain is permitted in route {table_name}"
+        else:
+            text = (
+                "Only unique values for domains are permitted. "
+                f"Duplicate entry of domain {domain.lower()} in route {table_name}"
+            )
+        context.error(f"domains[{index}]", text)
 
 
-def _duplicate(context: Context, index: int, domain: str, table_name: str) -> None:
-    place = f"domains[{index}]"
-    if domain == "*":
-        context.error(place, f"Only a single wildcard domain is permitted in route {table_name}")
-        return
-    context.error(
-        place,
-        f"Only unique values for domains are permitted. Duplicate entry of domain {domain} in route {table_name}",
-    )
-
-
-def _entry(message: Any, context: Context, level: VirtualHostLevel) -> Entry:
+def _entry(message: Any, context: Context, level: HostLevel) -> Entry:
     match_context = context.at("match")
     path = route_match.path_match(message.match, match_context, ignore_parameters=level.table.ignore_path_parameters)
     route, pick = route_action.build_route(message, context, level, path)
     return Entry(path.kind, path.test, route, path.literal, route_match.conditions(message.match, match_context), pick)
+
+
+def _virtual_clusters(message: Any, context: Context, host: VirtualHost) -> None:
+    """Stats of `vhost.<name>.vcluster.<cluster>.`; "other" takes what no virtual cluster matches."""
+    scope = context.root_scope.scope("vhost").scope(message.name).scope("vcluster")
+    entries = []
+    for index, cluster in enumerate(message.virtual_clusters):
+        place = context.at("virtual_clusters", index)
+        if not cluster.headers:
+            place.error("headers", "virtual clusters must define 'headers'")
+        matches = place.header_matchers(cluster, "headers")
+        entries.append((matches, RouteStats(cluster.name, scope.scope(cluster.name))))
+    host.virtual_cluster = virtual_cluster_finder(entries, RouteStats("other", scope.scope("other")))

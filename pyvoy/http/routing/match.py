@@ -145,6 +145,20 @@ def route_finder(entries: Sequence[Entry]) -> Finder:
     return _general(entries)
 
 
+def require_tls(finder: Finder, redirect: Route, *, external_only: bool) -> Finder:
+    """Answer `redirect` to requests that did not come by https; with `external_only` internal ones pass."""
+
+    def find(stream: Any, values: dict[bytes, bytes]) -> Route | None:
+        scheme = values.get(b"x-forwarded-proto")
+        if scheme is None:
+            return None
+        if scheme != b"https" and not (external_only and values.get(b"x-envoy-internal") == b"true"):
+            return redirect
+        return finder(stream, values)
+
+    return find
+
+
 def _one_prefix(entry: Entry) -> Finder:
     prefix, route = entry.literal, entry.route
     if b"?" not in prefix and b"#" not in prefix:

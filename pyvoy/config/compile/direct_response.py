@@ -1,0 +1,56 @@
+"""RedirectAction and DirectResponseAction -> answers.
+
+Source of behaviour: Envoy's createRedirectConfig and RouteEntryImplBase; the body's limit is the table's
+max_direct_response_body_size_bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyvoy.config.compile.regex_rewrite import regex_rewrite
+from pyvoy.config.compile.route_match import PathMatch
+from pyvoy.config.context import Context
+from pyvoy.config.registry import supports
+from pyvoy.http.routing import direct_response as answers
+from pyvoy.http.routing.direct_response import Answerer, RedirectPlan
+from pyvoy.http.routing.rewrite import TextRewrite, prefix_rewrite, whole_path_rewrite
+
+supports(
+    "envoy.config.route.v3.RedirectAction",
+    "https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite "
+    "response_code strip_query",
+)
+supports("envoy.config.route.v3.DirectResponseAction", "status body")
+
+_REDIRECT_CODES = (301, 302, 303, 307, 308)
+
+
+def redirect(message: Any, context: Context, path: PathMatch) -> Answerer:
+    """A RedirectAction; `path` is how the route matches, for prefix_rewrite."""
+    rewrite: TextRewrite | None = None
+    which = message.WhichOneof("path_rewrite_specifier")
+    if which == "prefix_rewrite" and message.prefix_rewrite:
+        rewrite = prefix_rewrite(path.matched, message.prefix_rewrite.encode())
+    elif which == "regex_rewrite":
+        replace = regex_rewrite(message.regex_rewrite, context.at("regex_rewrite"))
+        rewrite = whole_path_rewrite(lambda text: replace(text) or text)
+    return answers.redirect(
+        RedirectPlan(
+            status=_REDIRECT_CODES[message.response_code],
+            scheme=b"https" if message.https_redirect else message.scheme_redirect.encode(),
+            host=message.host_redirect.encode(),
+            port=b":%d" % message.port_redirect if message.port_redirect else b"",
+            path=message.path_redirect.encode(),
+            rewrite=rewrite,
+            strip_query=message.strip_query,
+        )
+    )
+
+
+def direct_response(message: Any, context: Context, max_body_bytes: int) -> Answerer:
+    """A DirectResponseAction with a constant body."""
+    body = context.data_source(message, "body") if message.HasField("body") else b""
+    if len(body) > max_body_bytes:
+        context.error("body", f"response body size is {len(body)} bytes; maximum is {max_body_bytes}")
+    return answers.direct_response(message.status, lambda _stream: body)

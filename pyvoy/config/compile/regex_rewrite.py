@@ -1,0 +1,39 @@
+"""RegexMatchAndSubstitute -> a function over bytes, with RE2 and its rewrite syntax.
+
+Source of behaviour: Envoy's Regex::Utility::parseRegex and CompiledMatcher::replaceAll.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyvoy.config.context import Context
+from pyvoy.config.registry import supports
+from pyvoy.http.routing.rewrite import TextRewrite, regex_rewriter, substitution_pieces
+
+supports("envoy.type.matcher.v3.RegexMatchAndSubstitute", "pattern substitution")
+
+
+def regex_rewrite(message: Any, context: Context) -> TextRewrite:
+    """The rewrite of a RegexMatchAndSubstitute; the unchanged text after a problem."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled = re2.compile(message.pattern.regex, options)
+    except re2.error as error:
+        reason = error.args[0]
+        words = reason.decode() if isinstance(reason, bytes) else str(reason)
+        context.error("pattern.regex", f"not a regular expression of RE2: {words}")
+        return bytes
+    try:
+        pieces = substitution_pieces(message.substitution.encode())
+    except ValueError as error:
+        context.error("substitution", str(error))
+        return bytes
+    highest = max((piece for piece in pieces if isinstance(piece, int)), default=0)
+    if highest > compiled.groups:
+        context.error("substitution", f"group \\{highest} does not exist: the pattern has {compiled.groups}")
+        return bytes
+    return regex_rewriter(compiled, pieces)
