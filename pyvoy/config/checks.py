@@ -45,9 +45,7 @@ class Checker:
                 optional = bool(getattr(message, "is_optional", False))
                 self._below(field, value, below, below_path, covered=goes_on, optional=optional)
 
-    def _below(
-        self, field: FieldShape, value: Any, where: Where, path: str, *, covered: bool, optional: bool
-    ) -> None:
+    def _below(self, field: FieldShape, value: Any, where: Where, path: str, *, covered: bool, optional: bool) -> None:
         name = field.type_name
         if name.startswith("google.protobuf.") and name not in ("google.protobuf.Any", "google.protobuf.Duration"):
             return

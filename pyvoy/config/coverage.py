@@ -41,12 +41,10 @@ def rows(registry: Registry) -> list[tuple[str, str, str, str]]:
             names = [field.name for field in message_class(type_name).DESCRIPTOR.fields]
         except TypeNotFoundError:
             names = sorted(support.fields | support.tuning)
-        columns = (
-            [name for name in names if name in support.fields],
-            [name for name in names if name in support.tuning and name not in support.fields],
-            [name for name in names if name not in support.fields and name not in support.tuning],
-        )
-        table.append((type_name, *(" ".join(column) for column in columns)))
+        supported = [name for name in names if name in support.fields]
+        tuning = [name for name in names if name in support.tuning and name not in support.fields]
+        missing = [name for name in names if name not in support.fields and name not in support.tuning]
+        table.append((type_name, " ".join(supported), " ".join(tuning), " ".join(missing)))
     return table
 
 

@@ -83,8 +83,8 @@ def _is_frozen(message: Any) -> bool:
     from udpa.annotations import status_pb2
 
     options = message.DESCRIPTOR.file.GetOptions()
-    status: int = options.Extensions[status_pb2.file_status].package_version_status
-    return status == status_pb2.FROZEN
+    status = options.Extensions[status_pb2.file_status].package_version_status
+    return bool(status == status_pb2.FROZEN)
 
 
 def _in_package(package: str, nested: list[str]) -> Any:

@@ -6,7 +6,7 @@ a whole number where a fraction is asked for is a percentage, and a value that d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 DENOMINATORS = {0: 100, 1: 10_000, 2: 1_000_000, "HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
@@ -17,7 +17,7 @@ class Runtime:
 
     __slots__ = ("_values",)
 
-    def __init__(self, layers: list[Mapping[str, Any]] | None = None) -> None:
+    def __init__(self, layers: Sequence[Mapping[str, Any]] | None = None) -> None:
         """`layers` are nested dictionaries as Struct values give them, the first one weakest."""
         self._values: dict[str, Any] = {}
         for layer in layers or ():
