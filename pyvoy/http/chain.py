@@ -1,0 +1,403 @@
+"""The HTTP filter chain: compiled at load to per-event tuples, and the machinery of a direction that is held.
+
+`ChainPlan` is what a connection manager's filter list becomes: for each event the slots and plain functions of just
+those filters that implement it, in the order of the direction.  While every filter continues, the stream runs these
+tuples itself (see `stream.py`); from the first filter that stops on, the direction is run by a `HeldPath`, which knows
+who holds what.  Source: Envoy's FilterManager; each filter that stops has a buffer of its own here, where Envoy shares
+one between all filters of a direction.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyvoy.http.headers import HeaderMap
+from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, STOP_AND_WATERMARK, HttpFilter, Verdict
+
+if TYPE_CHECKING:
+    from pyvoy.http.stream import HttpStream
+
+Handler = Callable[..., Verdict]
+Entries = tuple[tuple[int, Handler], ...]
+
+_VERDICT_EVENTS = (
+    "request_headers",
+    "request_data",
+    "request_trailers",
+    "response_headers",
+    "response_data",
+    "response_trailers",
+)
+
+
+@dataclass(slots=True, frozen=True)
+class FilterSpec:
+    """One configured filter: its configured name, class, plan, and whether a route has to enable it."""
+
+    name: str
+    cls: type[HttpFilter]
+    plan: Any
+    disabled: bool = False
+
+
+def _asynchronous(method: Callable[..., Any], request: bool) -> Handler:
+    """A plain handler for an `async def` one: hold the stream, run the coroutine in a task, go on with its verdict."""
+
+    def start(filter_: HttpFilter, stream: HttpStream, *arguments: Any) -> Verdict:
+        stream.run_async(filter_, method(filter_, stream, *arguments), request=request)
+        return STOP_AND_WATERMARK
+
+    return start
+
+
+def _handler(cls: type[HttpFilter], event: str) -> Handler | None:
+    method = getattr(cls, event, None)
+    if method is not None and inspect.iscoroutinefunction(method):
+        return _asynchronous(method, event.startswith("request"))
+    return method  # type: ignore[no-any-return]
+
+
+def _entries(specs: Iterable[tuple[int, FilterSpec]], event: str) -> Entries:
+    found = [(slot, _handler(spec.cls, event)) for slot, spec in specs]
+    return tuple((slot, handler) for slot, handler in found if handler is not None)
+
+
+class ChainPlan:
+    """The compiled chain; shared by all streams of a connection manager.
+
+    `makers` gives one filter instance each; response tuples run last to first.
+    """
+
+    __slots__ = (
+        "_variants",
+        "destroy",
+        "informational",
+        "local_reply",
+        "log",
+        "makers",
+        "names",
+        "request_data",
+        "request_headers",
+        "request_trailers",
+        "response_data",
+        "response_headers",
+        "response_trailers",
+        "specs",
+    )
+
+    request_headers: Entries
+    request_data: Entries
+    request_trailers: Entries
+    response_headers: Entries
+    response_data: Entries
+    response_trailers: Entries
+
+    def __init__(self, specs: tuple[FilterSpec, ...], *, active: tuple[FilterSpec, ...] | None = None) -> None:
+        """`active` is the subset that runs (a route may disable or enable filters); by default those not disabled."""
+        self.specs = specs
+        chosen = active if active is not None else tuple(spec for spec in specs if not spec.disabled)
+        self.names = tuple(spec.name for spec in chosen)
+        self.makers = tuple(_maker(spec) for spec in chosen)
+        order = list(enumerate(chosen))
+        for event in _VERDICT_EVENTS:
+            setattr(self, event, _entries(order if event.startswith("request") else reversed(order), event))
+        self.informational = _entries(reversed(order), "response_informational")
+        self.local_reply = _entries(reversed(order), "on_local_reply")
+        self.log = _entries(order, "on_log")
+        self.destroy = _entries(order, "on_destroy")
+        self._variants: dict[tuple[frozenset[str], frozenset[str]], ChainPlan] = {}
+
+    def variant(self, disabled: frozenset[str], enabled: frozenset[str]) -> ChainPlan:
+        """The chain of a route that disables or enables filters by name; compiled on first use, kept."""
+        key = (disabled, enabled)
+        plan = self._variants.get(key)
+        if plan is None:
+            active = tuple(
+                spec for spec in self.specs if spec.name not in disabled and (not spec.disabled or spec.name in enabled)
+            )
+            plan = self._variants[key] = ChainPlan(self.specs, active=active)
+        return plan
+
+    def make_filters(self) -> list[HttpFilter]:
+        """The filter instances of one stream."""
+        filters = [make(plan) for make, plan in self.makers]
+        for slot, filter_ in enumerate(filters):
+            filter_.slot = slot
+        return filters
+
+
+def _maker(spec: FilterSpec) -> tuple[Callable[[Any], HttpFilter], Any]:
+    if not spec.cls.stateless:
+        return spec.cls, spec.plan
+    shared = spec.cls(spec.plan)
+    return (lambda _: shared), None
+
+
+class Direction(Protocol):
+    """What a held path needs to know of its direction (see `stream.RequestSide`, `stream.ResponseSide`)."""
+
+    def entries(self, chain: ChainPlan) -> tuple[Entries, Entries, Entries]:
+        """Headers, data and trailers tuples."""
+
+    def order(self, count: int) -> range:
+        """Slots in the order of the direction."""
+
+    def headers_out(self, stream: HttpStream, headers: HeaderMap, end: bool) -> None:
+        """Headers that passed every filter."""
+
+    def data_out(self, stream: HttpStream, data: bytes, end: bool) -> None:
+        """Data that passed every filter."""
+
+    def trailers_out(self, stream: HttpStream, trailers: HeaderMap) -> None:
+        """Trailers that passed every filter."""
+
+    def limit_bytes(self, stream: HttpStream) -> int:
+        """The limit of a filter's buffer."""
+
+    def too_large(self, stream: HttpStream) -> None:
+        """A filter that buffers has outgrown the limit."""
+
+    def pause_source(self, stream: HttpStream, pause: bool) -> None:
+        """Stop or resume reading from the peer that sends in this direction."""
+
+
+class Hold:
+    """What one filter holds back.
+
+    `whole` means the filter sees nothing more until it resumes (STOP_AND_... from its headers callback).
+    `headers` are held with their end flag; `ended` says that the end of the stream is held too.
+    """
+
+    __slots__ = ("buffer", "ended", "headers", "paused", "size_bytes", "trailers", "watermark", "whole")
+
+    def __init__(self) -> None:
+        self.whole = False
+        self.headers: tuple[HeaderMap, bool] | None = None
+        self.buffer: list[bytes] = []
+        self.size_bytes = 0
+        self.ended = False
+        self.trailers: HeaderMap | None = None
+        self.watermark = False
+        self.paused = False
+
+    def append(self, data: bytes, end: bool) -> None:
+        """Buffer a piece."""
+        if data:
+            self.buffer.append(data)
+            self.size_bytes += len(data)
+        self.ended = self.ended or end
+
+    def body(self) -> bytes:
+        """What is buffered, joined once."""
+        if len(self.buffer) > 1:
+            self.buffer = [b"".join(self.buffer)]
+        return self.buffer[0] if self.buffer else b""
+
+    def replace(self, body: bytes) -> None:
+        """Put other data in place of what is buffered."""
+        self.buffer = [body] if body else []
+        self.size_bytes = len(body)
+
+
+class HeldPath:
+    """One direction of one stream from the first stop on.  Owned by the stream, which breaks the cycle at its end."""
+
+    __slots__ = ("_data", "_direction", "_headers", "_order", "_stream", "_trailers", "added", "current", "holds")
+
+    def __init__(self, stream: HttpStream, direction: Direction) -> None:
+        headers, data, trailers = direction.entries(stream.chain)
+        self._stream = stream
+        self._direction = direction
+        self._headers = dict(headers)
+        self._data = dict(data)
+        self._trailers = dict(trailers)
+        self._order = direction.order(len(stream.filters))
+        self.holds: dict[int, Hold] = {}
+        self.added: dict[int, bytes] = {}
+        """Data that filters added from inside a callback, by slot."""
+        self.current = -1
+
+    def _after(self, slot: int | None) -> range:
+        order = self._order
+        if slot is None:
+            return order
+        return order[order.index(slot) + 1 :]
+
+    # ---- events ----
+
+    def headers(self, headers: HeaderMap, end: bool, after: int | None = None) -> None:
+        """Run the headers through the filters behind `after`."""
+        stream = self._stream
+        late: list[tuple[int, bytes]] = []
+        for slot in self._after(after):
+            handler = self._headers.get(slot)
+            if handler is None:
+                continue
+            verdict = stream.call(handler, slot, headers, end and not late)
+            if stream.over(self._direction):
+                return
+            added = self.added.pop(slot, None)
+            if verdict is not CONTINUE:
+                self.stopped_at_headers(slot, verdict, headers, end and not late, added or b"")
+                stream.run_recorded()
+                return
+            if added:
+                late.append((slot, added))
+        self._direction.headers_out(stream, headers, end and not late)
+        for at, (slot, data) in enumerate(late):
+            if not stream.over(self._direction):
+                self.data(data, end and at == len(late) - 1, slot)
+
+    def stopped_at_headers(self, slot: int, verdict: Verdict, headers: HeaderMap, end: bool, added: bytes) -> None:
+        """A filter held the headers back."""
+        hold = self.holds[slot] = Hold()
+        hold.headers = (headers, end)
+        hold.whole = verdict is not STOP or slot not in self._data
+        hold.watermark = verdict is not STOP_AND_BUFFER
+        hold.append(added, end)
+        self._check_limit(hold)
+
+    def data(self, data: bytes, end: bool, after: int | None = None) -> None:
+        """Run a piece of the body through the filters behind `after`."""
+        stream = self._stream
+        for slot in self._after(after):
+            hold = self.holds.get(slot)
+            if hold is not None and hold.whole:
+                hold.append(data, end)
+                self._check_limit(hold)
+                return
+            handler = self._data.get(slot)
+            if handler is None:
+                if hold is not None:
+                    hold.append(data, end)
+                    self._check_limit(hold)
+                    return
+                continue
+            verdict = stream.call(handler, slot, data, end)
+            if stream.over(self._direction):
+                return
+            data += self.added.pop(slot, b"")
+            if verdict is CONTINUE and hold is None:
+                if not stream.run_recorded():
+                    continue
+                return
+            self._after_data(slot, hold, verdict, data, end)
+            stream.run_recorded()
+            return
+        self._direction.data_out(stream, data, end)
+
+    def _after_data(self, slot: int, hold: Hold | None, verdict: Verdict, data: bytes, end: bool) -> None:
+        if hold is None:
+            hold = self.holds[slot] = Hold()
+        if verdict is CONTINUE:
+            hold.append(data, end)
+            self._release(slot, hold)
+            return
+        if verdict is STOP:
+            hold.ended = hold.ended or end
+            return
+        hold.watermark = verdict is STOP_AND_WATERMARK
+        hold.append(data, end)
+        self._check_limit(hold)
+
+    def trailers(self, trailers: HeaderMap, after: int | None = None) -> None:
+        """Run the trailers through the filters behind `after`."""
+        stream = self._stream
+        for slot in self._after(after):
+            hold = self.holds.get(slot)
+            if hold is not None and hold.whole:
+                hold.trailers = trailers
+                return
+            handler = self._trailers.get(slot)
+            verdict = CONTINUE
+            if handler is not None:
+                verdict = stream.call(handler, slot, trailers)
+                if stream.over(self._direction):
+                    return
+            if hold is None and verdict is CONTINUE:
+                added = self.added.pop(slot, None)
+                if added:
+                    self.data(added, False, slot)
+                    if stream.over(self._direction):
+                        return
+                continue
+            if hold is None:
+                hold = self.holds[slot] = Hold()
+            hold.append(self.added.pop(slot, b""), False)
+            hold.trailers = trailers
+            if verdict is CONTINUE:
+                self._release(slot, hold)
+            stream.run_recorded()
+            return
+        self._direction.trailers_out(stream, trailers)
+
+    # ---- resuming ----
+
+    def resume(self, slot: int) -> None:
+        """The filter lets go; without effect when it holds nothing."""
+        hold = self.holds.get(slot)
+        if hold is not None:
+            self._release(slot, hold)
+
+    def _release(self, slot: int, hold: Hold) -> None:
+        """Hand on what the filter held: headers, then data, then trailers (Envoy: commonContinue)."""
+        stream = self._stream
+        del self.holds[slot]
+        if hold.paused:
+            self._direction.pause_source(stream, False)
+        body = hold.body()
+        ended = hold.ended
+        sent_end = False
+        if hold.headers is not None:
+            headers, _ = hold.headers
+            sent_end = ended and not body and hold.trailers is None
+            self.headers(headers, sent_end, slot)
+        if not stream.over(self._direction) and (body or (ended and not sent_end and hold.trailers is None)):
+            self.data(body, ended and hold.trailers is None, slot)
+        if not stream.over(self._direction) and hold.trailers is not None:
+            self.trailers(hold.trailers, slot)
+
+    def _check_limit(self, hold: Hold) -> None:
+        limit = self._direction.limit_bytes(self._stream)
+        if hold.size_bytes <= limit:
+            return
+        if not hold.watermark:
+            self._direction.too_large(self._stream)
+        elif not hold.paused:
+            hold.paused = True
+            self._direction.pause_source(self._stream, True)
+
+    # ---- what filters ask for ----
+
+    def add(self, slot: int, data: bytes) -> None:
+        """Data behind what the filter holds; inside its own callback it follows what is being handed on."""
+        hold = self.holds.get(slot)
+        if hold is not None and self.current != slot:
+            hold.append(data, False)
+            self._check_limit(hold)
+        else:
+            self.added[slot] = self.added.get(slot, b"") + data
+
+    def body(self, slot: int) -> bytes:
+        """What the filter has buffered."""
+        hold = self.holds.get(slot)
+        return hold.body() if hold is not None else b""
+
+    def replace_body(self, slot: int, body: bytes) -> None:
+        """Change what the filter has buffered."""
+        hold = self.holds.get(slot)
+        if hold is not None:
+            hold.replace(body)
+
+    def inject(self, slot: int, data: bytes, end: bool) -> None:
+        """Hand data to the filters behind, releasing the headers first when they are still held."""
+        hold = self.holds.get(slot)
+        if hold is not None and hold.headers is not None:
+            headers, _ = hold.headers
+            hold.headers = None
+            self.headers(headers, False, slot)
+        if not self._stream.over(self._direction):
+            self.data(data, end, slot)

@@ -1,0 +1,148 @@
+"""The codec interface: HTTP bytes <-> headers, data, trailers.  Sans-I/O: a codec owns no socket, timer or clock.
+
+The shape is HTTP/2's (streams by id, pause and credit per stream, reset with a code, goaway); HTTP/1 is the case of one
+stream at a time.  A codec calls its sinks directly; there are no event objects.  Output goes to the `write` callable
+that the codec was made with.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol
+
+from pyvoy.http.headers import HeaderMap
+
+
+class ResetReason(Enum):
+    """Why a stream ended early; the values are Envoy's reset reason texts."""
+
+    LOCAL = "local reset"
+    REMOTE = "remote reset"
+    CONNECTION_TERMINATION = "connection termination"
+    CONNECT_FAILURE = "remote connection failure"
+    CONNECT_TIMEOUT = "connection timeout"
+    OVERFLOW = "overflow"
+    PROTOCOL_ERROR = "protocol error"
+
+
+class CodecError(Exception):
+    """The peer broke the protocol.
+
+    `status` and `body` are the answer a server gives (0: close without an answer), `details` is Envoy's stable
+    response code detail.
+    """
+
+    def __init__(self, details: str, status: int = 400, body: bytes = b"Bad Request") -> None:
+        super().__init__(details)
+        self.details = details
+        self.status = status
+        self.body = body
+
+
+class RequestSink(Protocol):
+    """Receives one request (the connection manager's stream)."""
+
+    def on_headers(self, headers: HeaderMap, end: bool) -> None:
+        """The request head; `end` when there is neither body nor trailers."""
+
+    def on_data(self, data: bytes, end: bool) -> None:
+        """A piece of the body."""
+
+    def on_trailers(self, trailers: HeaderMap) -> None:
+        """The trailers; always the end."""
+
+    def on_reset(self, reason: ResetReason) -> None:
+        """The client gave the stream up."""
+
+    def on_codec_error(self, error: CodecError) -> None:
+        """The rest of this request cannot be read."""
+
+
+class ServerSink(Protocol):
+    """The connection manager's side of a server codec."""
+
+    def new_stream(self, stream_id: int) -> RequestSink:
+        """A request begins."""
+
+    def on_connection_error(self, error: CodecError) -> None:
+        """A fault outside any stream: answer with `error.status` (if not 0) and close."""
+
+    def on_backlog(self, full: bool) -> None:
+        """Pipelined requests wait (True) or have been taken (False): stop or resume reading."""
+
+
+class ServerCodec(Protocol):
+    """The server side of a connection."""
+
+    protocol: str
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the client."""
+
+    def feed_eof(self) -> None:
+        """The client half-closed."""
+
+    def send_informational(self, stream_id: int, headers: HeaderMap) -> None:
+        """A 1xx response."""
+
+    def send_headers(self, stream_id: int, headers: HeaderMap, end: bool) -> None:
+        """The response head."""
+
+    def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
+        """A piece of the response body."""
+
+    def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
+        """Trailers; the end of the response."""
+
+    def reset(self, stream_id: int, reason: ResetReason) -> None:
+        """Give the stream up (HTTP/1: the connection must be closed)."""
+
+    def finish(self, stream_id: int) -> None:
+        """The stream is done on both sides; the next pipelined request may be delivered."""
+
+
+class ResponseSink(Protocol):
+    """Receives one response (the router's upstream request)."""
+
+    def on_informational(self, headers: HeaderMap) -> None:
+        """A 1xx response other than 101."""
+
+    def on_headers(self, headers: HeaderMap, end: bool) -> None:
+        """The response head."""
+
+    def on_data(self, data: bytes, end: bool) -> None:
+        """A piece of the body."""
+
+    def on_trailers(self, trailers: HeaderMap) -> None:
+        """The trailers; always the end."""
+
+    def on_reset(self, reason: ResetReason, detail: str) -> None:
+        """The stream ended early; `detail` says more than the reason where there is more to say."""
+
+    def on_high_watermark(self) -> None:
+        """The upstream reads too slowly: stop sending the request body."""
+
+    def on_low_watermark(self) -> None:
+        """The upstream has caught up."""
+
+
+class ClientCodec(Protocol):
+    """The client side of a connection."""
+
+    def new_stream(self, sink: ResponseSink) -> int:
+        """Begin a request; returns its stream id."""
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the upstream; raises CodecError."""
+
+    def feed_eof(self) -> bool:
+        """The upstream closed; True when that was the proper end of the running response."""
+
+    def send_headers(self, stream_id: int, headers: HeaderMap, end: bool) -> None:
+        """The request head."""
+
+    def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
+        """A piece of the request body."""
+
+    def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
+        """Trailers; the end of the request."""

@@ -1,0 +1,332 @@
+"""HTTP/1.1, client side: requests out, responses in.  Pure: bytes are handed in, output goes to `write`.
+
+One request at a time.  httptools does not know that a request was HEAD (and would take the next response for its
+body), so after such a head the parser is thrown away, and any byte that is not part of the running response marks the
+connection as not reusable.  Sources: RFC 9112 6.3, 9.2; Envoy's http1 codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from pyvoy.http.codec import CodecError, ResponseSink
+from pyvoy.http.h1 import encoder
+from pyvoy.http.h1.decoder import CODEC_ERROR, Http1Decoder
+from pyvoy.http.h1.grammar import tokens
+from pyvoy.http.h1.limits import Http1Plan
+from pyvoy.http.headers import HeaderMap
+
+_MAX_INFORMATIONAL = 10_000
+
+
+class Http1ClientCodec(Http1Decoder):
+    """One upstream connection.  Owned by the pool's connection.
+
+    `reusable` is False once the connection must not carry another request.
+    """
+
+    __slots__ = (
+        "_bound_bytes",
+        "_chunked",
+        "_chunked_out",
+        "_head_bytes",
+        "_informational",
+        "_is_head",
+        "_parser",
+        "_request_done",
+        "_response_done",
+        "_sink",
+        "_stream_id",
+        "_tunnel",
+        "_until_close",
+        "_upgrade",
+        "_write",
+        "on_complete",
+        "protocol",
+        "reusable",
+    )
+
+    def __init__(self, write: Callable[[bytes], None], on_complete: Callable[[], None], plan: Http1Plan) -> None:
+        """`on_complete` is called when request and response are both done."""
+        super().__init__(plan)
+        self.protocol = "HTTP/1.1"
+        self.reusable = True
+        self.on_complete = on_complete
+        self._write = write
+        self._parser = HttpResponseParser(self)
+        self._sink: ResponseSink | None = None
+        self._stream_id = 0
+        self._is_head = False
+        self._chunked = False
+        self._chunked_out = False
+        self._until_close = False
+        self._upgrade = False
+        self._tunnel = False
+        self._request_done = True
+        self._response_done = True
+        self._informational = 0
+        self._head_bytes = 0
+        self._bound_bytes = 0
+
+    # ---- output ----
+
+    def new_stream(self, sink: ResponseSink) -> int:
+        """Begin a request; the connection must be idle."""
+        self._sink = sink
+        self._stream_id += 1
+        self._request_done = False
+        self._response_done = False
+        self._informational = 0
+        self._head_bytes = 0
+        return self._stream_id
+
+    def detach(self) -> None:
+        """Forget the stream (it was reset): nothing of it is delivered any more and the connection is not reused."""
+        self._sink = None
+        self.reusable = False
+
+    def send_headers(self, stream_id: int, headers: HeaderMap, end: bool) -> None:
+        """The request head with its framing; a body of unknown length goes out chunked."""
+        values = headers.map
+        method = values[b":method"]
+        self._is_head = method == b"HEAD"
+        self._upgrade = b"upgrade" in values or method == b"CONNECT"
+        self._chunked_out = False
+        extra = b""
+        if self._plan.proper_case:
+            headers = encoder.with_proper_case(headers)
+        if self._upgrade:
+            end = False
+        elif end:
+            if b"content-length" not in values and method in (b"POST", b"PUT", b"PATCH"):
+                extra = b"content-length: 0\r\n"
+        elif b"content-length" not in values:
+            self._chunked_out = True
+            extra = b"transfer-encoding: chunked\r\n"
+        head = encoder.connect_head if method == b"CONNECT" else encoder.request_head
+        self._request_done = end
+        self._write(head(headers, extra))
+
+    def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
+        """A piece of the request body."""
+        if self._chunked_out:
+            data = (encoder.chunk(data) if data else b"") + (encoder.LAST_CHUNK if end else b"")
+        if data:
+            self._write(data)
+        if end:
+            self._request_finished()
+
+    def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
+        """Trailers; dropped when the request is not chunked or trailers are not enabled."""
+        if self._chunked_out:
+            self._write(encoder.trailer_block(trailers) if self._plan.enable_trailers else encoder.LAST_CHUNK)
+        self._request_finished()
+
+    def _request_finished(self) -> None:
+        self._request_done = True
+        if self._response_done:
+            self.on_complete()
+
+    @property
+    def tunnelling(self) -> bool:
+        """True once the upstream has accepted the upgrade."""
+        return self._tunnel
+
+    # ---- input ----
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the upstream.  Raises CodecError when they are not HTTP/1.
+
+        `on_complete` is called behind the parser, never inside it: the connection may be given the next request there,
+        and bytes behind this response must not reach it.
+        """
+        if self._tunnel:
+            if self._sink is not None:
+                self._sink.on_data(data, False)
+            return
+        if self._response_done:
+            self.reusable = False
+            return
+        if self._in_body:
+            self._quiet_bytes += len(data)
+        self._bound_bytes = self._head_bytes + len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._after_upgrade(data[upgrade.args[0] :])
+            return
+        except HttpParserError as error:
+            if not self._response_done:
+                raise self.explain(error) from None
+            self.reusable = False
+            return
+        if not self._response_done:
+            self._check_sizes()
+        elif self._request_done:
+            self.on_complete()
+
+    def _check_sizes(self) -> None:
+        if not self._in_body:
+            self._head_bytes = self._bound_bytes
+            if self._head_bytes > self._plan.head_limit_bytes + 4096 and not self._informational:
+                raise self.too_large()
+        elif self._chunked and self._quiet_bytes > self._plan.head_limit_bytes:
+            raise self.too_large()
+
+    def feed_eof(self) -> bool:
+        """The upstream closed; True when that ended the response properly (close-delimited or tunnel)."""
+        self.reusable = False
+        if self._tunnel:
+            if self._sink is not None:
+                self._sink.on_data(b"", True)
+            return True
+        if self._response_done:
+            return True
+        if self._in_body and self._until_close:
+            self._in_body = False
+            self._respond_end(None)
+            if self._request_done:
+                self.on_complete()
+            return True
+        return False
+
+    @property
+    def mid_head(self) -> bool:
+        """True when a part of the response head has come and not the rest."""
+        return not self._in_body and self._bound_bytes > 0 and not self._response_done
+
+    def on_message_begin(self) -> None:
+        """httptools: the first byte of a message; none may come when no response is due."""
+        if self._response_done:
+            self.reusable = False
+
+    def on_headers_complete(self) -> None:
+        """httptools: the response head is whole."""
+        if self._response_done:
+            return
+        status = self._parser.get_status_code()
+        headers = self._headers
+        self._check_head(self._bound_bytes)
+        if status < 100 or status > 999:
+            raise self.refuse(CodecError(CODEC_ERROR, 502))
+        self._put_status(headers, b"%d" % status)
+        if status < 200 and status != 101:
+            return
+        if status == 101 and not self._upgrade:
+            raise self.refuse(CodecError(CODEC_ERROR, 502))
+        end = self._frame(status, headers.map)
+        self._until_close = not end and not self._chunked and self._remaining < 0
+        self._keep_alive(headers.map)
+        self._in_body = not end
+        self._quiet_bytes = 0
+        if self._sink is not None:
+            self._sink.on_headers(headers, end)
+        if end and self._is_head:
+            self._head_done()
+
+    def _put_status(self, headers: HeaderMap, status: bytes) -> None:
+        values = {b":status": status}
+        values.update(headers.map)
+        headers.map = self._values = values
+        if headers.pairs is not None:
+            headers.pairs.insert(0, (b":status", status))
+
+    def _frame(self, status: int, values: dict[bytes, bytes]) -> bool:
+        """How the body is delimited (RFC 9112 6.3); True when there is none."""
+        coding = values.get(b"transfer-encoding")
+        length = values.get(b"content-length")
+        self._chunked = False
+        self._remaining = -1
+        if status == 101 or (self._upgrade and values.get(b":method") == b"CONNECT"):
+            return False
+        if coding is not None:
+            if coding.lower() != b"chunked" or status == 204:
+                raise self.refuse(CodecError("http1.invalid_transfer_encoding", 502))
+            self._chunked = True
+        elif length is not None:
+            self._remaining = int(length)
+            if status == 204 and self._remaining:
+                raise self.refuse(CodecError("http1.content_length_not_allowed", 502))
+        if self._is_head or status in (204, 304):
+            return True
+        return self._remaining == 0
+
+    def _keep_alive(self, values: dict[bytes, bytes]) -> None:
+        connection = values.get(b"connection")
+        if self._until_close:
+            self.reusable = False
+        elif connection is not None:
+            if b"close" in tokens(connection):
+                self.reusable = False
+        elif self._parser.get_http_version() == "1.0":
+            self.reusable = False
+
+    def _head_done(self) -> None:
+        """The answer to HEAD ends with its head, whatever the parser believes."""
+        self._parser = HttpResponseParser(self)
+        self._finish_response()
+
+    def on_body(self, data: bytes) -> None:
+        """httptools: a piece of the body."""
+        self._quiet_bytes = 0
+        if not self._in_body:
+            self.reusable = False
+            return
+        end = False
+        if self._remaining > 0:
+            self._remaining -= len(data)
+            end = self._remaining == 0
+            if end:
+                self._in_body = False
+        if self._sink is not None:
+            self._sink.on_data(data, end)
+
+    def on_message_complete(self) -> None:
+        """httptools: the message is over; an informational one is followed by the real one."""
+        status = self._values.get(b":status", b"")
+        if self._response_done:
+            self._begin_head()
+            return
+        if status[:1] == b"1" and status != b"101":
+            self._on_informational()
+            return
+        if status == b"101":
+            return
+        if self._in_body:
+            self._in_body = False
+            self._respond_end(self._trailers)
+        else:
+            self._finish_response()
+
+    def _on_informational(self) -> None:
+        self._informational += 1
+        if self._informational > _MAX_INFORMATIONAL:
+            raise self.refuse(CodecError(CODEC_ERROR, 502))
+        if self._sink is not None:
+            self._sink.on_informational(self._headers)
+        self._begin_head()
+        self._trailers = None
+
+    def _respond_end(self, trailers: HeaderMap | None) -> None:
+        sink = self._sink
+        if sink is not None:
+            if trailers is not None and self._plan.enable_trailers:
+                sink.on_trailers(trailers)
+            else:
+                sink.on_data(b"", True)
+        self._finish_response()
+
+    def _finish_response(self) -> None:
+        self._response_done = True
+        self._sink = None
+        self._trailers = None
+        self._begin_head()
+
+    def _after_upgrade(self, rest: bytes) -> None:
+        self._tunnel = True
+        self._in_body = True
+        self.reusable = False
+        if rest and self._sink is not None:
+            self._sink.on_data(rest, False)

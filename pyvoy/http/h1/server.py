@@ -1,0 +1,457 @@
+"""HTTP/1.1, server side: requests in, responses out.  Pure: bytes are handed in, output goes to `write`.
+
+httptools cannot pause, and one read may hold many pipelined requests: the first goes to its stream, later ones are kept
+as recorded events until `finish` says that the one before is done.  Sources: RFC 9112; Envoy's http1 codec for
+statuses, details and the order of checks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from pyvoy.http.codec import CodecError, RequestSink, ResetReason, ServerSink
+from pyvoy.http.h1 import encoder
+from pyvoy.http.h1.decoder import Http1Decoder
+from pyvoy.http.h1.grammar import split_absolute, tokens
+from pyvoy.http.h1.limits import Http1Plan
+from pyvoy.http.headers import HeaderMap
+
+Write = Callable[[bytes], None]
+
+_NO_LENGTH = (b"204", b"304")
+
+
+class _Mode:
+    """What the answer to one request must know of it: no body for HEAD, no chunks for HTTP/1.0, no framing after an
+    upgrade."""
+
+    __slots__ = ("close", "connect", "head", "old", "upgrade")
+
+    def __init__(self, method: bytes, old: bool, upgrade: bool, close: bool) -> None:
+        self.close = close
+        self.head = method == b"HEAD"
+        self.connect = method == b"CONNECT"
+        self.old = old
+        self.upgrade = upgrade
+
+
+_GET_MODE = _Mode(b"GET", False, False, False)
+
+
+class _Waiting:
+    """A pipelined request whose turn has not come: its events, recorded."""
+
+    __slots__ = ("events", "mode")
+
+    def __init__(self, mode: _Mode) -> None:
+        self.mode = mode
+        self.events: list[tuple[str, tuple[Any, ...]]] = []
+
+    def on_headers(self, headers: HeaderMap, end: bool) -> None:
+        self.events.append(("on_headers", (headers, end)))
+
+    def on_data(self, data: bytes, end: bool) -> None:
+        self.events.append(("on_data", (data, end)))
+
+    def on_trailers(self, trailers: HeaderMap) -> None:
+        self.events.append(("on_trailers", (trailers,)))
+
+    def on_reset(self, reason: ResetReason) -> None:
+        self.events.append(("on_reset", (reason,)))
+
+    def on_codec_error(self, error: CodecError) -> None:
+        self.events.append(("on_codec_error", (error,)))
+
+
+class Http1ServerCodec(Http1Decoder):
+    """One downstream connection.  Owned by the connection manager."""
+
+    __slots__ = (
+        "_begun",
+        "_bound_bytes",
+        "_busy",
+        "_chunked",
+        "_chunked_out",
+        "_draining",
+        "_head_bytes",
+        "_method",
+        "_mode",
+        "_next_id",
+        "_parser",
+        "_queue",
+        "_sink",
+        "_target",
+        "_tunnel",
+        "_upgrade",
+        "_version_10",
+        "_write",
+        "broken",
+        "protocol",
+        "server",
+    )
+
+    def __init__(self, server: ServerSink, write: Write, plan: Http1Plan) -> None:
+        super().__init__(plan)
+        self.server = server
+        self.protocol = "HTTP/1.1"
+        self.broken = False
+        """True after a fault: nothing more is read."""
+        self._write = write
+        self._parser = HttpRequestParser(self)
+        self._target = b""
+        self._begun = False
+        self._head_bytes = 0
+        self._bound_bytes = 0
+        self._mode = _GET_MODE
+        self._chunked_out = False
+        self._sink: RequestSink | None = None
+        self._busy = False
+        self._queue: deque[_Waiting] = deque()
+        self._draining = False
+        self._next_id = 1
+        self._chunked = False
+        self._method = b""
+        self._version_10 = False
+        self._upgrade = False
+        self._tunnel = False
+
+    # ---- input ----
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self._tunnel:
+            if self._sink is not None:
+                self._sink.on_data(data, False)
+            return
+        if self.broken:
+            return
+        if self._in_body:
+            self._quiet_bytes += len(data)
+        self._bound_bytes = self._head_bytes + len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._after_upgrade(data[upgrade.args[0] :])
+            return
+        except HttpParserError as error:
+            self._fail(self.explain(error))
+            return
+        if self._begun and self._sink is None:
+            self._check_partial_head(data)
+        elif self._in_body and self._chunked and self._quiet_bytes > self._plan.head_limit_bytes:
+            self._fail(self.too_large())
+
+    def feed_eof(self) -> None:
+        """The client half-closed; `mid_message` tells whether something was cut off."""
+        if self._tunnel and self._sink is not None:
+            self._sink.on_data(b"", True)
+
+    @property
+    def mid_message(self) -> bool:
+        """True while a request has begun and not ended."""
+        return self._begun
+
+    @property
+    def mid_head(self) -> bool:
+        """True while a request head has begun and is not whole."""
+        return self._begun and self._sink is None
+
+    @property
+    def must_close(self) -> bool:
+        """True when the running request asked for the connection to end behind its response (RFC 9112 9.3)."""
+        return self._mode.close
+
+    def give_up_head(self, error: CodecError) -> None:
+        """Answer a head that does not become complete."""
+        self._fail(error)
+
+    @property
+    def tunnelling(self) -> bool:
+        """True once the connection carries an upgraded protocol."""
+        return self._tunnel
+
+    def _check_partial_head(self, data: bytes) -> None:
+        """A head that is still coming may not outgrow its limit; what came before its first byte does not count."""
+        before = data.rfind(b"\r\n\r\n")
+        self._head_bytes = self._bound_bytes if before < 0 else len(data) - before - 4
+        if self._head_bytes > self._plan.head_limit_bytes:
+            self._fail(self.too_large())
+
+    def on_message_begin(self) -> None:
+        """httptools: the first byte of a message."""
+        self._begun = True
+
+    def on_url(self, url: bytes) -> None:
+        """httptools: a piece of the request target."""
+        self._target += url
+
+    def on_headers_complete(self) -> None:
+        """httptools: the head is whole; everything that Envoy's codec checks before the stream sees it."""
+        parser = self._parser
+        headers = self._headers
+        values = self._values
+        self._version_10 = False
+        if parser.get_http_version() != "1.1":
+            self._old_version(parser.get_http_version(), values)
+        self._check_head(self._bound_bytes)
+        self._head_bytes = 0
+        self._method = parser.get_method()
+        self._place_pseudo_headers(headers)
+        end = True
+        self._remaining = 0
+        self._chunked = False
+        coding = values.get(b"transfer-encoding")
+        if coding is not None:
+            self._check_coding(coding)
+            end = False
+        else:
+            length = values.get(b"content-length")
+            if length is not None:
+                self._remaining = int(length)
+                end = self._remaining == 0
+        self._upgrade = b"upgrade" in values or self._method == b"CONNECT"
+        if self._upgrade:
+            end = self._check_upgrade(headers, end)
+        self._in_body = not end
+        self._quiet_bytes = 0
+        sink = self._sink = self._next_sink()
+        sink.on_headers(headers, end)
+
+    def _place_pseudo_headers(self, headers: HeaderMap) -> None:
+        """`:authority`, `:path`, `:method` before the fields, as every reader expects them."""
+        target = self._target
+        values = headers.map
+        host = values.get(b"host")
+        pseudo: dict[bytes, bytes] = {}
+        if target[:1] == b"/":
+            if host is not None:
+                pseudo[b":authority"] = host
+            pseudo[b":path"] = target
+        else:
+            self._odd_target(target, host, pseudo)
+        pseudo[b":method"] = self._method
+        if host is not None:
+            headers.remove(b"host")
+        pseudo.update(values)
+        headers.map = self._values = pseudo
+        if headers.pairs is not None:
+            names = [(name, value) for name, value in pseudo.items() if name[0] == 58]
+            headers.pairs = names + headers.pairs
+
+    def _odd_target(self, target: bytes, host: bytes | None, pseudo: dict[bytes, bytes]) -> None:
+        """Absolute-form, authority-form (CONNECT) and asterisk-form (RFC 9112 3.2)."""
+        if self._method == b"CONNECT":
+            pseudo[b":authority"] = target
+            return
+        if target == b"*" and self._method == b"OPTIONS":
+            if host is not None:
+                pseudo[b":authority"] = host
+            pseudo[b":path"] = target
+            return
+        parts = split_absolute(target) if self._plan.allow_absolute_url else None
+        if parts is None:
+            raise self.refuse(CodecError("http1.invalid_url"))
+        pseudo[b":authority"] = parts[1]
+        pseudo[b":path"] = parts[2]
+        pseudo[b":scheme"] = parts[0]
+
+    def _old_version(self, version: str, values: dict[bytes, bytes]) -> None:
+        if version != "1.0" or not self._plan.accept_http_10:
+            raise self.refuse(CodecError("low_version", 426, b"Upgrade Required"))
+        if b"transfer-encoding" in values:
+            raise self.refuse(CodecError("http1.transfer_encoding_not_allowed_in_http1_0"))
+        self._version_10 = True
+        if b"host" not in values and self._plan.default_host:
+            values[b"host"] = self._plan.default_host
+
+    def _check_coding(self, coding: bytes) -> None:
+        if coding.lower() != b"chunked":
+            raise self.refuse(CodecError("http1.invalid_transfer_encoding", 501, b"Not Implemented"))
+        if self._method == b"CONNECT":
+            raise self.refuse(CodecError("http1.transfer_encoding_not_allowed"))
+        self._chunked = True
+        self._remaining = -1
+
+    def _check_upgrade(self, headers: HeaderMap, end: bool) -> bool:
+        """Drop upgrades that Envoy ignores (h2c); a real one leaves the request open."""
+        if self._method == b"CONNECT":
+            if headers.map.get(b"content-length", b"0") != b"0":
+                raise self.refuse(CodecError("http1.content_length_not_allowed"))
+            return False
+        wanted = headers.map[b"upgrade"].lower()
+        asked = b"upgrade" in tokens(headers.map.get(b"connection", b""))
+        if wanted == b"h2c" or wanted in self._plan.ignored_upgrades or not asked:
+            if asked:
+                self._drop_upgrade(headers)
+            self._upgrade = False
+            return end
+        return False
+
+    def _drop_upgrade(self, headers: HeaderMap) -> None:
+        headers.remove(b"upgrade")
+        headers.remove(b"http2-settings")
+        kept = [t for t in tokens(headers.map[b"connection"]) if t not in (b"upgrade", b"http2-settings")]
+        headers.remove(b"connection")
+        if kept:
+            headers.set(b"connection", b",".join(kept))
+
+    def on_body(self, data: bytes) -> None:
+        """httptools: a piece of the body, chunk framing removed."""
+        self._quiet_bytes = 0
+        end = False
+        if not self._chunked:
+            self._remaining -= len(data)
+            end = self._remaining == 0 and not self._upgrade
+            if end:
+                self._in_body = False
+        if self._sink is not None:
+            self._sink.on_data(data, end)
+
+    def on_message_complete(self) -> None:
+        """httptools: the message is over."""
+        sink = self._sink
+        if self._in_body and not self._upgrade:
+            self._in_body = False
+            trailers = self._trailers
+            if sink is not None:
+                if trailers is not None and self._plan.enable_trailers:
+                    sink.on_trailers(trailers)
+                else:
+                    sink.on_data(b"", True)
+        self._trailers = None
+        if not self._upgrade:
+            self._sink = None
+            self._begun = False
+        self._target = b""
+        self._begin_head()
+
+    def _next_sink(self) -> RequestSink:
+        """The stream of the message that begins, or a recorder when it has to wait."""
+        method = self._method
+        connection = self._values.get(b"connection")
+        if connection is None and method == b"GET" and not self._version_10:
+            mode = _GET_MODE
+        else:
+            close = self._version_10 or connection is not None
+            if connection is not None:
+                asked = tokens(connection)
+                close = b"close" in asked or (self._version_10 and b"keep-alive" not in asked)
+            mode = _Mode(method, self._version_10, self._upgrade, close)
+        if self._busy:
+            waiting = _Waiting(mode)
+            self._queue.append(waiting)
+            if len(self._queue) == 1:
+                self.server.on_backlog(True)
+            return waiting
+        return self._open_stream(mode)
+
+    def _open_stream(self, mode: _Mode) -> RequestSink:
+        self._busy = True
+        self._mode = mode
+        stream_id = self._next_id
+        self._next_id += 2
+        return self.server.new_stream(stream_id)
+
+    def _after_upgrade(self, rest: bytes) -> None:
+        """llhttp stops behind an upgrade request: the rest is the new protocol, or HTTP after an ignored upgrade."""
+        if self._upgrade:
+            self._tunnel = True
+            self._in_body = False
+            if rest and self._sink is not None:
+                self._sink.on_data(rest, False)
+            return
+        self._parser = HttpRequestParser(self)
+        if rest:
+            self.feed(rest)
+
+    def _fail(self, error: CodecError) -> None:
+        """Answer the fault on the stream it belongs to, in its turn."""
+        self.broken = True
+        self._in_body = False
+        sink = self._sink
+        if sink is None:
+            sink = self._next_sink()
+        self._sink = None
+        sink.on_codec_error(error)
+
+    # ---- turns ----
+
+    def finish(self, stream_id: int) -> None:
+        """The running stream is done; deliver what waited.  A loop, not a recursion: a thousand requests may wait."""
+        self._busy = False
+        if self._draining or not self._queue:
+            return
+        self._draining = True
+        try:
+            while self._queue and not self._busy:
+                self._replay(self._queue.popleft())
+        finally:
+            self._draining = False
+        if not self._queue:
+            self.server.on_backlog(False)
+
+    def _replay(self, waiting: _Waiting) -> None:
+        stream = self._open_stream(waiting.mode)
+        if self._sink is waiting:
+            self._sink = stream
+        for name, arguments in waiting.events:
+            getattr(stream, name)(*arguments)
+
+    # ---- output ----
+
+    def send_informational(self, stream_id: int, headers: HeaderMap) -> None:
+        """A 1xx head."""
+        self._write(encoder.response_head(headers, b""))
+
+    def send_headers(self, stream_id: int, headers: HeaderMap, end: bool) -> None:
+        """The response head with its framing (RFC 9112 6.3); HTTP/1.0 clients get an unframed body."""
+        self._write(self.encode_headers(headers, end))
+
+    def encode_headers(self, headers: HeaderMap, end: bool) -> bytes:
+        """The bytes of the response head; remembers whether the body is chunked."""
+        values = headers.map
+        mode = self._mode
+        extra = b""
+        self._chunked_out = False
+        if b"content-length" not in values:
+            status = values[b":status"]
+            if mode.upgrade and (status == b"101" or (mode.connect and status[:1] == b"2")):
+                pass  # what follows is the tunnel
+            elif end:
+                if status not in _NO_LENGTH and not mode.head:
+                    extra = b"content-length: 0\r\n"
+            elif not mode.head and status not in _NO_LENGTH and not mode.old:
+                self._chunked_out = True
+                extra = b"transfer-encoding: chunked\r\n"
+        if self._plan.proper_case:
+            headers = encoder.with_proper_case(headers)
+            extra = extra.replace(b"content-length", b"Content-Length").replace(b"transfer-enc", b"Transfer-Enc")
+        return encoder.response_head(headers, extra)
+
+    def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
+        """A piece of the body."""
+        self._write(self.encode_data(data, end))
+
+    def encode_data(self, data: bytes, end: bool) -> bytes:
+        """The bytes of a piece of the body."""
+        if self._mode.head:
+            return b""
+        if not self._chunked_out:
+            return data
+        if not end:
+            return encoder.chunk(data) if data else b""
+        return encoder.chunk(data) + encoder.LAST_CHUNK if data else encoder.LAST_CHUNK
+
+    def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
+        """Trailers, when chunked coding can carry them and they are enabled."""
+        if not self._chunked_out:
+            return
+        self._write(encoder.trailer_block(trailers) if self._plan.enable_trailers else encoder.LAST_CHUNK)
+
+    def reset(self, stream_id: int, reason: ResetReason) -> None:
+        """Nothing on the wire tells a reset: the connection manager closes the connection."""
+        self.broken = True

@@ -1,0 +1,496 @@
+"""The HTTP connection manager: one downstream connection's codec, streams, timers and end.
+
+A terminal network filter.  Bytes go to the codec, the codec's requests become streams, and what is left to the manager
+is what concerns the connection: idle and request time-outs, the last rules on response heads, draining, closing.
+Time-outs that every stream has (stream idle, route) cost a request nothing: one timer per connection is armed for the
+earliest moment that could matter and looks again when it fires.  Source: Envoy's ConnectionManagerImpl.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyvoy.http.chain import ChainPlan
+from pyvoy.http.codec import CodecError, RequestSink
+from pyvoy.http.h1.grammar import tokens
+from pyvoy.http.h1.limits import Http1Plan
+from pyvoy.http.h1.server import Http1ServerCodec
+from pyvoy.http.headers import HeaderMap
+from pyvoy.http.http_filter import LocalReply
+from pyvoy.http.stats import HttpStats
+from pyvoy.http.stream import HttpStream
+from pyvoy.network.network_filter import CloseType, NetworkFilter, NetworkVerdict
+from pyvoy.network.timers import Timer
+from pyvoy.observe import details
+from pyvoy.observe.details import Flag
+
+if TYPE_CHECKING:
+    from pyvoy.network.connection import DownstreamConnection
+    from pyvoy.network.listener import AccessLogger
+    from pyvoy.stats.counters import Counter
+
+H2_PREFACE = b"PRI * HTTP/2.0\r\n"
+_FOREVER = float("inf")
+
+
+class RouteSource(Protocol):
+    """The route table, or what finds it."""
+
+    def find(self, stream: Any) -> Any:
+        """The route of a stream or None."""
+
+
+@dataclass(slots=True)
+class ManagerPlan:
+    """A connection manager as compiled; shared by all its connections.
+
+    `request_rules(headers, connection, info, random_hex)` applies the request header rules and gives a rejection or
+    None; `response_rules(headers, stream)` the response's; `local_reply(stream, reply)` makes headers and body of a
+    reply.  Times are seconds, None or 0 switches a limit off.
+    """
+
+    stats: HttpStats
+    chain: ChainPlan
+    routes: RouteSource
+    request_rules: Callable[..., Any]
+    response_rules: Callable[[HeaderMap, HttpStream], None]
+    local_reply: Callable[[HttpStream, LocalReply], tuple[HeaderMap, bytes]]
+    filter_failures: Counter
+    codec: Http1Plan = field(default_factory=Http1Plan)
+    access_logs: tuple[AccessLogger, ...] = ()
+    log_on_new_request: bool = False
+    proxy_100_continue: bool = False
+    upgrades: dict[bytes, bool] = field(default_factory=dict)
+    idle_timeout_s: float | None = 3600.0
+    stream_idle_timeout_s: float | None = 300.0
+    request_timeout_s: float | None = None
+    request_headers_timeout_s: float | None = None
+    max_stream_duration_s: float | None = None
+    max_connection_duration_s: float | None = None
+    drain_timeout_s: float = 5.0
+    max_requests_per_connection: int = 0
+    stream_error_on_invalid_message: bool = False
+
+
+class HttpConnectionManager(NetworkFilter):
+    """One connection.  Implements the codec's `ServerSink`; owns the codec and the streams."""
+
+    terminal = True
+    handles_half_close = True
+
+    plan: ManagerPlan
+    codec: Http1ServerCodec
+
+    def __init__(self, plan: ManagerPlan) -> None:
+        self.plan = plan
+        self.streams: dict[int, HttpStream] = {}
+        self.closing = False
+        """The connection ends behind the running response."""
+        self._draining = False
+        self._requests = 0
+        self._armed_s = _FOREVER
+        self._timer: Timer | None = None
+        self._head_timer: Timer | None = None
+        self._duration_timer: Timer | None = None
+        self._idle_since_s = 0.0
+        self._upgrades = 0
+        self._remote_closed = False
+
+    # ---- NetworkFilter ----
+
+    def on_new_connection(self, connection: DownstreamConnection) -> NetworkVerdict:
+        """Take the connection over."""
+        self.connection = connection
+        self.connection_info = connection.info
+        self.services = services = connection.services
+        self._clock = services.clock
+        self._wall = services.wall
+        getrandbits = services.random.getrandbits
+        self.random_hex = lambda: b"%032x" % getrandbits(128)
+        self._transport_write = connection.writer if not self._has_write_filters(connection) else connection.write
+        assert connection.chain is not None
+        self.buffer_limit_bytes = connection.buffer_limit_bytes
+        stats = self.plan.stats
+        self._cells = stats.cells
+        self._rx_index = stats.downstream_cx_rx_bytes_total.index
+        self._tx_index = stats.downstream_cx_tx_bytes_total.index
+        self.codec = Http1ServerCodec(self, self._write, self.plan.codec)
+        for counter in (stats.downstream_cx_total, stats.downstream_cx_http1_total):
+            counter.inc()
+        for gauge in (stats.downstream_cx_active, stats.downstream_cx_http1_active):
+            gauge.inc()
+        self._idle_since_s = self._clock()
+        if self.plan.idle_timeout_s:
+            self.watch(self._idle_since_s + self.plan.idle_timeout_s)
+        if self.plan.max_connection_duration_s:
+            self._duration_timer = services.timers.call_later(
+                self.plan.max_connection_duration_s, self._duration_reached
+            )
+        return NetworkVerdict.CONTINUE
+
+    @staticmethod
+    def _has_write_filters(connection: DownstreamConnection) -> bool:
+        return connection.runner is not None and connection.runner.has_write_filters
+
+    def receiver(self, connection: DownstreamConnection) -> Callable[[bytes], None]:
+        """Where the connection hands its bytes directly."""
+        return self._receive
+
+    def on_data(self, connection: DownstreamConnection, data: bytes, end: bool) -> NetworkVerdict:
+        """Bytes from the client, or its half-close."""
+        if data:
+            connection.info.bytes_received -= len(data)
+            self._receive(data)
+        if end:
+            self._half_closed()
+        return NetworkVerdict.CONTINUE
+
+    def _receive(self, data: bytes) -> None:
+        self._cells[self._rx_index] += len(data)
+        self.connection_info.bytes_received += len(data)
+        codec = self.codec
+        codec.feed(data)
+        if self.plan.request_headers_timeout_s and self._head_timer is None and codec.mid_head:
+            self._head_timer = self.services.timers.call_later(
+                self.plan.request_headers_timeout_s, self._head_timed_out
+            )
+
+    def _write(self, data: bytes) -> None:
+        if not data:
+            return
+        self._cells[self._tx_index] += len(data)
+        self.connection_info.bytes_sent += len(data)
+        self._transport_write(data)
+
+    def _half_closed(self) -> None:
+        """The client sends nothing more: finish what is complete, give up what is not."""
+        self._remote_closed = True
+        codec = self.codec
+        if codec.tunnelling:
+            codec.feed_eof()
+        elif not self.streams:
+            self._remote_close()
+        elif codec.mid_message:
+            for stream in list(self.streams.values()):
+                stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
+            self._remote_close()
+        else:
+            self.closing = True
+
+    def _remote_close(self) -> None:
+        self.connection.close(CloseType.FLUSH)
+
+    def on_high_watermark(self, connection: DownstreamConnection) -> None:
+        """The client reads too slowly: the upstreams wait."""
+        self.plan.stats.downstream_flow_control_paused_reading_total.inc()
+        for stream in self.streams.values():
+            stream.on_downstream_watermark(True)
+
+    def on_low_watermark(self, connection: DownstreamConnection) -> None:
+        """The client has caught up."""
+        self.plan.stats.downstream_flow_control_resumed_reading_total.inc()
+        for stream in list(self.streams.values()):
+            stream.on_downstream_watermark(False)
+
+    def on_drain(self, connection: DownstreamConnection) -> None:
+        """The listener drains: end now when idle, else behind the running response."""
+        self._draining = True
+        if not self.streams:
+            self.plan.stats.downstream_cx_drain_close.inc()
+            connection.close(CloseType.FLUSH)
+
+    def on_close(self, connection: DownstreamConnection) -> None:
+        """The connection is gone: end every stream."""
+        stats = self.plan.stats
+        active = bool(self.streams)
+        local = self.closing and not self._remote_closed
+        if active:
+            stats.downstream_cx_destroy_active_rq.inc()
+            one = stats.downstream_cx_destroy_local_active_rq if local else stats.downstream_cx_destroy_remote_active_rq
+            one.inc()
+        (stats.downstream_cx_destroy_local if local else stats.downstream_cx_destroy_remote).inc()
+        self.closing = True
+        for stream in list(self.streams.values()):
+            stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
+        for timer in (self._timer, self._head_timer, self._duration_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._head_timer = self._duration_timer = None
+        stats.downstream_cx_destroy.inc()
+        stats.downstream_cx_active.dec()
+        stats.downstream_cx_http1_active.dec()
+        stats.downstream_cx_length_ms.record(int((self._clock() - connection.info.start_s) * 1000))
+        for _ in range(self._upgrades):
+            stats.downstream_cx_upgrades_active.dec()
+
+    # ---- ServerSink ----
+
+    def new_stream(self, stream_id: int) -> RequestSink:
+        """A request begins."""
+        stats = self.plan.stats
+        cells = self._cells
+        for index in stats.begin:
+            cells[index] += 1
+        stats.downstream_rq_active.inc()
+        self._requests += 1
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        now_s = self._clock()
+        stream = HttpStream(self, stream_id, now_s, self._wall())
+        self.streams[stream_id] = stream
+        plan = self.plan
+        idle_s = plan.stream_idle_timeout_s
+        if idle_s:
+            stream.idle_timeout_s = idle_s
+            if now_s + idle_s < self._armed_s:
+                self.watch(now_s + idle_s)
+        if plan.request_timeout_s or plan.max_stream_duration_s:
+            self._arm_stream_limits(stream)
+        return stream
+
+    def on_connection_error(self, error: CodecError) -> None:
+        """A fault outside any stream."""
+        self.plan.stats.downstream_cx_protocol_error.inc()
+        self.closing = True
+        self.connection.close(CloseType.FLUSH_AND_DELAY)
+
+    def on_backlog(self, full: bool) -> None:
+        """Pipelined requests wait: read no further until they are taken."""
+        self.pause_reading(full)
+
+    def pause_reading(self, pause: bool) -> None:
+        """Stop or resume reading from the client; calls nest."""
+        self.connection.read_disable(pause)
+
+    # ---- what streams ask of their connection ----
+
+    def reject(self, stream: HttpStream, rejection: Any) -> None:
+        """The request rules refused the request."""
+        if rejection.close:
+            self.closing = True
+        stats = self.plan.stats
+        if rejection.details == details.PATH_NORMALIZATION_FAILED:
+            stats.downstream_rq_failed_path_normalization.inc()
+        elif rejection.details == details.ABSOLUTE_PATH:
+            stats.downstream_rq_non_relative_path.inc()
+        elif rejection.details == details.ORIGINAL_IP_DETECTION_FAILED:
+            stats.downstream_rq_rejected_via_ip_detection.inc()
+        stream.send_local_reply(
+            rejection.status,
+            rejection.body,
+            details=rejection.details,
+            flags=rejection.flags,
+            headers=rejection.headers,
+        )
+
+    def on_codec_error(self, stream: HttpStream, error: CodecError) -> None:
+        """The request cannot be read: answer its status, then close (Envoy: delayed close)."""
+        stats = self.plan.stats
+        stats.downstream_cx_protocol_error.inc()
+        self.closing = True
+        if error.details == "http1.unexpected_underscore":
+            stats.codec_rejected_underscores.inc()
+        if not hasattr(stream, "request_headers"):
+            stream.request_headers = HeaderMap()
+        if stream.response_started or stream.local_replied:
+            stream.reset(error.details, Flag.DOWNSTREAM_PROTOCOL_ERROR)
+            return
+        flags = 0 if error.status == 408 else Flag.DOWNSTREAM_PROTOCOL_ERROR
+        stream.send_local_reply(error.status, error.body, details=error.details, flags=flags)
+
+    def upgrade_allowed(self, stream: HttpStream, route: Any) -> bool:
+        """Whether an upgrade or CONNECT may go on: the route's word counts before the manager's."""
+        headers = stream.request_headers.map
+        connect = headers[b":method"] == b"CONNECT"
+        if not connect and b"upgrade" not in tokens(headers.get(b"connection", b"")):
+            return True
+        stream.upgraded = True
+        if route is None and connect:
+            self.closing = True
+            stream.send_local_reply(404, details=details.ROUTE_NOT_FOUND, flags=Flag.NO_ROUTE_FOUND)
+            return False
+        kind = b"connect" if connect else headers[b"upgrade"].lower()
+        allowed = None if route is None else route.upgrades.get(kind)
+        if allowed is None:
+            allowed = self.plan.upgrades.get(kind, False)
+        stats = self.plan.stats
+        if not allowed:
+            stats.downstream_rq_ws_on_non_ws_route.inc()
+            self.closing = True
+            stream.send_local_reply(403, details=details.UPGRADE_FAILED)
+            return False
+        stats.downstream_cx_upgrades_total.inc()
+        stats.downstream_cx_upgrades_active.inc()
+        self._upgrades += 1
+        return True
+
+    def finish_response_headers(self, stream: HttpStream, headers: HeaderMap) -> None:
+        """The last rules on a response head, and whether the connection ends behind it."""
+        plan = self.plan
+        info = stream.info
+        plan.response_rules(headers, stream)
+        status = int(headers.map[b":status"])
+        info.response_code = status
+        if not stream.health_check:
+            plan.stats.completed(status)
+        if info.first_downstream_tx_s is None:
+            info.first_downstream_tx_s = self._clock()
+        if not stream.request_ended and not (stream.upgraded and status < 300):
+            plan.stats.downstream_rq_response_before_rq_complete.inc()
+            self.closing = True
+        if not self.closing and self._must_close(stream):
+            self.closing = True
+        if self.closing and not (stream.upgraded and status < 300):
+            headers.set(b"connection", b"close")
+
+    def _must_close(self, stream: HttpStream) -> bool:
+        plan = self.plan
+        if self._draining or self.services.draining():
+            plan.stats.downstream_cx_drain_close.inc()
+            return True
+        if plan.max_requests_per_connection and self._requests >= plan.max_requests_per_connection:
+            plan.stats.downstream_cx_max_requests_reached.inc()
+            return True
+        if stream.connection_close:
+            return True
+        return self.codec.must_close
+
+    def log_access(self, stream: HttpStream) -> None:
+        """One line to each access log."""
+        for logger in self.plan.access_logs:
+            logger.log(stream)
+
+    def stream_over(self, stream: HttpStream, now_s: float) -> None:
+        """The stream has ended: go on with the connection, or close it."""
+        self.streams.pop(stream.stream_id, None)
+        stats = self.plan.stats
+        stats.downstream_rq_active.dec()
+        if not stream.health_check:
+            stats.downstream_rq_time.record(int((now_s - stream.info.start_s) * 1000))
+        self._idle_since_s = now_s
+        codec = self.codec
+        if stream.response_started and stream.request_ended and not codec.broken and not self.closing:
+            codec.finish(stream.stream_id)
+            return
+        self._close_behind(stream)
+
+    def _close_behind(self, stream: HttpStream) -> None:
+        """Close the connection behind the stream; unread request bytes need the delayed close."""
+        connection = self.connection
+        self.closing = True
+        if not connection.is_open:
+            return
+        if self.codec.tunnelling or (stream.response_started and not stream.local_replied and stream.request_ended):
+            connection.close(CloseType.FLUSH)
+        elif stream.response_started and not self._cut_off(stream):
+            connection.close(CloseType.FLUSH_AND_DELAY)
+        else:
+            connection.close(CloseType.FLUSH)
+
+    @staticmethod
+    def _cut_off(stream: HttpStream) -> bool:
+        return not stream._response_ended
+
+    # ---- timers ----
+
+    def watch(self, due_s: float) -> None:
+        """Look at the connection's time-outs at `due_s`, or earlier when a look is due already."""
+        if due_s >= self._armed_s:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_s = due_s
+        self._timer = self.services.timers.call_at(due_s, self._look)
+
+    def _look(self) -> None:
+        """Something may be due: end what is, and arm for what is next."""
+        self._timer = None
+        self._armed_s = _FOREVER
+        now_s = self._clock()
+        next_s = _FOREVER
+        for stream in list(self.streams.values()):
+            next_s = min(next_s, self._look_at(stream, now_s))
+        idle_s = self.plan.idle_timeout_s
+        if not self.streams and idle_s and self.connection.is_open:
+            if now_s >= self._idle_since_s + idle_s:
+                self.plan.stats.downstream_cx_idle_timeout.inc()
+                self.closing = True
+                self.connection.close(CloseType.FLUSH)
+                return
+            next_s = min(next_s, self._idle_since_s + idle_s)
+        elif idle_s:
+            next_s = min(next_s, now_s + idle_s)
+        if next_s < _FOREVER and self.connection.is_open:
+            self.watch(next_s)
+
+    def _look_at(self, stream: HttpStream, now_s: float) -> float:
+        """End the stream if a time-out is due; else when the next one is."""
+        next_s = _FOREVER
+        if stream.idle_timeout_s:
+            idle_s = stream.active_s + stream.idle_timeout_s
+            if now_s >= idle_s:
+                self._stream_idle(stream)
+                return _FOREVER
+            next_s = idle_s
+        if stream.due_s is not None:
+            if now_s >= stream.due_s and stream.on_due is not None:
+                stream.due_s = None
+                stream.on_due()
+                return next_s
+            if stream.due_s is not None:
+                next_s = min(next_s, stream.due_s)
+        return next_s
+
+    def _stream_idle(self, stream: HttpStream) -> None:
+        """Envoy: onIdleTimeout; 408 while the request is coming, 504 afterwards, a reset once the answer runs."""
+        self.plan.stats.downstream_rq_idle_timeout.inc()
+        stream.info.response_flags |= Flag.STREAM_IDLE_TIMEOUT
+        self._time_out(stream, b"stream timeout", details.STREAM_IDLE_TIMEOUT)
+
+    def _time_out(self, stream: HttpStream, body: bytes, detail: str) -> None:
+        if stream.response_started:
+            stream.reset(detail)
+            return
+        stream.send_local_reply(504 if stream.request_ended else 408, body, details=detail)
+
+    def _arm_stream_limits(self, stream: HttpStream) -> None:
+        plan = self.plan
+        if plan.request_timeout_s:
+            self.services.timers.call_later(plan.request_timeout_s, lambda: self._request_timed_out(stream))
+        if plan.max_stream_duration_s:
+            self.services.timers.call_later(plan.max_stream_duration_s, lambda: self.max_duration_reached(stream))
+
+    def _request_timed_out(self, stream: HttpStream) -> None:
+        if stream.finished or stream.request_ended:
+            return
+        self.plan.stats.downstream_rq_timeout.inc()
+        self._time_out(stream, b"request timeout", details.REQUEST_OVERALL_TIMEOUT)
+
+    def max_duration_reached(self, stream: HttpStream) -> None:
+        """max_stream_duration is over."""
+        if stream.finished:
+            return
+        self.plan.stats.downstream_rq_max_duration_reached.inc()
+        self._time_out(stream, b"downstream duration timeout", details.MAX_DURATION_TIMEOUT)
+
+    def _head_timed_out(self) -> None:
+        """The request head did not become complete in time (request_headers_timeout): 408."""
+        self._head_timer = None
+        if not self.codec.mid_head or not self.connection.is_open:
+            return
+        self.plan.stats.downstream_rq_header_timeout.inc()
+        self.closing = True
+        self.codec.give_up_head(CodecError(details.REQUEST_HEADER_TIMEOUT, 408, b"request header timeout"))
+
+    def _duration_reached(self) -> None:
+        """max_connection_duration is over: drain (Envoy sends `connection: close` on the next response)."""
+        self._duration_timer = None
+        self.plan.stats.downstream_cx_max_duration_reached.inc()
+        if self.streams:
+            self._draining = True
+        else:
+            self.closing = True
+            self.connection.close(CloseType.FLUSH)

@@ -1,0 +1,724 @@
+"""One request and its response: from the codec through the filter chain and back.
+
+The stream runs the chain's tuples directly while every filter continues, and hands a direction over to a `HeldPath`
+(see `chain.py`) at the first filter that stops.  It owns the end states: a local reply, a reset, completion.  What a
+filter may do is the `Stream` protocol of `http_filter.py`; requests from inside a callback are recorded and done when
+the callback has returned.  Source: Envoy's ActiveStream and FilterManager.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyvoy.http.chain import ChainPlan, Entries, HeldPath
+from pyvoy.http.codec import CodecError, ResetReason
+from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
+from pyvoy.observe import details
+from pyvoy.observe.details import Flag
+from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
+
+if TYPE_CHECKING:
+    from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.server.services import Services
+
+log = logging.getLogger("pyvoy.http")
+
+FILTER_EXCEPTION = "filter_exception"
+
+
+class ResponseSource(Protocol):
+    """What produces the response (the router): told when to wait, and when nobody wants it any more."""
+
+    def pause_response(self, pause: bool) -> None:
+        """Stop or resume reading from the upstream."""
+
+
+class RequestSide:
+    """The request direction of a held path: first filter to last; the last one is terminal, nothing is behind it."""
+
+    def entries(self, chain: ChainPlan) -> tuple[Entries, Entries, Entries]:
+        return chain.request_headers, chain.request_data, chain.request_trailers
+
+    def order(self, count: int) -> range:
+        return range(count)
+
+    def headers_out(self, stream: HttpStream, headers: HeaderMap, end: bool) -> None:
+        """Nothing behind the terminal filter."""
+
+    def data_out(self, stream: HttpStream, data: bytes, end: bool) -> None:
+        """Nothing behind the terminal filter."""
+
+    def trailers_out(self, stream: HttpStream, trailers: HeaderMap) -> None:
+        """Nothing behind the terminal filter."""
+
+    def limit_bytes(self, stream: HttpStream) -> int:
+        return stream.request_buffer_limit_bytes
+
+    def too_large(self, stream: HttpStream) -> None:
+        stream.count_too_large(request=True)
+        stream.send_local_reply(413, b"Payload Too Large", details=details.REQUEST_PAYLOAD_TOO_LARGE)
+
+    def pause_source(self, stream: HttpStream, pause: bool) -> None:
+        stream.pause_request(pause)
+
+
+class ResponseSide:
+    """The response direction of a held path: last filter to first, then the codec."""
+
+    def entries(self, chain: ChainPlan) -> tuple[Entries, Entries, Entries]:
+        return chain.response_headers, chain.response_data, chain.response_trailers
+
+    def order(self, count: int) -> range:
+        return range(count - 1, -1, -1)
+
+    def headers_out(self, stream: HttpStream, headers: HeaderMap, end: bool) -> None:
+        stream.encode_headers(headers, end)
+
+    def data_out(self, stream: HttpStream, data: bytes, end: bool) -> None:
+        stream.encode_data(data, end)
+
+    def trailers_out(self, stream: HttpStream, trailers: HeaderMap) -> None:
+        stream.encode_trailers(trailers)
+
+    def limit_bytes(self, stream: HttpStream) -> int:
+        return stream.response_buffer_limit_bytes
+
+    def too_large(self, stream: HttpStream) -> None:
+        stream.count_too_large(request=False)
+        stream.send_local_reply(500, b"Internal Server Error", details=details.RESPONSE_PAYLOAD_TOO_LARGE)
+
+    def pause_source(self, stream: HttpStream, pause: bool) -> None:
+        if stream.source is not None:
+            stream.source.pause_response(pause)
+
+
+REQUEST_SIDE = RequestSide()
+RESPONSE_SIDE = ResponseSide()
+
+
+class HttpStream:
+    """One stream; implements `Stream` for filters and `RequestSink` for the codec.  Owned by its connection manager.
+
+    Most streams touch few of these facts, so the defaults live on the class.
+    """
+
+    request_headers: HeaderMap
+    request_trailers: HeaderMap | None = None
+    response_headers: HeaderMap | None = None
+    response_trailers: HeaderMap | None = None
+    source: ResponseSource | None = None
+    log_type = "NotSet"
+    local_reply_body = b""
+    """The body of a local reply, for %LOCAL_REPLY_BODY%."""
+
+    request_ended = False
+    response_started = False
+    """The response head has gone to the codec."""
+    finished = False
+    local_replied = False
+    upgraded = False
+    health_check = False
+    """Answered by the health check filter: left out of the request statistics (Envoy: StreamInfo::healthCheck)."""
+    connection_close = False
+    """The response must carry `connection: close` (drainConnectionUponCompletion)."""
+    idle_timeout_s: float | None = None
+    due_s: float | None = None
+    """When the router's response time-out is due; checked by the manager's lazy timer."""
+    on_due: Callable[[], None] | None = None
+
+    _route: Any = None
+    _route_known = False
+    _calling = False
+    _ending: tuple[str, LocalReply] | None = None
+    _resumes: list[tuple[HeldPath, int]] | None = None
+    _request_path: HeldPath | None = None
+    _response_path: HeldPath | None = None
+    _response_entered = False
+    _response_ended = False
+    _request_paused = 0
+    _tasks: list[asyncio.Task[Any]] | None = None
+
+    def __init__(self, manager: HttpConnectionManager, stream_id: int, now_s: float, wall_s: float) -> None:
+        self.manager = manager
+        self.stream_id = stream_id
+        self.connection: ConnectionInfo = manager.connection_info
+        self.services: Services = manager.services
+        info = self.info = StreamInfo()
+        info.start_s = now_s
+        info.start_wall_s = wall_s
+        info.protocol = manager.codec.protocol
+        self.active_s = now_s
+        """When something last moved, for the stream idle time-out."""
+        self.request_buffer_limit_bytes = self.response_buffer_limit_bytes = manager.buffer_limit_bytes
+        self.chain: ChainPlan = manager.plan.chain
+        self.filters: list[HttpFilter] = []
+
+    # ---- RequestSink: what the codec delivers ----
+
+    def on_headers(self, headers: HeaderMap, end: bool) -> None:
+        """The request head: header rules, route, chain, then the filters."""
+        self.request_headers = headers
+        self.request_ended = end
+        manager = self.manager
+        plan = manager.plan
+        rejection = plan.request_rules(headers, self.connection, self.info, manager.random_hex)
+        if rejection is not None:
+            manager.reject(self, rejection)
+            return
+        route = self._route = plan.routes.find(self)
+        self._route_known = True
+        chain = plan.chain
+        if route is not None and (route.disabled_filters or route.enabled_filters):
+            chain = self.chain = chain.variant(route.disabled_filters, route.enabled_filters)
+        self.filters = chain.make_filters()
+        values = headers.map
+        if b"expect" in values:
+            self._expect(headers)
+        if (b"upgrade" in values or values[b":method"] == b"CONNECT") and not manager.upgrade_allowed(self, route):
+            return
+        self._run_request_headers(headers, end)
+
+    def _run_request_headers(self, headers: HeaderMap, end: bool) -> None:
+        filters = self.filters
+        self._calling = True
+        try:
+            for slot, handler in self.chain.request_headers:
+                verdict = handler(filters[slot], self, headers, end)
+                if verdict is not CONTINUE or self._ending is not None or self._request_path is not None:
+                    self._calling = False
+                    self._leave_fast_path(REQUEST_SIDE, slot, verdict, headers, end)
+                    return
+        except Exception as error:  # the wall of the stream: a filter can fail, the proxy cannot
+            self._filter_failed(error)
+        self._calling = False
+        if self._ending is not None:
+            self._end_recorded()
+
+    def _leave_fast_path(
+        self, side: RequestSide | ResponseSide, slot: int, verdict: Verdict, headers: HeaderMap, end: bool
+    ) -> None:
+        """A headers callback did more than continue: from here on the direction is run by a held path."""
+        if self._ending is not None:
+            self._end_recorded()
+            if self.over(side):
+                return
+        path = self._path(side)
+        added = path.added.pop(slot, b"")
+        if verdict is not CONTINUE:
+            path.stopped_at_headers(slot, verdict, headers, end, added)
+            self.run_recorded()
+            return
+        path.headers(headers, end and not added, slot)
+        if added and not self.over(side):
+            path.data(added, end, slot)
+        self.run_recorded()
+
+    def on_data(self, data: bytes, end: bool) -> None:
+        """A piece of the request body (or of the tunnel)."""
+        self.info.bytes_received += len(data)
+        self.active_s = self.services.clock()
+        if end:
+            self.request_ended = True
+            self.info.last_downstream_rx_s = self.active_s
+        if self.local_replied or self.finished:
+            if end and not self.finished and self._response_ended:
+                self._finish()
+            return
+        path = self._request_path
+        if path is not None:
+            path.data(data, end)
+            self.run_recorded()
+            return
+        filters = self.filters
+        self._calling = True
+        try:
+            for slot, handler in self.chain.request_data:
+                verdict = handler(filters[slot], self, data, end)
+                if verdict is not CONTINUE or self._ending is not None or self._request_path is not None:
+                    self._calling = False
+                    self._leave_fast_data(REQUEST_SIDE, slot, verdict, data, end)
+                    return
+        except Exception as error:  # the wall of the stream
+            self._filter_failed(error)
+        self._calling = False
+        if self._ending is not None:
+            self._end_recorded()
+
+    def _leave_fast_data(
+        self, side: RequestSide | ResponseSide, slot: int, verdict: Verdict, data: bytes, end: bool
+    ) -> None:
+        if self._ending is not None:
+            self._end_recorded()
+            if self.over(side):
+                return
+        path = self._path(side)
+        data += path.added.pop(slot, b"")
+        if verdict is CONTINUE:
+            path.data(data, end, slot)
+        else:
+            path._after_data(slot, None, verdict, data, end)
+        self.run_recorded()
+
+    def on_trailers(self, trailers: HeaderMap) -> None:
+        """The request trailers: the end of the request."""
+        self.request_ended = True
+        self.request_trailers = trailers
+        self.active_s = self.services.clock()
+        self.info.last_downstream_rx_s = self.active_s
+        if self.local_replied or self.finished:
+            return
+        self._path(REQUEST_SIDE).trailers(trailers)
+        self.run_recorded()
+
+    def on_reset(self, reason: ResetReason) -> None:
+        """The client reset the stream."""
+        self.manager.plan.stats.downstream_rq_rx_reset.inc()
+        self.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_REMOTE_RESET)
+
+    def on_codec_error(self, error: CodecError) -> None:
+        """What follows of this request cannot be read: answer, then close."""
+        self.manager.on_codec_error(self, error)
+
+    # ---- the filters' calls: Stream ----
+
+    @property
+    def route(self) -> Any:
+        """The chosen route or None."""
+        if not self._route_known:
+            self._route = self.manager.plan.routes.find(self)
+            self._route_known = True
+        return self._route
+
+    def clear_route_cache(self) -> None:
+        """The next look-up matches anew."""
+        self._route_known = False
+        self._route = None
+
+    def route_plan(self, self_filter: HttpFilter) -> Any:
+        """The most specific per-route plan of this filter, or None."""
+        plans = self.route_plans(self_filter)
+        return plans[-1] if plans else None
+
+    def route_plans(self, self_filter: HttpFilter) -> tuple[Any, ...]:
+        """All per-route plans of this filter, least specific first."""
+        route = self.route
+        if route is None:
+            return ()
+        return route.filter_plans.get(self.chain.names[self_filter.slot], ())  # type: ignore[no-any-return]
+
+    def continue_request(self, self_filter: HttpFilter) -> None:
+        """Resume the request behind this filter."""
+        self._resume(self._path(REQUEST_SIDE), self_filter.slot)
+
+    def continue_response(self, self_filter: HttpFilter) -> None:
+        """Resume the response behind this filter."""
+        self._resume(self._path(RESPONSE_SIDE), self_filter.slot)
+
+    def _resume(self, path: HeldPath, slot: int) -> None:
+        if self.finished:
+            return
+        if self._calling:
+            if self._resumes is None:
+                self._resumes = []
+            self._resumes.append((path, slot))
+            return
+        path.resume(slot)
+        self.run_recorded()
+
+    def request_body(self, self_filter: HttpFilter) -> bytes:
+        """What is buffered of the request at this filter."""
+        return self._path(REQUEST_SIDE).body(self_filter.slot)
+
+    def response_body(self, self_filter: HttpFilter) -> bytes:
+        """What is buffered of the response at this filter."""
+        return self._path(RESPONSE_SIDE).body(self_filter.slot)
+
+    def replace_request_body(self, self_filter: HttpFilter, body: bytes) -> None:
+        """Put `body` in place of what is buffered at this filter."""
+        self._path(REQUEST_SIDE).replace_body(self_filter.slot, body)
+
+    def replace_response_body(self, self_filter: HttpFilter, body: bytes) -> None:
+        """Put `body` in place of what is buffered of the response at this filter."""
+        self._path(RESPONSE_SIDE).replace_body(self_filter.slot, body)
+
+    def add_request_data(self, self_filter: HttpFilter, data: bytes) -> None:
+        """Append data behind what is buffered at this filter."""
+        self._path(REQUEST_SIDE).add(self_filter.slot, data)
+
+    def add_response_data(self, self_filter: HttpFilter, data: bytes) -> None:
+        """The same for the response."""
+        self._path(RESPONSE_SIDE).add(self_filter.slot, data)
+
+    def inject_request_data(self, self_filter: HttpFilter, data: bytes, end: bool) -> None:
+        """Hand data to the filters behind this one."""
+        self._path(REQUEST_SIDE).inject(self_filter.slot, data, end)
+
+    def inject_response_data(self, self_filter: HttpFilter, data: bytes, end: bool) -> None:
+        """The same for the response."""
+        self._path(RESPONSE_SIDE).inject(self_filter.slot, data, end)
+
+    def add_request_trailers(self) -> HeaderMap:
+        """Give the request trailers."""
+        self.request_trailers = HeaderMap()
+        return self.request_trailers
+
+    def add_response_trailers(self) -> HeaderMap:
+        """Give the response trailers."""
+        self.response_trailers = HeaderMap()
+        return self.response_trailers
+
+    def set_request_buffer_limit(self, limit_bytes: int) -> None:
+        """Change the limit of the chain's request buffer for this stream."""
+        self.request_buffer_limit_bytes = limit_bytes
+
+    def set_response_buffer_limit(self, limit_bytes: int) -> None:
+        """Change the limit of the chain's response buffer for this stream."""
+        self.response_buffer_limit_bytes = limit_bytes
+
+    def send_local_reply(
+        self,
+        status: int,
+        body: bytes = b"",
+        *,
+        details: str,
+        flags: int = 0,
+        headers: Sequence[Pair] = (),
+        grpc_status: int | None = None,
+    ) -> None:
+        """Answer from here; a second call is ignored."""
+        if self.local_replied or self.finished or self._ending is not None:
+            return
+        reply = LocalReply(status, body, details=details, flags=flags, headers=headers, grpc_status=grpc_status)
+        self._ending = ("reply", reply)
+        if not self._calling:
+            self._end_recorded()
+
+    def reset(self, details: str, flags: int = 0) -> None:
+        """End the stream without an answer."""
+        if self.finished or self._ending is not None:
+            return
+        self._ending = ("reset", LocalReply(0, details=details, flags=flags))
+        if not self._calling:
+            self._end_recorded()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run a coroutine for this stream; it is cancelled when the stream ends."""
+        if self._tasks is None:
+            self._tasks = []
+        self._tasks.append(self.services.spawn(coroutine, name))
+
+    def run_async(self, filter_: HttpFilter, coroutine: Coroutine[Any, Any, Any], *, request: bool) -> None:
+        """Run an `async def` filter method; the stream is held meanwhile and goes on with the verdict."""
+        self.spawn(self._await_filter(filter_, coroutine, request), f"filter {self.chain.names[filter_.slot]}")
+
+    async def _await_filter(self, filter_: HttpFilter, coroutine: Coroutine[Any, Any, Any], request: bool) -> None:
+        try:
+            verdict = await coroutine
+        except Exception as error:  # the wall of the stream
+            self._filter_failed(error)
+            if self._ending is not None and not self._calling:
+                self._end_recorded()
+            return
+        if self.finished or (verdict is not None and verdict is not CONTINUE):
+            return
+        if request:
+            self.continue_request(filter_)
+        else:
+            self.continue_response(filter_)
+
+    # ---- the machinery that held paths use ----
+
+    def _path(self, side: RequestSide | ResponseSide) -> HeldPath:
+        """The held path of a direction, made on first need."""
+        if side is REQUEST_SIDE:
+            if self._request_path is None:
+                self._request_path = HeldPath(self, REQUEST_SIDE)
+            return self._request_path
+        if self._response_path is None:
+            self._response_path = HeldPath(self, RESPONSE_SIDE)
+        return self._response_path
+
+    def call(self, handler: Callable[..., Any], slot: int, *arguments: Any) -> Any:
+        """Run one filter callback; then do an end that it asked for."""
+        self._calling = True
+        for path in (self._request_path, self._response_path):
+            if path is not None:
+                path.current = slot
+        try:
+            verdict = handler(self.filters[slot], self, *arguments)
+        except Exception as error:  # the wall of the stream
+            self._filter_failed(error)
+            verdict = CONTINUE
+        self._calling = False
+        for path in (self._request_path, self._response_path):
+            if path is not None:
+                path.current = -1
+        if self._ending is not None:
+            self._end_recorded()
+        return verdict
+
+    def over(self, side: object) -> bool:
+        """True when a direction must not run on: the stream is finished, or answered from here (request side)."""
+        return self.finished or (side is REQUEST_SIDE and self.local_replied)
+
+    def run_recorded(self) -> bool:
+        """Do what callbacks asked for meanwhile; True when anything was resumed."""
+        if self._ending is not None and not self._calling:
+            self._end_recorded()
+        resumed = False
+        while self._resumes and not self.finished:
+            pending, self._resumes = self._resumes, None
+            for path, slot in pending:
+                path.resume(slot)
+                resumed = True
+        return resumed
+
+    def _end_recorded(self) -> None:
+        """Carry out the recorded local reply or reset."""
+        assert self._ending is not None
+        kind, reply = self._ending
+        self._ending = None
+        if kind == "reset":
+            self._reset_now(reply)
+        else:
+            self._reply_now(reply)
+
+    def _filter_failed(self, error: Exception) -> None:
+        """A filter raised: the stream ends with 500, others go on."""
+        log.error("filter failed", exc_info=error)
+        self.manager.plan.filter_failures.inc()
+        self._calling = False
+        self.send_local_reply(500, b"", details=FILTER_EXCEPTION)
+
+    # ---- local replies and resets ----
+
+    def _reply_now(self, reply: LocalReply) -> None:
+        """Send a local reply: through the response filters, past them when they have begun, or as a reset."""
+        if self.finished:
+            return
+        self.local_replied = True
+        info = self.info
+        info.response_code_details = reply.details
+        info.response_flags |= reply.flags
+        if not self.filters and self.chain.makers:
+            self.filters = self.chain.make_filters()
+        for slot, handler in self.chain.local_reply:
+            self.call(handler, slot, reply)
+        if self.response_started:
+            self._reset_now(reply)
+            return
+        headers, body = self.manager.plan.local_reply(self, reply)
+        self.local_reply_body = body
+        self.response_headers = headers
+        if self.source is not None:
+            self.source.pause_response(False)
+        if self._response_entered:
+            self.encode_headers(headers, not body)
+            if body:
+                self.encode_data(body, True)
+            return
+        self._response_entered = True
+        path = self._path(RESPONSE_SIDE)
+        path.headers(headers, not body)
+        if body and not self.finished:
+            path.data(body, True)
+        self.run_recorded()
+
+    def _reset_now(self, reply: LocalReply) -> None:
+        if reply.details and not (self.response_started and self.info.response_code_details and not reply.flags):
+            self.info.response_code_details = reply.details
+        self.info.response_flags |= reply.flags
+        self.manager.plan.stats.downstream_rq_tx_reset.inc()
+        self.manager.codec.reset(self.stream_id, ResetReason.LOCAL)
+        self._finish()
+
+    def abandon(self, detail: str, flags: int) -> None:
+        """The client is gone: end without writing anything."""
+        if self.finished:
+            return
+        self.info.response_flags |= flags
+        if not self.info.response_code_details or not self.response_started:
+            self.info.response_code_details = detail
+        self._finish()
+
+    # ---- the response ----
+
+    def send_informational(self, headers: HeaderMap) -> None:
+        """A 1xx response from the upstream: through the filters, to the client."""
+        if self.finished or self.response_started or self.local_replied:
+            return
+        for slot, handler in self.chain.informational:
+            self.call(handler, slot, headers)
+        self.manager.codec.send_informational(self.stream_id, headers)
+
+    def respond_headers(self, headers: HeaderMap, end: bool) -> None:
+        """The upstream's response head."""
+        if self.finished or self.local_replied:
+            return
+        self.response_headers = headers
+        self._response_entered = True
+        self.active_s = self.services.clock()
+        if self._response_path is not None:
+            self._response_path.headers(headers, end)
+            self.run_recorded()
+            return
+        filters = self.filters
+        entries = self.chain.response_headers
+        if entries:
+            self._calling = True
+            try:
+                for slot, handler in entries:
+                    verdict = handler(filters[slot], self, headers, end)
+                    if verdict is not CONTINUE or self._ending is not None or self._response_path is not None:
+                        self._calling = False
+                        self._leave_fast_path(RESPONSE_SIDE, slot, verdict, headers, end)
+                        return
+            except Exception as error:  # the wall of the stream
+                self._filter_failed(error)
+            self._calling = False
+            if self._ending is not None:
+                self._end_recorded()
+                return
+        self.encode_headers(headers, end)
+
+    def respond_data(self, data: bytes, end: bool) -> None:
+        """A piece of the upstream's response body."""
+        if self.finished or self.local_replied:
+            return
+        if self._response_path is not None:
+            self._response_path.data(data, end)
+            self.run_recorded()
+            return
+        filters = self.filters
+        entries = self.chain.response_data
+        if entries:
+            self._calling = True
+            try:
+                for slot, handler in entries:
+                    verdict = handler(filters[slot], self, data, end)
+                    if verdict is not CONTINUE or self._ending is not None or self._response_path is not None:
+                        self._calling = False
+                        self._leave_fast_data(RESPONSE_SIDE, slot, verdict, data, end)
+                        return
+            except Exception as error:  # the wall of the stream
+                self._filter_failed(error)
+            self._calling = False
+            if self._ending is not None:
+                self._end_recorded()
+                return
+        self.encode_data(data, end)
+
+    def respond_trailers(self, trailers: HeaderMap) -> None:
+        """The upstream's trailers: the end of the response."""
+        if self.finished or self.local_replied:
+            return
+        self.response_trailers = trailers
+        self._path(RESPONSE_SIDE).trailers(trailers)
+        self.run_recorded()
+
+    # ---- out to the codec ----
+
+    def encode_headers(self, headers: HeaderMap, end: bool) -> None:
+        """The response head has passed every filter: the manager's last rules, then the wire."""
+        if self.finished:
+            return
+        self.response_started = True
+        self.manager.finish_response_headers(self, headers)
+        self.manager.codec.send_headers(self.stream_id, headers, end)
+        if end:
+            self._response_over()
+
+    def encode_data(self, data: bytes, end: bool) -> None:
+        """A piece of the body for the client."""
+        if self.finished:
+            return
+        trailers = self.response_trailers
+        self.info.bytes_sent += len(data)
+        if end and trailers is not None and trailers.map:
+            self.manager.codec.send_data(self.stream_id, data, False)
+            self.manager.codec.send_trailers(self.stream_id, trailers)
+        else:
+            self.manager.codec.send_data(self.stream_id, data, end)
+        self.active_s = self.services.clock()
+        if end:
+            self._response_over()
+
+    def encode_trailers(self, trailers: HeaderMap) -> None:
+        """Trailers for the client: the end."""
+        if self.finished:
+            return
+        self.manager.codec.send_trailers(self.stream_id, trailers)
+        self._response_over()
+
+    def _response_over(self) -> None:
+        self._response_ended = True
+        self._finish()
+
+    # ---- flow control ----
+
+    def pause_request(self, pause: bool) -> None:
+        """Stop or resume reading the request; calls nest."""
+        if self.finished:
+            return
+        self._request_paused += 1 if pause else -1
+        self.manager.pause_reading(pause)
+
+    def on_downstream_watermark(self, high: bool) -> None:
+        """The client reads too slowly, or has caught up."""
+        if self.source is not None:
+            self.source.pause_response(high)
+
+    def count_too_large(self, *, request: bool) -> None:
+        """A filter's buffer outgrew its limit."""
+        stats = self.manager.plan.stats
+        (stats.downstream_rq_too_large if request else stats.rs_too_large).inc()
+
+    def _expect(self, headers: HeaderMap) -> None:
+        """`Expect: 100-continue`: answered here and stripped, unless it is proxied (proxy_100_continue)."""
+        if headers.map[b"expect"].lower() != b"100-continue" or self.manager.plan.proxy_100_continue:
+            return
+        headers.remove(b"expect")
+        self.manager.codec.send_informational(self.stream_id, HeaderMap([(b":status", b"100")]))
+
+    # ---- the end ----
+
+    def _finish(self) -> None:
+        """The one end of a stream: log, destroy, release; nothing is called after it."""
+        if self.finished:
+            return
+        self.finished = True
+        manager = self.manager
+        info = self.info
+        now_s = info.end_s = self.services.clock()
+        while self._request_paused > 0:
+            self._request_paused -= 1
+            manager.pause_reading(False)
+        self._calling = True
+        self._notify(self.chain.log)
+        manager.log_access(self)
+        self._notify(self.chain.destroy)
+        self.filters = []
+        if self._tasks is not None:
+            for task in self._tasks:
+                task.cancel()
+        self._request_path = self._response_path = None
+        self.source = None
+        self.on_due = None
+        self.due_s = None
+        manager.stream_over(self, now_s)
+
+    def _notify(self, entries: Entries) -> None:
+        """Call an event that decides nothing on every filter that has it."""
+        filters = self.filters
+        if not filters:
+            return
+        for slot, handler in entries:
+            try:
+                handler(filters[slot], self)
+            except Exception as error:  # the wall of the stream
+                log.error("filter failed at the end of its stream", exc_info=error)
+                self.manager.plan.filter_failures.inc()
