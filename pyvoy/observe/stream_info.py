@@ -40,6 +40,9 @@ class ConnectionInfo:
     start_s: float = 0.0
     start_wall_s: float = 0.0
     termination_details: str = ""
+    response_flags: int = 0
+    """Flags that belong to the connection itself (its access log), not to one of its streams."""
+    response_code_details: str = ""
     transport_failure_reason: str = ""
     bytes_received: int = 0
     bytes_sent: int = 0
@@ -70,6 +73,8 @@ class StreamInfo:
     upstream_wire_bytes_sent: int = 0
     upstream_header_bytes_received: int = 0
     upstream_header_bytes_sent: int = 0
+    downstream_remote: Address | None = None
+    """The trusted client address of this stream where it is not the connection's `remote`."""
     route_name: str = ""
     virtual_host_name: str = ""
     virtual_cluster_name: str = ""
@@ -84,6 +89,10 @@ class StreamInfo:
     request_id: bytes = b""
     connection_termination_details: str = ""
     custom_flags: str = ""
+    health_check: bool = False
+    """True for a request that the health check filter answers (access log filter not_health_check)."""
+    trace_reason: str = ""
+    """"sampled", "service_forced" or "client_forced" when the request is traced."""
 
     start_s: float = 0.0
     start_wall_s: float = 0.0
