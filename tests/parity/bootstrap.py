@@ -50,29 +50,30 @@ LISTENER = {
 }
 
 HTTP_LOG = (
-    "st=%RESPONSE_CODE%|fl=%RESPONSE_FLAGS%|de=%RESPONSE_CODE_DETAILS%|ct=%CONNECTION_TERMINATION_DETAILS%"
-    "|rx=%BYTES_RECEIVED%|tx=%BYTES_SENT%|rt=%ROUTE_NAME%|cl=%UPSTREAM_CLUSTER%|up=%UPSTREAM_HOST%"
-    "|tf=%UPSTREAM_TRANSPORT_FAILURE_REASON%|at=%UPSTREAM_REQUEST_ATTEMPT_COUNT%|pr=%PROTOCOL%"
-    "|rq=%REQUEST_HEADER(:METHOD)% %REQUEST_HEADER(X-ENVOY-ORIGINAL-PATH?:PATH)%|au=%REQUEST_HEADER(:AUTHORITY)%"
-    "|lf=%RESPONSE_FLAGS_LONG%\n"
+    "st=%RESPONSE_CODE%~fl=%RESPONSE_FLAGS%~de=%RESPONSE_CODE_DETAILS%~ct=%CONNECTION_TERMINATION_DETAILS%"
+    "~rx=%BYTES_RECEIVED%~tx=%BYTES_SENT%~rt=%ROUTE_NAME%~cl=%UPSTREAM_CLUSTER%~up=%UPSTREAM_HOST%"
+    "~tf=%UPSTREAM_TRANSPORT_FAILURE_REASON%~at=%UPSTREAM_REQUEST_ATTEMPT_COUNT%~pr=%PROTOCOL%"
+    "~rq=%REQUEST_HEADER(:METHOD)% %REQUEST_HEADER(X-ENVOY-ORIGINAL-PATH?:PATH)%~au=%REQUEST_HEADER(:AUTHORITY)%"
+    "~lf=%RESPONSE_FLAGS_LONG%\n"
 )
 TCP_LOG = (
-    "fl=%RESPONSE_FLAGS%|ct=%CONNECTION_TERMINATION_DETAILS%|rx=%BYTES_RECEIVED%|tx=%BYTES_SENT%"
-    "|cl=%UPSTREAM_CLUSTER%|up=%UPSTREAM_HOST%|tf=%UPSTREAM_TRANSPORT_FAILURE_REASON%|sn=%REQUESTED_SERVER_NAME%"
-    "|fc=%FILTER_CHAIN_NAME%|da=%DOWNSTREAM_REMOTE_ADDRESS%|dd=%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
-    "|la=%DOWNSTREAM_LOCAL_ADDRESS%\n"
+    "fl=%RESPONSE_FLAGS%~ct=%CONNECTION_TERMINATION_DETAILS%~rx=%BYTES_RECEIVED%~tx=%BYTES_SENT%"
+    "~cl=%UPSTREAM_CLUSTER%~up=%UPSTREAM_HOST%~tf=%UPSTREAM_TRANSPORT_FAILURE_REASON%~sn=%REQUESTED_SERVER_NAME%"
+    "~fc=%FILTER_CHAIN_NAME%~da=%DOWNSTREAM_REMOTE_ADDRESS%~dd=%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
+    "~la=%DOWNSTREAM_LOCAL_ADDRESS%\n"
 )
-_CLUSTER = re.compile(r"\$(up|b|c|dead|empty)\b")
+_CLUSTER = re.compile(r"\$(up|b|c|dead|empty|stuck)\b")
 _PORT = re.compile(r"\$(up|b|c)_port\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where a case lives: its listener, its upstreams by cluster name, a port that refuses, its access log."""
+    """Where a case lives: listener, upstreams by cluster name, a port that refuses, one that never accepts, log."""
 
     listener: int
     upstreams: dict[str, int]
     dead: int
+    stuck: int
     log: Path = Path("/dev/null")
 
 
@@ -180,7 +181,7 @@ def _hcm(case: Case, ports: Ports, extra: dict[str, Any] | None = None) -> dict[
     vhosts = _load(case.vhosts, case, ports)
     if not vhosts:
         routes = _load(case.routes, case, ports)
-        vhosts = [{"name": "all", "domains": ["*"], "routes": routes, **(_load(case.vhost, case, ports) or {})}]
+        vhosts = [{"name": case.id, "domains": ["*"], "routes": routes, **(_load(case.vhost, case, ports) or {})}]
     chain = filters("http", HTTP, _load(case.filters, case, ports))
     router = typed("http", "router", "Router", _load(case.router, case, ports))
     config: dict[str, Any] = {
@@ -209,7 +210,7 @@ def _file_log(case: Case, ports: Ports, default: str) -> dict[str, Any]:
 
 def _cluster(case: Case, name: str, ports: Ports) -> dict[str, Any]:
     full = f"{case.id}-{name}"
-    port = ports.upstreams.get(name, ports.dead)
+    port = ports.stuck if name == "stuck" else ports.upstreams.get(name, ports.dead)
     endpoints = [] if name == "empty" else [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}]
     text = case.clusters.get(name, case.cluster if name == "up" else "")
     extra = _load(text, case, ports) or {}

@@ -1,7 +1,8 @@
 """A parity case: a few lines of configuration, what the client sends, what the upstream answers.
 
 Text of the configuration may use `$up` `$b` `$c` (clusters of this case with a recording upstream), `$dead` (refuses
-connections), `$empty` (no endpoint), `$id` (the case), `$port` (its listener), `$up_port` ... (ports of upstreams).
+connections), `$stuck` (never accepts), `$empty` (no endpoint), `$id` (the case), `$port` (its listener), `$up_port` ...
+(ports of upstreams), `$log` (its access log).
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ class Case:
     equal for the wrong reason.  `send`: the client connections, one after the other, each a list of steps.
     `l4`: network filters in place of the HTTP connection manager; `chains`: whole filter chains.
     `all_stats`: compare the names and values of all counters and gauges, not of those that moved.
+    `settle_s`: how long to wait for a late end; None: long if the last answer announced one or there is none.
+    `resets`: compare whether the end was a FIN or a RST (it depends on timing where bytes were left unread).
     """
 
     id: str
@@ -43,7 +46,8 @@ class Case:
     json_log: str = ""
     ordered: bool = False
     all_stats: bool = False
-    settle_s: float = 1.25
+    settle_s: float | None = None
+    resets: bool = False
 
     @property
     def http(self) -> bool:

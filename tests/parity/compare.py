@@ -17,11 +17,13 @@ from tests.support.messages import Headers, Message
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PORT = re.compile(r"(\b127\.0\.0\.1|\[?::1\]?):(\d{4,5})")
+_EXPECTED = b"x-envoy-expected-rq-timeout-ms"
+_LOGGED_TIMES = re.compile(r'(" \d{3} \S+ \d+ \d+) \d+ (\d+|-) "')
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _MEASURED = {b"x-envoy-upstream-service-time": b"<ms>", b"date": b"<date>"}
 _SKIP_STATS = re.compile(
     r"(bytes_(total|buffered)$|_ms$|\.update_|warming_state|\.version$|max_host_weight|membership_change"
-    r"|worker_\d+\.|upstream_cx_length|lb_recalculate_zone|assignment_|upstream_rq_time)"
+    r"|worker_\d+\.|flow_control|upstream_cx_length|lb_recalculate_zone|assignment_|upstream_rq_time)"
 )
 
 
@@ -74,7 +76,8 @@ def _exchange(case: Case, exchange: Exchange) -> Iterator[tuple[str, str]]:
     yield "end", "open" if exchange.end == "open" else "closed"
     if not case.http:
         yield "bytes", repr(exchange.raw)
-        yield "end kind", exchange.end
+        if case.resets:
+            yield "end kind", exchange.end
         return
     yield "rest", repr(exchange.rest)
     for number, message in enumerate(exchange.responses):
@@ -99,6 +102,8 @@ def _headers(headers: Headers) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in headers:
         text = _MEASURED.get(name.lower(), value).decode("latin-1")
+        if name == _EXPECTED and int(value) > 1000:
+            text = str(-(-int(value) // 500) * 500)  # a retry is told what remains of the time
         key = name.decode("latin-1")
         found[key] = f"{found[key]} ¦ {text}" if key in found else text
     return found
@@ -119,10 +124,10 @@ def _upstream(case: Case, connections: list[Seen]) -> Iterator[tuple[str, str]]:
 
 
 def _log(line: str) -> Iterator[tuple[str, str]]:
-    if "|" not in line or "=" not in line.split("|", maxsplit=1)[0]:
-        yield "line", line
+    if "~" not in line or "=" not in line.split("~", maxsplit=1)[0]:
+        yield "line", _LOGGED_TIMES.sub(r'\1 <ms> <ms> "', line)
         return
-    for word in line.split("|"):
+    for word in line.split("~"):
         key, _, value = word.partition("=")
         yield key, value
 

@@ -6,6 +6,7 @@ A proxy that refuses the common bootstrap is asked for each half until the refus
 
 import asyncio
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterable
@@ -17,13 +18,16 @@ from tests.parity.bootstrap import Ports, bootstrap, upstream_names
 from tests.parity.case import Case, methods
 from tests.support.messages import Message, requests, responses
 from tests.support.peer import Peer, connect
-from tests.support.ports import free_port, free_ports, refused_port
+from tests.support.ports import free_port, free_ports, refused_port, stuck_port
 from tests.support.process import Server, StartError, admin_ready, http_get
 from tests.support.proxies import Proxy
 from tests.support.steps import Answers, Step
 from tests.support.upstream import Script, Upstream
 
-AT_ONCE = 48
+AT_ONCE = 64
+LONG_S = 1.25
+SHORT_S = 0.2
+_SUFFIX = re.compile(r"-(up|b|c|dead|empty|stuck)$")
 
 
 @dataclass(slots=True)
@@ -57,12 +61,13 @@ class Observation:
 
 
 def allocate(cases: Iterable[Case]) -> dict[str, Ports]:
-    """Ports for all cases; the refusing port stays bound for the life of this process."""
+    """Ports for all cases; the refusing and the stuck port stay bound for the life of this process."""
     dead, holder = refused_port()
-    _KEPT_SOCKETS.append(holder)
+    stuck, crowd = stuck_port()
+    _KEPT_SOCKETS.extend([holder, *crowd])
     names = {case.id: upstream_names(case) for case in cases}
     ports = free_ports(sum(1 + len(each) for each in names.values()))
-    return {case: Ports(ports.pop(), {name: ports.pop() for name in each}, dead) for case, each in names.items()}
+    return {case: Ports(ports.pop(), {name: ports.pop() for name in each}, dead, stuck) for case, each in names.items()}
 
 
 _KEPT_SOCKETS: list[object] = []
@@ -113,12 +118,12 @@ def _serve(
         server.wait_ready(admin_ready(admin_port), 30.0)
         observed = asyncio.run(_exchange_all(cases, ports))
         time.sleep(0.4)
-        stats = read_stats(admin_port)
+        stats = by_case(read_stats(admin_port))
         _assert_alive(server)
     finally:
         server.stop()
     for case in cases:
-        observed[case.id].stats = _own_stats(case, stats)
+        observed[case.id].stats = stats.get(case.id, {})
         log = folder / f"{case.id}.log"
         observed[case.id].log = log.read_text("latin-1").splitlines() if log.exists() else []
     return observed
@@ -139,11 +144,15 @@ def read_stats(admin_port: int) -> dict[str, int]:
     return found
 
 
-def _own_stats(case: Case, stats: dict[str, int]) -> dict[str, int]:
-    roots = {f"{kind}.{case.id}." for kind in ("http", "tcp", "listener", "connection_limit", "local_ratelimit")}
-    roots |= {f"cluster.{case.id}-{name}." for name in ("up", "b", "c", "dead", "empty")}
-    roots |= {f"{case.id}.", f"vhost.{case.id}"}
-    return {name: value for name, value in stats.items() if name.startswith(tuple(roots))}
+def by_case(stats: dict[str, int]) -> dict[str, dict[str, int]]:
+    """The statistics of each case: its id is the first or second word of the name, perhaps with a cluster's suffix."""
+    found: dict[str, dict[str, int]] = {}
+    for name, value in stats.items():
+        words = name.split(".", 2)
+        for word in words[:2]:
+            owner = _SUFFIX.sub("", word) if words[0] == "cluster" else word
+            found.setdefault(owner, {})[name] = value
+    return found
 
 
 async def _exchange_all(cases: list[Case], ports: dict[str, Ports]) -> dict[str, Observation]:
@@ -178,10 +187,17 @@ async def _converse(case: Case, steps: tuple[Step, ...], port: int) -> Peer:
     peer = await connect(port)
     await peer.run(step.replace(b"$port", b"%d" % port) if isinstance(step, bytes) else step for step in steps)
     sent = sum(1 for step in steps if isinstance(step, Answers))
-    if case.http and not sent:
-        await peer.until(lambda: peer.final_responses() > 0, case.settle_s)
-    await peer.until_end(case.settle_s)
+    if case.http and not sent and case.settle_s is None:
+        await peer.until(lambda: peer.final_responses() > 0, LONG_S)
+    await peer.until_end(_settle_s(case, peer))
     return peer
+
+
+def _settle_s(case: Case, peer: Peer) -> float:
+    if case.settle_s is not None:
+        return case.settle_s
+    announced = b"connection: close" in peer.received.lower()
+    return SHORT_S if case.http and peer.final_responses() and not announced else LONG_S
 
 
 def _exchange_of(case: Case, peer: Peer, steps: tuple[Step, ...]) -> Exchange:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.parity.cases import CASES
 from tests.parity.case import Case
+from tests.parity.cases import CASES
 from tests.parity.compare import compare, statuses, table
 from tests.parity.conftest import Both
 from tests.parity.differences import KNOWN

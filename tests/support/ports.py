@@ -38,6 +38,20 @@ def refused_port() -> tuple[int, socket.socket]:
         return port, holder
 
 
+def stuck_port() -> tuple[int, list[socket.socket]]:
+    """A port where a connect gets no answer, for as long as the returned sockets stay open: its queue is full."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", free_port()))
+    listener.listen(0)
+    crowd = [listener]
+    for _ in range(3):
+        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        client.setblocking(False)
+        client.connect_ex(listener.getsockname())
+        crowd.append(client)
+    return listener.getsockname()[1], crowd
+
+
 def _is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:

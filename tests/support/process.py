@@ -35,7 +35,7 @@ class Server:
                 stdout=out,
                 stderr=out,
                 env={**os.environ, **(env or {})},
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run here
             )
         self.pid = self.process.pid
 

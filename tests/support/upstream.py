@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from tests.support.messages import requests
 from tests.support.peer import Peer
@@ -74,15 +75,16 @@ class Upstream:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, peer: Peer) -> None:
-        done = 0
-        while peer.alive():
-            if not await peer.until(lambda: _arrived(peer, self.script.early) > done, 60.0):
+        for number in count(1):
+            if not peer.alive() or not await self._request(peer, number):
                 peer.close()
                 return
             answer = pick(self.script.answers, self._turn)
             self._turn += 1
-            done += 1
             await peer.run(answer)
+
+    async def _request(self, peer: Peer, number: int) -> bool:
+        return await peer.until(lambda: _arrived(peer, self.script.early) >= number, 60.0)
 
 
 def pick(scripts: Sequence[tuple[Step, ...]], number: int) -> tuple[Step, ...]:

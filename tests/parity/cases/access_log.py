@@ -1,4 +1,5 @@
 """Access log formats and filters: text and JSON with all operators."""
+# ruff: noqa: E501 - a table: a case reads best on its own line
 
 from tests.parity.case import Case, answers, ask, get, request, response
 
@@ -26,7 +27,7 @@ OPERATORS = (
     "DOWNSTREAM_PEER_URI_SAN", "UPSTREAM_TLS_VERSION", "TLS_JA3_FINGERPRINT", "START_TIME(%%)",
     "HOSTNAME",
 )
-TEXT = "|".join(f"op{n}=%{op}%" for n, op in enumerate(OPERATORS)) + "\\n"
+TEXT = "~".join(f"op{n}=%{op}%" for n, op in enumerate(OPERATORS)) + "\\n"
 JSON = "{" + ", ".join(f"'{n:02d} {op.replace('%', '')}': '%{op}%'" for n, op in enumerate(OPERATORS)) + "}"
 ROUTES = """
 - match: {prefix: /p}
@@ -62,7 +63,7 @@ CASES = (
     Case("log-json-escape", "200", (ask(request("/p", 'X-A: quote " back \\ tab\there caf\xe9')),), routes=ROUTES,
          json_log="{h: '%REQ(X-A)%', mixed: '<%REQ(X-A)%>'}"),
     Case("log-text-escape", "200", (ask(request("/p", 'X-A: quote " back \\ tab\there caf\xe9')),), routes=ROUTES,
-         log="h=%REQ(X-A)%|\n"),
+         log="h=%REQ(X-A)%~\n"),
     Case("log-default-format", "200", (ask(request("/p", "User-Agent: t")),), routes=ROUTES, hcm="""
 access_log:
 - name: envoy.access_loggers.file
@@ -88,7 +89,7 @@ access_log:
     "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
     path: $log
     format: "old=%RESPONSE_CODE%\\n" """),
-    Case("log-start-time", "200", get("/p"), routes=ROUTES, log="t=%START_TIME%|y=%START_TIME(%Y-%m-%d)%|\n"),
+    Case("log-start-time", "200", get("/p"), routes=ROUTES, log="t=%START_TIME%~y=%START_TIME(%Y-%m-%d)%~\n"),
     filtered("status", "status_code_filter: {comparison: {op: GE, value: {default_value: 400, runtime_key: none}}}"),
     filtered("status-eq", "status_code_filter: {comparison: {op: EQ, value: {default_value: 200, runtime_key: none}}}"),
     filtered("header", "header_filter: {header: {name: x-a, present_match: true}}"),

@@ -1,4 +1,5 @@
 """Limits and time-outs."""
+# ruff: noqa: E501 - a table: a case reads best on its own line
 
 from tests.parity.case import Case, answers, ask, get, request, response
 from tests.support.steps import Answers, Wait
@@ -34,11 +35,11 @@ CASES = (
     Case("limit-request-timeout", "408", ((SLOW_BODY, Answers(1)),), hcm="request_timeout: 0.2s"),
     Case("limit-request-timeout-done", "200", (ask(request("/", method="POST", body=b"abc")),),
          hcm="request_timeout: 0.3s", upstream={"up": answers((Wait(0.5), response()))}),
-    Case("limit-idle", "200", (ask(request("/")),), hcm=f"{OPTIONS}: {{idle_timeout: 0.3s}}"),
-    Case("limit-idle-no-request", "", ((Wait(0.1),),), hcm=f"{OPTIONS}: {{idle_timeout: 0.3s}}"),
-    Case("limit-idle-partial-head", "", ((b"GET / HT", Wait(0.1)),), hcm=f"{OPTIONS}: {{idle_timeout: 0.3s}}"),
+    Case("limit-idle", "200", (ask(request("/")),), hcm=f"{OPTIONS}: {{idle_timeout: 0.3s}}", settle_s=1.0),
+    Case("limit-idle-no-request", "", ((Wait(0.1),),), hcm=f"{OPTIONS}: {{idle_timeout: 0.3s}}", settle_s=1.0),
+    Case("limit-idle-partial-head", "", ((b"GET / HT", Wait(0.1)),), hcm=f"{OPTIONS}: {{idle_timeout: 0.3s}}", settle_s=1.0),
     Case("limit-connection-duration", "200", (ask(request("/")),),
-         hcm=f"{{{OPTIONS}: {{max_connection_duration: 0.3s}}, drain_timeout: 0.1s}}"),
+         hcm=f"{{{OPTIONS}: {{max_connection_duration: 0.3s}}, drain_timeout: 0.1s}}", settle_s=1.0),
     Case("limit-connection-duration-next", "200 200", ((request("/"), Answers(1), Wait(0.4), request("/"), Answers(2)),),
          hcm=f"{{{OPTIONS}: {{max_connection_duration: 0.2s}}, drain_timeout: 5s}}"),
     Case("limit-stream-idle-request", "408", ((SLOW_BODY, Answers(1)),), hcm="stream_idle_timeout: 0.2s"),
@@ -80,6 +81,6 @@ typed_extension_protocol_options:
     Case("limit-small-buffers", "200", (ask(request("/", method="POST", body=b"q" * 300_000)),),
          listener="per_connection_buffer_limit_bytes: 16384", cluster="per_connection_buffer_limit_bytes: 16384",
          upstream={"up": answers(response(body=b"r" * 300_000))}),
-    Case("limit-buffer-over-connection-limit", "413", (ask(request("/", method="POST", body=b"q" * 60_000)),),
+    Case("limit-buffer-over-connection-limit", "200", (ask(request("/", method="POST", body=b"q" * 60_000)),),
          listener="per_connection_buffer_limit_bytes: 16384", filters="- buffer: {max_request_bytes: 100000}"),
 )
