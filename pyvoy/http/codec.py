@@ -7,22 +7,9 @@ that the codec was made with.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Protocol
 
 from pyvoy.http.headers import HeaderMap
-
-
-class ResetReason(Enum):
-    """Why a stream ended early; the values are Envoy's reset reason texts."""
-
-    LOCAL = "local reset"
-    REMOTE = "remote reset"
-    CONNECTION_TERMINATION = "connection termination"
-    CONNECT_FAILURE = "remote connection failure"
-    CONNECT_TIMEOUT = "connection timeout"
-    OVERFLOW = "overflow"
-    PROTOCOL_ERROR = "protocol error"
 
 
 class CodecError(Exception):
@@ -51,7 +38,7 @@ class RequestSink(Protocol):
     def on_trailers(self, trailers: HeaderMap) -> None:
         """The trailers; always the end."""
 
-    def on_reset(self, reason: ResetReason) -> None:
+    def on_reset(self, reason: str) -> None:
         """The client gave the stream up."""
 
     def on_codec_error(self, error: CodecError) -> None:
@@ -94,7 +81,7 @@ class ServerCodec(Protocol):
     def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
         """Trailers; the end of the response."""
 
-    def reset(self, stream_id: int, reason: ResetReason) -> None:
+    def reset(self, stream_id: int, reason: str) -> None:
         """Give the stream up (HTTP/1: the connection must be closed)."""
 
     def finish(self, stream_id: int) -> None:
@@ -116,7 +103,7 @@ class ResponseSink(Protocol):
     def on_trailers(self, trailers: HeaderMap) -> None:
         """The trailers; always the end."""
 
-    def on_reset(self, reason: ResetReason, detail: str) -> None:
+    def on_reset(self, reason: str, detail: str) -> None:
         """The stream ended early; `detail` says more than the reason where there is more to say."""
 
     def on_high_watermark(self) -> None:

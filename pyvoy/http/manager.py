@@ -271,13 +271,11 @@ class HttpConnectionManager(NetworkFilter):
         """The request rules refused the request."""
         if rejection.close:
             self.closing = True
-        stats = self.plan.stats
-        if rejection.details == details.PATH_NORMALIZATION_FAILED:
-            stats.downstream_rq_failed_path_normalization.inc()
-        elif rejection.details == details.ABSOLUTE_PATH:
-            stats.downstream_rq_non_relative_path.inc()
-        elif rejection.details == details.ORIGINAL_IP_DETECTION_FAILED:
-            stats.downstream_rq_rejected_via_ip_detection.inc()
+        if rejection.counter:
+            self.plan.stats.scope.counter(rejection.counter).inc()
+        if rejection.codec:
+            self.plan.stats.downstream_cx_protocol_error.inc()
+            stream.request_headers = HeaderMap()
         stream.send_local_reply(
             rejection.status,
             rejection.body,

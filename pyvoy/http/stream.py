@@ -14,11 +14,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.chain import ChainPlan, Entries, HeldPath
-from pyvoy.http.codec import CodecError, ResetReason
+from pyvoy.http.codec import CodecError
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
 from pyvoy.observe import details
-from pyvoy.observe.details import Flag
+from pyvoy.observe.details import Flag, Reset
 from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ class HttpStream:
         self._path(REQUEST_SIDE).trailers(trailers)
         self.run_recorded()
 
-    def on_reset(self, reason: ResetReason) -> None:
+    def on_reset(self, reason: str) -> None:
         """The client reset the stream."""
         self.manager.plan.stats.downstream_rq_rx_reset.inc()
         self.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_REMOTE_RESET)
@@ -533,7 +533,7 @@ class HttpStream:
             self.info.response_code_details = reply.details
         self.info.response_flags |= reply.flags
         self.manager.plan.stats.downstream_rq_tx_reset.inc()
-        self.manager.codec.reset(self.stream_id, ResetReason.LOCAL)
+        self.manager.codec.reset(self.stream_id, Reset.LOCAL_RESET)
         self._finish()
 
     def abandon(self, detail: str, flags: int) -> None:

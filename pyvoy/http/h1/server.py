@@ -13,7 +13,7 @@ from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from pyvoy.http.codec import CodecError, RequestSink, ResetReason, ServerSink
+from pyvoy.http.codec import CodecError, RequestSink, ServerSink
 from pyvoy.http.h1 import encoder
 from pyvoy.http.h1.decoder import Http1Decoder
 from pyvoy.http.h1.grammar import split_absolute, tokens
@@ -60,7 +60,7 @@ class _Waiting:
     def on_trailers(self, trailers: HeaderMap) -> None:
         self.events.append(("on_trailers", (trailers,)))
 
-    def on_reset(self, reason: ResetReason) -> None:
+    def on_reset(self, reason: str) -> None:
         self.events.append(("on_reset", (reason,)))
 
     def on_codec_error(self, error: CodecError) -> None:
@@ -452,6 +452,6 @@ class Http1ServerCodec(Http1Decoder):
             return
         self._write(encoder.trailer_block(trailers) if self._plan.enable_trailers else encoder.LAST_CHUNK)
 
-    def reset(self, stream_id: int, reason: ResetReason) -> None:
+    def reset(self, stream_id: int, reason: str) -> None:
         """Nothing on the wire tells a reset: the connection manager closes the connection."""
         self.broken = True

@@ -1,0 +1,368 @@
+"""The HTTP/1 connection pool of one host and priority in one worker: one request per connection at a time.
+
+A request gets an idle connection at once (the one used last, as in Envoy), or waits for one that is being made.  All
+limits are the cluster's circuit breakers, which count over all workers.
+Source: Envoy's Http1::FixedHttpConnPoolImpl on ConnPoolImplBase.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from pyvoy.http.codec import CodecError, ResponseSink
+from pyvoy.http.h1.client import Http1ClientCodec
+from pyvoy.http.h1.limits import Http1Plan
+from pyvoy.network.timers import Timer
+from pyvoy.observe.details import Reset
+from pyvoy.upstream.pool.connection import UpstreamConnection
+from pyvoy.upstream.pool.decide import Step, on_request, reconnect_for_pending
+
+if TYPE_CHECKING:
+    from pyvoy.server.services import Services
+    from pyvoy.upstream.cluster import Cluster
+    from pyvoy.upstream.endpoint import Host
+
+
+class PoolRequest(ResponseSink, Protocol):
+    """What waits for a connection, and then receives the response on it."""
+
+    def on_pool_ready(self, connection: Http1Connection) -> None:
+        """Here is your connection; send the request on `connection.codec`."""
+
+    def on_pool_failure(self, reason: str, detail: str) -> None:
+        """No connection: `reason` is one of `details.Reset`."""
+
+
+class Http1Connection(UpstreamConnection):
+    """One connection of the pool and the request that is on it."""
+
+    def __init__(self, pool: Http1Pool) -> None:
+        super().__init__(pool.services, pool.cluster, pool.host, pool.resources)
+        self.pool = pool
+        self.request: PoolRequest | None = None
+        self.requests = 0
+        self.idle_since_s = 0.0
+        self.codec = Http1ClientCodec(self.write, self._complete, pool.plan)
+        self._paused = 0
+        self.cluster.stats.upstream_cx_http1_total.inc()
+
+    @property
+    def busy(self) -> bool:
+        """True while a request is on the connection."""
+        return self.request is not None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the upstream."""
+        self._cells[self._rx_index] += len(data)
+        if self.closed:
+            return
+        if self.request is None:
+            self.pool.cluster.stats.upstream_cx_protocol_error.inc()
+            self.pool.discard(self)
+            return
+        try:
+            self.codec.feed(data)
+        except CodecError as error:
+            self.cluster.stats.upstream_cx_protocol_error.inc()
+            self._lose(Reset.PROTOCOL_ERROR, error.details)
+
+    def eof_received(self) -> bool | None:
+        """The upstream half-closed: the end of a close-delimited body, or a cut."""
+        return False
+
+    def on_connected(self) -> None:
+        self.pool.connected(self)
+
+    def on_connect_failed(self, reason: str, detail: str) -> None:
+        self.pool.connect_failed(self, reason, detail)
+
+    def on_closed(self, exc: Exception | None) -> None:
+        """Gone: the running request ends with it."""
+        request = self.request
+        if request is not None and not self.codec.feed_eof() and self.request is not None:
+            partial = self.codec.mid_head and exc is None
+            reason = Reset.PROTOCOL_ERROR if partial else Reset.CONNECTION_TERMINATION
+            if partial:
+                self.cluster.stats.upstream_cx_protocol_error.inc()
+            self._lose(reason, "http1.codec_error" if partial else "")
+        self.pool.forget(self)
+
+    def pause_writing(self) -> None:
+        """The upstream reads too slowly."""
+        self.cluster.stats.upstream_flow_control_backed_up_total.inc()
+        if self.request is not None:
+            self.request.on_high_watermark()
+
+    def resume_writing(self) -> None:
+        """The upstream has caught up."""
+        self.cluster.stats.upstream_flow_control_drained_total.inc()
+        if self.request is not None:
+            self.request.on_low_watermark()
+
+    def pause_reading(self, pause: bool) -> None:
+        """Stop or resume reading the response; calls nest."""
+        stats = self.cluster.stats
+        self._paused += 1 if pause else -1
+        if self.closed:
+            return
+        if pause and self._paused == 1:
+            stats.upstream_flow_control_paused_reading_total.inc()
+            self.transport.pause_reading()
+        elif not pause and self._paused == 0:
+            stats.upstream_flow_control_resumed_reading_total.inc()
+            self.transport.resume_reading()
+
+    # ---- requests ----
+
+    def attach(self, request: PoolRequest) -> int:
+        """Put a request on the idle connection; returns its stream id."""
+        self.request = request
+        self.requests += 1
+        return self.codec.new_stream(request)
+
+    def cancel(self) -> None:
+        """The request on this connection is given up: HTTP/1 can only close."""
+        if self.request is None:
+            return
+        self.codec.detach()
+        self._release()
+        self.pool.discard(self)
+
+    def _lose(self, reason: str, detail: str) -> None:
+        request = self.request
+        self.codec.detach()
+        self._release()
+        self.pool.discard(self)
+        if request is not None:
+            request.on_reset(reason, detail)
+
+    def _complete(self) -> None:
+        """Request and response are done: back to the pool."""
+        if self.request is None:
+            return
+        if self._paused:
+            self._paused = 0
+            self.transport.resume_reading()
+        self._release()
+        self.pool.released(self)
+
+    def _release(self) -> None:
+        if self.request is not None:
+            self.request = None
+            self.pool.request_over()
+
+
+class Http1Pool:
+    """All connections of one worker to one host, for one routing priority."""
+
+    __slots__ = (
+        "_all",
+        "_connecting",
+        "_draining",
+        "_idle",
+        "_idle_timer",
+        "_max_requests",
+        "_pending",
+        "cluster",
+        "host",
+        "plan",
+        "resources",
+        "services",
+    )
+
+    def __init__(self, services: Services, cluster: Cluster, host: Host, priority: int) -> None:
+        self.services = services
+        self.cluster = cluster
+        self.host = host
+        self.resources = cluster.resources(priority)
+        http = cluster.plan.http
+        limit_kb = http.max_response_headers_kb
+        self.plan = Http1Plan(
+            head_limit_bytes=(limit_kb or 80) * 1024,
+            count_limit=http.max_headers_count,
+            enable_trailers=http.enable_trailers,
+            proper_case=http.header_case == "proper",
+        )
+        self._max_requests = http.max_requests_per_connection
+        self._idle: list[Http1Connection] = []
+        self._all: set[Http1Connection] = set()
+        self._connecting = 0
+        self._pending: deque[PoolRequest] = deque()
+        self._idle_timer: Timer | None = None
+        self._draining = False
+
+    # ---- requests ----
+
+    def acquire(self, request: PoolRequest) -> None:
+        """Find or make a connection; ends in `on_pool_ready` (perhaps at once) or `on_pool_failure`."""
+        if self._idle:
+            self._attach(self._idle.pop(), request)
+            return
+        resources = self.resources
+        stats = self.cluster.stats
+        step, limited = on_request(
+            idle=0,
+            connecting=self._connecting,
+            active=len(self._all) - self._connecting,
+            pending=len(self._pending),
+            may_wait=resources.pending_requests.can_create(),
+            may_connect=resources.connections.can_create(),
+        )
+        if limited:
+            stats.upstream_cx_overflow.inc()
+        if step is Step.OVERFLOW:
+            stats.upstream_rq_pending_overflow.inc()
+            request.on_pool_failure(Reset.OVERFLOW, "")
+            return
+        self._pending.append(request)
+        resources.pending_requests.inc()
+        stats.upstream_rq_pending_total.inc()
+        stats.upstream_rq_pending_active.inc()
+        self.host.stats.rq_pending_active.inc()
+        if step is Step.CONNECT:
+            self._connect()
+
+    def cancel_pending(self, request: PoolRequest) -> None:
+        """A request that waits is given up."""
+        if request in self._pending:
+            self._pending.remove(request)
+            self._pending_over()
+            self.cluster.stats.upstream_rq_cancelled.inc()
+
+    def _pending_over(self) -> None:
+        self.resources.pending_requests.dec()
+        self.cluster.stats.upstream_rq_pending_active.dec()
+        self.host.stats.rq_pending_active.dec()
+
+    def _attach(self, connection: Http1Connection, request: PoolRequest) -> None:
+        resources = self.resources
+        stats = self.cluster.stats
+        if not resources.requests.can_create():
+            stats.upstream_rq_pending_overflow.inc()
+            self._make_idle(connection)
+            request.on_pool_failure(Reset.OVERFLOW, "")
+            return
+        resources.requests.inc()
+        stats.upstream_rq_total.inc()
+        stats.upstream_rq_active.inc()
+        host_stats = self.host.stats
+        host_stats.rq_total.inc()
+        host_stats.rq_active.inc()
+        connection.attach(request)
+        request.on_pool_ready(connection)
+
+    def request_over(self) -> None:
+        """A request has left its connection."""
+        self.resources.requests.dec()
+        self.cluster.stats.upstream_rq_active.dec()
+        self.host.stats.rq_active.dec()
+
+    # ---- connections ----
+
+    def _connect(self) -> None:
+        connection = Http1Connection(self)
+        self._all.add(connection)
+        self._connecting += 1
+        connection.connect()
+
+    def connected(self, connection: Http1Connection) -> None:
+        """A connection is ready for the request that waits longest."""
+        self._connecting -= 1
+        self._serve(connection)
+
+    def connect_failed(self, connection: Http1Connection, reason: str, detail: str) -> None:
+        """Refused or too slow: every waiting request hears it (Envoy: purgePendingStreams)."""
+        self._connecting -= 1
+        self._all.discard(connection)
+        failed, self._pending = self._pending, deque()
+        for request in failed:
+            self._pending_over()
+            self.cluster.stats.upstream_rq_pending_failure_eject.inc()
+            request.on_pool_failure(reason, detail)
+        self._check_empty()
+
+    def released(self, connection: Http1Connection) -> None:
+        """A connection has finished a request: use it again, or not."""
+        if self._max_requests and connection.requests >= self._max_requests:
+            self.cluster.stats.upstream_cx_max_requests.inc()
+            self.discard(connection)
+        elif not connection.codec.reusable or self._draining:
+            self.discard(connection)
+        else:
+            self._serve(connection)
+
+    def _serve(self, connection: Http1Connection) -> None:
+        if self._pending:
+            request = self._pending.popleft()
+            self._pending_over()
+            self._attach(connection, request)
+        elif self._draining:
+            self.discard(connection)
+        else:
+            self._make_idle(connection)
+
+    def _make_idle(self, connection: Http1Connection) -> None:
+        self._idle.append(connection)
+        timeout_s = self.cluster.plan.http.idle_timeout_s
+        if timeout_s:
+            now_s = self.services.clock()
+            connection.idle_since_s = now_s
+            if self._idle_timer is None:
+                self._idle_timer = self.services.timers.call_at(now_s + timeout_s, self._drop_idle)
+
+    def _drop_idle(self) -> None:
+        """Close what has been idle too long; look again when the next one could be."""
+        self._idle_timer = None
+        timeout_s = self.cluster.plan.http.idle_timeout_s or 0.0
+        limit_s = self.services.clock() - timeout_s
+        for connection in [one for one in self._idle if one.idle_since_s <= limit_s]:
+            self.cluster.stats.upstream_cx_idle_timeout.inc()
+            self.discard(connection)
+        if self._idle:
+            oldest_s = min(one.idle_since_s for one in self._idle)
+            self._idle_timer = self.services.timers.call_at(oldest_s + timeout_s, self._drop_idle)
+
+    def discard(self, connection: Http1Connection) -> None:
+        """Close a connection for good."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if not connection.closed:
+            connection.close()
+        self.forget(connection)
+
+    def forget(self, connection: Http1Connection) -> None:
+        """A connection is gone; replace it when requests wait."""
+        if connection not in self._all:
+            return
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self.cluster.stats.upstream_rq_per_cx.record(connection.requests)
+        while reconnect_for_pending(
+            connecting=self._connecting,
+            pending=len(self._pending),
+            may_connect=self.resources.connections.can_create(),
+        ):
+            self._connect()
+        self._check_empty()
+
+    def drain(self) -> None:
+        """Take no new request; close idle connections now and busy ones when they are done."""
+        self._draining = True
+        for connection in list(self._idle):
+            self.discard(connection)
+        self._check_empty()
+
+    def _check_empty(self) -> None:
+        if self._draining and not self._all and self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+
+def http1_pool(services: Services, cluster: Cluster, host: Host, priority: int) -> Http1Pool:
+    """The pool of a host and priority, made on first need."""
+    pool = host.pools.get(priority)
+    if pool is None:
+        pool = host.pools[priority] = Http1Pool(services, cluster, host, priority)
+    return pool  # type: ignore[return-value]  # keys that are plain priorities hold HTTP/1 pools
