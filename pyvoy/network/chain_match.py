@@ -211,21 +211,20 @@ def is_same_ip_or_loopback(info: ConnectionInfo) -> bool:
 
 
 def build_chain_table(
-    chains: Sequence[tuple[str, ChainMatch, Chain]], default: Chain | None, listener_address: str
+    chains: Sequence[tuple[str, ChainMatch, Chain]], default: Chain | None
 ) -> tuple[ChainTable[Chain], list[tuple[int, str]]]:
-    """Compile (name, criteria, chain) triples; the problems are (index of the chain, Envoy's message)."""
+    """Compile (name, criteria, chain) triples; the problems are (index of the chain, Envoy's text)."""
     table: ChainTable[Chain] = ChainTable(default)
     problems: list[tuple[int, str]] = []
     seen: dict[ChainMatch, str] = {}
-    prefix = f"error adding listener '{listener_address}': "
     for index, (name, match, chain) in enumerate(chains):
         if match in seen:
             same = f"filter chain '{name}' has the same matching rules defined as '{seen[match]}'"
-            problems.append((index, f"{prefix}{same}. duplicate matcher is: {match.json}"))
+            problems.append((index, f"{same}. duplicate matcher is: {match.json}"))
             continue
         seen[match] = name
         if not table.add(match, chain):
-            problems.append((index, f"{prefix}multiple filter chains with overlapping matching rules are defined"))
+            problems.append((index, "multiple filter chains with overlapping matching rules are defined"))
     if len(chains) == 1 and chains[0][1] == ChainMatch(json=chains[0][1].json):
         table.only = chains[0][2]
     if not chains:
