@@ -49,12 +49,13 @@ class Snapshot:
 class Reader:
     """One process' file; keeps what it has read of the directory."""
 
-    __slots__ = ("_generation", "_parsed", "counters", "file", "gauges", "histograms")
+    __slots__ = ("_generation", "_last_scalar", "_parsed", "counters", "file", "gauges", "histograms")
 
     def __init__(self, file: StoreFile) -> None:
         self.file = file
         self._generation = -1
         self._parsed = 0
+        self._last_scalar = 0
         self.counters: list[layouts.Entry] = []
         self.gauges: list[layouts.Entry] = []
         self.histograms: list[layouts.Entry] = []
@@ -63,7 +64,7 @@ class Reader:
         """Read the names that are new."""
         used, _, generation = self.file.words()
         if generation != self._generation or used < self._parsed:
-            self._generation, self._parsed = generation, 0
+            self._generation, self._parsed, self._last_scalar = generation, 0, 0
             self.counters, self.gauges, self.histograms = [], [], []
         if used == self._parsed:
             return
@@ -76,11 +77,12 @@ class Reader:
         }
         for entry in entries:
             places[entry.kind].append(entry)
+            if entry.kind != layouts.HISTOGRAM and entry.index > self._last_scalar:
+                self._last_scalar = entry.index
 
     def scalars(self) -> memoryview:
         """All scalar cells up to the last one that has a name."""
-        last = max((entries[-1].index for entries in (self.counters, self.gauges) if entries), default=0)
-        return memoryview(self.file.read_cells(0, last + 2)).cast("q")
+        return memoryview(self.file.read_cells(0, self._last_scalar + 2)).cast("q")
 
     def bins(self, entry: layouts.Entry) -> Bins:
         """Bins in use of one histogram."""

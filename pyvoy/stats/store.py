@@ -8,6 +8,7 @@ Source of behaviour: Envoy, Stats::Scope; name rules: Stats::Utility::sanitizeSt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from pyvoy.stats import layout as layouts
@@ -75,12 +76,20 @@ class Scope:
         self._store.retire(self.prefix)
 
 
+def _everything(_: str) -> bool:
+    return True
+
+
 class Store:
-    """Owns the cells of one process; the only writer of its file."""
+    """Owns the cells of one process; the only writer of its file.
+
+    `accept` is the bootstrap's stats_matcher: a name it refuses can be counted, but is never listed.
+    """
 
     def __init__(self, file: StoreFile) -> None:
         """Map the file; what is in it already is taken over."""
         self.file = file
+        self.accept: Callable[[str], bool] = _everything
         self.cells, self.header, self._names = file.map_for_writing()
         layout = file.layout
         self._counters: dict[str, Counter] = {}
@@ -174,6 +183,8 @@ class Store:
         return index
 
     def _publish(self, entry: Entry, shared: bool) -> None:
+        if not entry.name.startswith(HIDDEN) and not self.accept(entry.name):
+            return
         try:
             record = b"" if shared else layouts.encode(entry)
         except ValueError:

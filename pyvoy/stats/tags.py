@@ -7,8 +7,9 @@ Source: Envoy, Config::TagNames (the default tags of 1.40) and Stats::TagProduce
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 _PARTS = {
     "<ADDRESS>": r"(?:(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[[a-fA-F_\d]+\])_\d+)",
@@ -106,22 +107,27 @@ class TaggedName:
 @dataclass(slots=True, frozen=True)
 class _Extractor:
     tag: str
-    pattern: re.Pattern[str]
-    unless: str
-    first_token: str
+    match: Callable[[str], Any]
+    unless: str = ""
+    first_token: str = ""
 
 
 class TagExtractor:
     """Extracts tags; owns the memory of the names it has seen.
 
-    `fixed` are the bootstrap's tags with a fixed value, which every name gets.
+    `custom` are the bootstrap's tags with a pattern (RE2's, found anywhere in the name; the first group is cut out, the
+    second or else the first is the value), `fixed` those with a value, which every name gets.
     """
 
     def __init__(
-        self, tags: Iterable[tuple[str, str, str]] = DEFAULT_TAGS, fixed: tuple[tuple[str, str], ...] = ()
+        self,
+        defaults: Iterable[tuple[str, str, str]] = DEFAULT_TAGS,
+        custom: Iterable[tuple[str, str]] = (),
+        fixed: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        compiled = [_compile(*tag) for tag in tags]
+        compiled = [_compile(*tag) for tag in defaults]
         self._anywhere = [extractor for extractor in compiled if not extractor.first_token]
+        self._anywhere.extend(_compile_custom(*tag) for tag in custom)
         self._by_token: dict[str, list[_Extractor]] = {}
         for extractor in compiled:
             if extractor.first_token:
@@ -140,9 +146,10 @@ class TagExtractor:
         tags: dict[str, str] = dict(self._fixed)
         cuts: list[tuple[int, int]] = []
         for extractor in (*self._anywhere, *self._by_token.get(name.partition(".")[0], ())):
-            match = None if extractor.tag in tags else extractor.pattern.match(name)
-            if match is not None and match[2] != extractor.unless:
-                tags[extractor.tag] = match[2]
+            match = None if extractor.tag in tags else extractor.match(name)
+            cut, value, *_ = (*match.groups(), "", "") if match is not None else ("", "")
+            if match is not None and cut and (not value or value != extractor.unless):
+                tags[extractor.tag] = value or cut
                 cuts.append(match.span(1))
         return TaggedName(_without(name, cuts), tuple(tags.items()))
 
@@ -152,7 +159,13 @@ def _compile(tag: str, pattern: str, unless: str) -> _Extractor:
     expression = pattern if pattern.startswith("^") else _token_expression(pattern)
     for part, meaning in _PARTS.items():
         expression = expression.replace(part, meaning)
-    return _Extractor(tag, re.compile(expression, re.DOTALL), unless, first[1] if first else "")
+    return _Extractor(tag, re.compile(expression, re.DOTALL).match, unless, first[1] if first else "")
+
+
+def _compile_custom(tag: str, pattern: str) -> _Extractor:
+    import re2  # only for a bootstrap with stats_tags
+
+    return _Extractor(tag, re2.compile(pattern).search)
 
 
 def _token_expression(pattern: str) -> str:
