@@ -172,6 +172,8 @@ class Cluster:
             self.stats.membership_change.inc(changes)
         for host in gone:
             host.drain_pools()
+        if changes and self.plan.close_connections_on_host_set_change:
+            self.drain()
         return changes > 0
 
     def _take(

@@ -176,7 +176,7 @@ class ClusterPlan:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     transport_socket: Any = None
     override_host_healths: frozenset[str] = frozenset(("UNKNOWN", "HEALTHY", "DEGRADED"))
-    drain_on_host_removal: bool = False
+    close_connections_on_host_set_change: bool = False
     added_via_api: bool = False
     fingerprint: str = ""
 

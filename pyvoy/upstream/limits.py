@@ -80,11 +80,14 @@ class RetryBudget(Resource):
 
     def can_create(self) -> bool:
         """True while the budget, which follows the traffic, is not used up."""
-        return self._total() < max(int(self._share * (self._requests.count + self._pending.count)), self._minimum)
+        return self._total() < self._limit()
+
+    def _limit(self) -> int:
+        return max(int(self._share * (self._requests.count + self._pending.count)), self._minimum)
 
     def remaining(self) -> int:
-        """Envoy reports none for a budget."""
-        return 0
+        """How many more retries the budget allows now."""
+        return max(0, self._limit() - self._total())
 
 
 class Resources:

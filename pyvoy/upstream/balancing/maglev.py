@@ -47,7 +47,7 @@ class _Entry:
     def __init__(self, host: Host, name: bytes, weight: float, size: int) -> None:
         self.host = host
         self.place = xxhash.xxh64_intdigest(name) % size
-        self.skip = xxhash.xxh64_intdigest(name, 1) % (size - 1) + 1
+        self.skip = xxhash.xxh64_intdigest(name, 1) % max(1, size - 1) + 1
         self.weight = weight
         self.target = 0.0
         self.count = 0
@@ -69,7 +69,8 @@ class MaglevBuilder:
 
     def build(self, hosts: WeightedHosts) -> Generator[None, None, HashTable]:
         """Rounds over the hosts until the table is full; a host of half the largest weight sits out every other."""
-        size = self._plan.table_size
+        # A lone host needs no table (Envoy shows one entry for it).
+        size = self._plan.table_size if len(hosts) > 1 else 1
         named = [(hash_name(host, self._plan.use_hostname_for_hashing), host, weight) for host, weight in hosts]
         named.sort(key=lambda item: item[0])
         entries = [_Entry(host, name, weight, size) for name, host, weight in named]

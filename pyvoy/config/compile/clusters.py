@@ -1,0 +1,160 @@
+"""Cluster messages -> ClusterPlans.
+
+Endpoints, balancing, DNS and protocol options have their own files; this one puts them together, reads the circuit
+breakers and says what a cluster may not be.  What pyvoy does not implement (EDS, TLS, HTTP/2, health checks, outlier
+detection, ...) is in no `supports` list and reported by the walk over the message.
+Source of behaviour: Envoy, ClusterFactoryImplBase, ClusterInfoImpl, ClusterManagerImpl.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from pyvoy.config.compile.cluster_balancing import build_balance, override_healths
+from pyvoy.config.compile.cluster_dns import CLUSTER, DiscoveryPlan, cluster_dns
+from pyvoy.config.compile.cluster_endpoints import build_assignment
+from pyvoy.config.compile.cluster_protocol import build_http, tcp_idle_timeout_s
+from pyvoy.config.compile.route_levels import metadata_dict
+from pyvoy.config.context import Context
+from pyvoy.config.registry import extension, supports
+from pyvoy.upstream.cluster_plan import MIB, ClusterPlan, Discovery, RetryBudgetPlan, RoutingPriority, ThresholdsPlan
+
+_CLUSTER = "envoy.config.cluster.v3."
+UPSTREAM_TRANSPORT_SOCKET = "upstream_transport_socket"
+_RAW_BUFFER = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
+
+supports(
+    _CLUSTER + "Cluster",
+    """
+    name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
+    max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
+    typed_extension_protocol_options dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl
+    dns_lookup_family use_tcp_for_dns_lookups typed_dns_resolver_config ring_hash_lb_config maglev_lb_config
+    least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy
+    """,
+    tuning="""
+    upstream_http_protocol_options wait_for_warm_on_init cleanup_interval upstream_connection_options
+    close_connections_on_host_health_failure ignore_health_on_host_removal lrs_server lrs_report_endpoint_metrics
+    track_timeout_budgets track_cluster_stats preconnect_policy
+    """,
+)
+supports(_CLUSTER + "Cluster.CustomClusterType", "name typed_config")
+supports(_CLUSTER + "CircuitBreakers", "thresholds")
+supports(
+    _CLUSTER + "CircuitBreakers.Thresholds",
+    "priority max_connections max_pending_requests max_requests max_retries retry_budget track_remaining",
+    tuning="max_connection_pools",
+)
+supports(_CLUSTER + "CircuitBreakers.Thresholds.RetryBudget", "budget_percent min_retry_concurrency")
+supports("envoy.config.core.v3.TransportSocket", "name typed_config")
+
+
+@extension(UPSTREAM_TRANSPORT_SOCKET, name="envoy.transport_sockets.raw_buffer", type_url=_RAW_BUFFER)
+class RawBuffer:
+    """Plain text: no transport socket at all."""
+
+    @staticmethod
+    def build(message: Any, context: Context) -> None:
+        return None
+
+
+def build_clusters(messages: Iterable[Any], context: Context, field: str = "clusters") -> list[ClusterPlan]:
+    """The plans of all clusters; `context` stands at the message whose `field` the list is."""
+    plans = []
+    names: set[str] = set()
+    for index, message in enumerate(messages):
+        at = context.at(field, index)
+        if message.name in names:
+            at.error("name", f"cluster manager: duplicate cluster '{message.name}'")
+            continue
+        names.add(message.name)
+        plans.append(build_cluster(message, at))
+    return plans
+
+
+def build_cluster(message: Any, context: Context) -> ClusterPlan:
+    """The plan of one Cluster; `context` stands at it."""
+    found = _discovery(message, context)
+    transport_socket = None
+    if message.HasField("transport_socket"):
+        transport_socket = context.extension(UPSTREAM_TRANSPORT_SOCKET, message.transport_socket, "transport_socket")
+    balance = build_balance(message, found.discovery, context)
+    thresholds = (
+        _thresholds(message, RoutingPriority.DEFAULT, context),
+        _thresholds(message, RoutingPriority.HIGH, context),
+    )
+    return ClusterPlan(
+        name=message.name,
+        discovery=found.discovery,
+        alt_stat_name=message.alt_stat_name,
+        connect_timeout_s=context.duration_s(message, "connect_timeout", 5.0) or 5.0,
+        per_connection_buffer_limit_bytes=context.wrapped(message, "per_connection_buffer_limit_bytes", MIB),
+        assignment=build_assignment(message.load_assignment, found.discovery, context.at("load_assignment")),
+        balance=balance,
+        thresholds=thresholds,
+        http=build_http(message, context),
+        tcp_idle_timeout_s=tcp_idle_timeout_s(message, context),
+        dns=found.dns,
+        metadata=metadata_dict(message, "metadata"),
+        transport_socket=transport_socket,
+        override_host_healths=override_healths(message),
+        close_connections_on_host_set_change=message.common_lb_config.close_connections_on_host_set_change,
+        fingerprint=_fingerprint(message, balance, thresholds),
+    )
+
+
+def _fingerprint(message: Any, *from_runtime: object) -> str:
+    """Differs when the message does, or what the runtime made of it."""
+    text = message.SerializeToString(deterministic=True) + repr(from_runtime).encode()
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def _discovery(message: Any, context: Context) -> DiscoveryPlan:
+    if message.HasField("cluster_type"):
+        built = context.extension(CLUSTER, message.cluster_type, "cluster_type")
+        return built if isinstance(built, DiscoveryPlan) else DiscoveryPlan(Discovery.STATIC)
+    from envoy.config.cluster.v3 import cluster_pb2
+
+    name = cluster_pb2.Cluster.DiscoveryType.Name(message.type)
+    if name not in Discovery.__members__:
+        context.error("type", f"clusters of type {name} are not supported by pyvoy")
+        return DiscoveryPlan(Discovery.STATIC)
+    discovery = Discovery[name]
+    return DiscoveryPlan(discovery, None if discovery is Discovery.STATIC else cluster_dns(message, context))
+
+
+def _thresholds(cluster: Any, priority: RoutingPriority, context: Context) -> ThresholdsPlan:
+    """The first thresholds of that priority; the runtime's static layers may override the numbers."""
+    entries = enumerate(cluster.circuit_breakers.thresholds)
+    index, entry = next(((index, entry) for index, entry in entries if entry.priority == priority), (0, None))
+    key = f"circuit_breakers.{cluster.name}.{priority.name.lower()}."
+    runtime = context.runtime
+    if entry is None:
+        return ThresholdsPlan(
+            runtime.integer(key + "max_connections", 1024),
+            runtime.integer(key + "max_pending_requests", 1024),
+            runtime.integer(key + "max_requests", 1024),
+            runtime.integer(key + "max_retries", 3),
+        )
+    at = context.at("circuit_breakers").at("thresholds", index)
+    return ThresholdsPlan(
+        runtime.integer(key + "max_connections", at.wrapped(entry, "max_connections", 1024)),
+        runtime.integer(key + "max_pending_requests", at.wrapped(entry, "max_pending_requests", 1024)),
+        runtime.integer(key + "max_requests", at.wrapped(entry, "max_requests", 1024)),
+        runtime.integer(key + "max_retries", at.wrapped(entry, "max_retries", 3)),
+        _retry_budget(entry, key, at) if entry.HasField("retry_budget") else None,
+        entry.track_remaining,
+    )
+
+
+def _retry_budget(entry: Any, key: str, context: Context) -> RetryBudgetPlan:
+    budget = entry.retry_budget
+    percent = budget.budget_percent.value if budget.HasField("budget_percent") else 20.0
+    return RetryBudgetPlan(
+        context.runtime.number(key + "retry_budget.budget_percent", percent),
+        context.runtime.integer(
+            key + "retry_budget.min_retry_concurrency", context.wrapped(budget, "min_retry_concurrency", 3)
+        ),
+    )
