@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyvoy.config.compile import regex
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.routing.rewrite import TextRewrite, regex_rewriter, substitution_pieces
@@ -16,16 +17,10 @@ supports("envoy.type.matcher.v3.RegexMatchAndSubstitute", "pattern substitution"
 
 def regex_rewrite(message: Any, context: Context) -> TextRewrite:
     """The rewrite of a RegexMatchAndSubstitute; the unchanged text after a problem."""
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
     try:
-        compiled = re2.compile(message.pattern.regex, options)
-    except re2.error as error:
-        reason = error.args[0]
-        words = reason.decode() if isinstance(reason, bytes) else str(reason)
-        context.error("pattern.regex", f"not a regular expression of RE2: {words}")
+        compiled = regex.compile_re2(message.pattern.regex)
+    except regex.RegexError as error:
+        context.error("pattern.regex", f"not a regular expression of RE2: {error}")
         return bytes
     try:
         pieces = substitution_pieces(message.substitution.encode())

@@ -62,17 +62,23 @@ def _compile(removals: tuple[bytes, ...], rules: tuple[HeaderRule, ...]) -> Appl
         name, value = (*adds, *sets)[0]
         if adds:
             return lambda _source, headers: headers.add(name, value)
-        return lambda _source, headers: headers.set(name, value)
+        return lambda _source, headers: _replace(headers, name, value)
 
     def apply(_source: Any, headers: HeaderMap) -> None:
         for name in removals:
             headers.remove(name)
         for name, value in sets:
-            headers.set(name, value)
+            _replace(headers, name, value)
         for name, value in adds:
             headers.add(name, value)
 
     return apply
+
+
+def _replace(headers: HeaderMap, name: bytes, value: bytes) -> None:
+    """Replace all values by one at the end of the map (Envoy's setReferenceKey, measured on 1.40)."""
+    headers.remove(name)
+    headers.add(name, value)
 
 
 def _constants(rules: Sequence[HeaderRule], action: AppendAction) -> tuple[Pair, ...]:
@@ -102,7 +108,7 @@ def _general(removals: tuple[bytes, ...], rules: tuple[HeaderRule, ...]) -> Appl
             elif name in present:
                 sets.append((name, value))
         for name, value in sets:
-            headers.set(name, value)
+            _replace(headers, name, value)
         for name, value in adds:
             headers.add(name, value)
 

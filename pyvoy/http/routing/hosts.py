@@ -74,19 +74,10 @@ def host_finder(
 
 
 def port_start(host: bytes) -> int | None:
-    """Where ":port" begins in an authority, None without one (Envoy's HeaderUtility::getPortStart)."""
+    """Where ":port" begins in an authority, None without one; what stands for the port is not looked at
+    (Envoy's HeaderUtility::getPortStart)."""
     colon = host.rfind(b":")
-    if colon < 0:
-        return None
-    bracket = host.rfind(b"]")
-    if bracket >= 0 and colon < bracket:
-        return None  # an IPv6 address without a port
-    if bracket < 0 and host.find(b":") != colon:
-        return None
-    port = host[colon + 1 :]
-    if not port.isdigit() or int(port) > 65535:
-        return None
-    return colon
+    return None if colon < 0 or colon < host.rfind(b"]") else colon
 
 
 def _only_default(default: Finder | None) -> Callable[[Any], Route | None]:
