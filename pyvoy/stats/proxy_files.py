@@ -67,7 +67,7 @@ def _add(reader: Reader, base: Store) -> None:
             total = base.counter(entry.name, "max")
             total.inc(max(0, value - total.value))
         else:
-            base.counter(entry.name).inc(value)
+            base.counter(entry.name, "sum").inc(value)
     for entry in reader.histograms:
         histogram = base.histogram(entry.name, UNITS[entry.detail])
         for index, count in reader.bins(entry).items():

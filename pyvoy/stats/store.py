@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from pyvoy.stats import layout as layouts
+from pyvoy.stats.alike import is_counted_alike
 from pyvoy.stats.bins import BIN_COUNT
 from pyvoy.stats.counters import Counter, Gauge
 from pyvoy.stats.files import StoreFile
@@ -21,8 +22,7 @@ from pyvoy.stats.layout import HEADER_BYTES, Entry, Layout
 OVERFLOW_NAME = "stats.overflow"
 HIDDEN = "\x00"
 
-# How the values of several processes become the proxy's: "max" is for what every process counts alike (the members of
-# a cluster), where a sum would tell the number of processes.
+# How the values of several processes become the proxy's; by default `alike.py` knows from the name.
 Merge = Literal["sum", "max"]
 _MERGE = {"sum": layouts.MERGE_SUM, "max": layouts.MERGE_MAX}
 
@@ -59,11 +59,11 @@ class Scope:
             prefix = sanitize(prefix)
         return Scope(self._store, f"{self.prefix}{prefix}." if prefix else self.prefix)
 
-    def counter(self, name: str, merge: Merge = "sum") -> Counter:
+    def counter(self, name: str, merge: Merge | None = None) -> Counter:
         """The counter of that name."""
         return self._store.counter(self.prefix + name, merge)
 
-    def gauge(self, name: str, merge: Merge = "sum") -> Gauge:
+    def gauge(self, name: str, merge: Merge | None = None) -> Gauge:
         """The gauge of that name."""
         return self._store.gauge(self.prefix + name, merge)
 
@@ -74,6 +74,10 @@ class Scope:
     def retire(self) -> None:
         """Take back all names of this scope: what they were for (a listener, a cluster) is gone."""
         self._store.retire(self.prefix)
+
+
+def _merge_of(name: str, merge: Merge | None) -> int:
+    return _MERGE[merge or ("max" if is_counted_alike(name) else "sum")]
 
 
 def _everything(_: str) -> bool:
@@ -106,22 +110,22 @@ class Store:
         self.root = Scope(self, "")
         self._take_over()
 
-    def counter(self, name: str, merge: Merge = "sum") -> Counter:
+    def counter(self, name: str, merge: Merge | None = None) -> Counter:
         """The counter of that full name; `merge` is the first asker's."""
         found = self._counters.get(name)
         if found is None:
             index = self._scalars(1)
             found = self._counters[name] = Counter(name, self.cells, index)
-            self._publish(Entry(name, layouts.COUNTER, _MERGE[merge], index), shared=index == 0)
+            self._publish(Entry(name, layouts.COUNTER, _merge_of(name, merge), index), shared=index == 0)
         return found
 
-    def gauge(self, name: str, merge: Merge = "sum") -> Gauge:
+    def gauge(self, name: str, merge: Merge | None = None) -> Gauge:
         """The gauge of that full name; `merge` is the first asker's."""
         found = self._gauges.get(name)
         if found is None:
             index = self._scalars(2)
             found = self._gauges[name] = Gauge(name, self.cells, index)
-            self._publish(Entry(name, layouts.GAUGE, _MERGE[merge], index), shared=index == 0)
+            self._publish(Entry(name, layouts.GAUGE, _merge_of(name, merge), index), shared=index == 0)
         return found
 
     def histogram(self, name: str, unit: str = "ms") -> Histogram:

@@ -35,6 +35,15 @@ def default_buckets(_: str) -> tuple[float, ...]:
     return DEFAULT_BUCKETS
 
 
+def matched_buckets(settings: Sequence[tuple[Callable[[str], bool], tuple[float, ...]]]) -> Buckets:
+    """The bootstrap's histogram_bucket_settings: the bounds of the first matcher that takes the name."""
+
+    def bounds_of(name: str) -> tuple[float, ...]:
+        return next((bounds for matches, bounds in settings if matches(name)), DEFAULT_BUCKETS)
+
+    return bounds_of
+
+
 def render(snapshot: Snapshot, query: StatsQuery, tags: TagExtractor, buckets: Buckets = default_buckets) -> Rendered:
     """The answer to a query; `buckets` gives the bounds for a histogram's full name."""
     if query.format == "prometheus":

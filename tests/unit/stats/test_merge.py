@@ -27,13 +27,13 @@ def test_counters_and_gauges_are_summed():
 
 def test_what_every_process_counts_alike_is_not_multiplied():
     one, other, view = two()
-    one.gauge("membership_total", "max").set(3)
-    other.gauge("membership_total", "max").set(3)
-    one.counter("update_success", "max").inc(7)
-    other.counter("update_success", "max").inc(6)
+    one.gauge("cluster.a.membership_total").set(3)
+    other.gauge("cluster.a.membership_total").set(3)
+    one.counter("asked", "max").inc(7)
+    other.counter("asked", "max").inc(6)
     found = view.snapshot()
-    assert found.gauges == {"membership_total": 3}
-    assert found.counters == {"update_success": 7}
+    assert found.gauges == {"cluster.a.membership_total": 3}
+    assert found.counters == {"asked": 7}
 
 
 def test_used_are_the_names_that_were_ever_written():
