@@ -157,6 +157,8 @@ HTTP1_INVALID_URL: Final = "http1.invalid_url"
 HTTP1_INVALID_SCHEME: Final = "http1.invalid_scheme"
 HTTP1_UNEXPECTED_UNDERSCORE: Final = "http1.unexpected_underscore"
 HTTP1_BODY_DISALLOWED: Final = "http1.body_disallowed"
+HTTP1_HTTPS_ON_PLAIN_TEXT: Final = "http1.https_url_on_plaintext_connection"
+HTTP_INVALID_AUTHORITY: Final = "http.invalid_authority"
 HTTP1_RESPONSE_FLOOD: Final = "http1.response_flood"
 
 # --- built-in filters ------------------------------------------------------------------------------------------------

@@ -89,8 +89,6 @@ class StreamInfo:
     request_id: bytes = b""
     connection_termination_details: str = ""
     custom_flags: str = ""
-    health_check: bool = False
-    """True for a request that the health check filter answers (access log filter not_health_check)."""
     trace_reason: str = ""
     """"sampled", "service_forced" or "client_forced" when the request is traced."""
 
