@@ -88,8 +88,9 @@ def _is_frozen(message: Any) -> bool:
 
 
 def _in_package(package: str, nested: list[str]) -> Any:
-    # A descriptor names its message as field 1 (tag 0x0a, length, text), which generated modules show in plain text.
-    needle = nested[0].encode()
+    # A descriptor names its message as field 1 (tag 0x0a, length, text), which generated modules show in plain text,
+    # but for hex digits that follow an escaped length: those are escaped too (`\x16\x43\x61resDns...`).
+    needle = nested[0].lstrip("0123456789abcdefABCDEF").encode()
     for path in _package_files(package):
         if needle not in path.read_bytes():
             continue
