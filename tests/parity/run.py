@@ -47,6 +47,7 @@ class Seen:
     requests: list[Message]
     rest: bytes
     end: str
+    raw: bytes = b""
 
 
 @dataclass(slots=True)
@@ -211,4 +212,4 @@ def _exchange_of(case: Case, peer: Peer, steps: tuple[Step, ...]) -> Exchange:
 def _seen(case: Case, peer: Peer) -> Seen:
     data = bytes(peer.received)
     found, rest = requests(data) if case.http else ([], data)
-    return Seen(found, rest, peer.end)
+    return Seen(found, rest, peer.end, data)

@@ -1,5 +1,5 @@
 """Header rules: add and remove at every level, append actions, operators."""
-# ruff: noqa: E501 - a table: a case reads best on its own line
+
 
 from tests.parity.case import Case, ask, get, request, response
 from tests.support.upstream import Script

@@ -1,5 +1,5 @@
 """Redirects and rewrites of path and host."""
-# ruff: noqa: E501 - a table: a case reads best on its own line
+
 
 from tests.parity.case import Case, ask, get, request
 

@@ -1,5 +1,5 @@
 """Names and values of all counters and gauges of one simple HTTP and one simple TCP listener."""
-# ruff: noqa: E501 - a table: a case reads best on its own line
+
 
 from tests.parity.case import Case, ask, get, request, tunnel
 from tests.support.steps import Close, Until, UntilEnd

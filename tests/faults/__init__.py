@@ -1,0 +1,1 @@
+"""Faults: hostile clients, hostile upstreams, and the limits that answer them."""
