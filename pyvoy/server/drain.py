@@ -18,7 +18,7 @@ POLL_S = 0.02
 class Drainable(Protocol):
     """What can be drained: a data plane."""
 
-    def stop_accepting(self) -> None:
+    async def stop_accepting(self) -> None:
         """Take what waits in the accept queues, then close the listening sockets."""
 
     def drain(self) -> None:
@@ -72,7 +72,7 @@ class Drain:
 
 async def drain_and_wait(plane: Drainable, time_s: float, clock: Callable[[], float]) -> int:
     """Stop accepting and wait until all connections have ended, at most `time_s`.  Returns how many had to be cut."""
-    plane.stop_accepting()
+    await plane.stop_accepting()
     plane.drain()
     deadline_s = clock() + time_s
     # Polled once per process: an event would burden every connection.

@@ -41,7 +41,7 @@ class EchoPlane:
         for name in [name for name in self.servers if name not in sockets]:
             self.servers.pop(name).close()
 
-    def stop_accepting(self) -> None:
+    async def stop_accepting(self) -> None:
         for server in self.servers.values():
             server.close()
 

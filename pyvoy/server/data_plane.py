@@ -1,0 +1,159 @@
+"""The data plane of one worker: listeners and clusters of the configuration in force.
+
+A new configuration is built whole before anything changes; then clusters, listeners and their plans are swapped.
+A listener whose address is unchanged keeps its sockets and its connections.
+Source: Envoy's listener and cluster managers; ARCHITECTURE, rule 8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+import socket
+import time
+from collections.abc import Callable
+
+from pyvoy.config.load import from_bytes
+from pyvoy.network.listener import Listener
+from pyvoy.network.timers import TimerWheel
+from pyvoy.server.application import ChildContext
+from pyvoy.server.child_loop import ChildLoop
+from pyvoy.server.control import Message
+from pyvoy.server.drain import Drain
+from pyvoy.server.plans import build
+from pyvoy.server.server_stats import WatchdogStats
+from pyvoy.server.services import Services
+from pyvoy.upstream.cluster_manager import ClusterManager
+from pyvoy.upstream.dns import resolved_from_json
+
+log = logging.getLogger("pyvoy.main")
+
+
+class ProxyDataPlane:
+    """Owner of the worker's services, listeners and clusters."""
+
+    def __init__(self, context: ChildContext, child: ChildLoop) -> None:
+        options, index = context.options, context.index
+        store = context.shared.open_store(context.slot)
+        arena = context.shared.attach_arena(context.slot)
+        chance = random.Random()
+        loop = child.loop
+
+        def defer(work: Callable[[], None]) -> None:
+            loop.call_soon(work)
+
+        self._options = options
+        self._root = store.root
+        self._drain = Drain(time.monotonic, chance)
+        self._watchdog = WatchdogStats(store.root, "workers", f"server.worker_{index}")
+        self._listeners: dict[str, Listener] = {}
+        self._sockets: dict[str, list[socket.socket]] = {}
+        self._leaving: list[Listener] = []
+        self._child = child
+        self._services = Services(
+            loop=loop,
+            timers=TimerWheel(loop, time.monotonic),
+            root_scope=store.root,
+            arena=arena,
+            clusters=ClusterManager(store.root, arena, chance, reports=options.concurrency == 1, defer=defer),
+            worker_index=index,
+            random=chance,
+            connection_ids=itertools.count(index, options.concurrency).__next__,
+            draining=self._drain.should_close,
+        )
+
+    # --- configuration
+
+    async def apply(self, blob: bytes, sockets: dict[str, list[socket.socket]]) -> None:
+        """Put a configuration in force."""
+        plan = build(from_bytes(blob), self._root, self._services.arena)
+        self._services.clusters.apply(plan.clusters)
+        for listener_plan in plan.listeners:
+            running = self._listeners.get(listener_plan.name)
+            given = sockets.get(listener_plan.name, [])
+            if running is not None and self._sockets[listener_plan.name] == given:
+                running.replace(listener_plan)
+                continue
+            if running is not None:
+                await self._leave(listener_plan.name)
+            listener = self._listeners[listener_plan.name] = Listener(listener_plan, self._services)
+            self._sockets[listener_plan.name] = given
+            await listener.start(given)
+        names = {listener_plan.name for listener_plan in plan.listeners}
+        for name in [name for name in self._listeners if name not in names]:
+            await self._leave(name)
+        self._child.send("to_main", {"kind": "resolved?", "fields": {}})
+
+    async def _leave(self, name: str) -> None:
+        """Stop accepting; connections stay until the drain time is over."""
+        listener = self._listeners.pop(name)
+        del self._sockets[name]
+        await listener.stop_accepting()
+        listener.drain()
+        self._leaving.append(listener)
+        self._services.timers.call_later(self._options.drain_time_s, lambda: self._gone(listener))
+
+    def _gone(self, listener: Listener) -> None:
+        listener.close_all()
+        if listener in self._leaving:
+            self._leaving.remove(listener)
+
+    # --- frames
+
+    def on_message(self, message: Message) -> None:
+        """DNS results, health and draining."""
+        fields = message.fields
+        if message.kind == "dns":
+            self._services.clusters.update_hosts(fields["cluster"], resolved_from_json(fields["resolved"]))
+        elif message.kind == "health":
+            self._drain.set_health(failed=fields["failed"])
+        elif message.kind == "drain_listeners":
+            self._services.spawn(self._drain_listeners(fields), "drain_listeners")
+
+    async def _drain_listeners(self, fields: dict[str, object]) -> None:
+        time_s = float(str(fields["time_s"]))
+        chosen = [
+            listener
+            for listener in self._listeners.values()
+            if not fields["inbound_only"] or listener.plan.direction == "INBOUND"
+        ]
+        if fields["graceful"] or fields["skip_exit"]:
+            self._drain.start(time_s, immediate=bool(fields["immediate"]))
+        if fields["skip_exit"]:
+            return
+        if fields["graceful"]:
+            await asyncio.sleep(time_s)
+        for listener in chosen:
+            await listener.stop_accepting()
+
+    def on_stall(self, late_s: float, *, mega: bool) -> None:
+        """Count a late loop."""
+        self._watchdog.late(late_s)
+
+    # --- the end
+
+    async def stop_accepting(self) -> None:
+        """Take what waits in the accept queues, then close the listening sockets."""
+        for listener in self._listeners.values():
+            await listener.stop_accepting()
+
+    def drain(self) -> None:
+        """Close idle connections and let the others end with their current request."""
+        self._drain.start(0.0, immediate=True)
+        for listener in self._listeners.values():
+            listener.drain()
+
+    def active_connections(self) -> int:
+        """Connections that are still open."""
+        return sum(listener.active_connections for listener in (*self._listeners.values(), *self._leaving))
+
+    def close_all(self) -> None:
+        """Cut what is left."""
+        for listener in (*self._listeners.values(), *self._leaving):
+            listener.close_all()
+
+    async def close(self) -> None:
+        """Nothing is carried any more."""
+        self._services.clusters.drain()

@@ -1,0 +1,178 @@
+"""The main process: admin, DNS and the view over all processes, once per proxy.  It carries no traffic.
+
+Source: Envoy's main thread (ARCHITECTURE, "Three roles of process").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from pyvoy.config.compile.clusters import build_clusters
+from pyvoy.config.load import from_bytes
+from pyvoy.network.address import from_sockname
+from pyvoy.server.admin import Admin, AdminStats
+from pyvoy.server.admin_http import AdminServer
+from pyvoy.server.application import ChildContext
+from pyvoy.server.child_loop import ChildLoop
+from pyvoy.server.control import Message
+from pyvoy.server.pages import all_pages
+from pyvoy.server.pages.page import Proxy, Worker
+from pyvoy.server.server_stats import ServerStats, WatchdogStats
+from pyvoy.stats.merge import Snapshot
+from pyvoy.stats.tags import TagExtractor
+from pyvoy.upstream.cluster_manager import ClusterManager
+from pyvoy.upstream.cluster_plan import Resolved
+from pyvoy.upstream.dns import DnsService
+
+log = logging.getLogger("pyvoy.main")
+
+FLUSH_INTERVAL_S = 5.0
+"""How often histograms are merged, unless the bootstrap says otherwise (stats_flush_interval)."""
+
+
+class Main:
+    """The process."""
+
+    def __init__(self, context: ChildContext) -> None:
+        self._context = context
+        self._store = context.shared.open_store(context.slot)
+        root = self._store.root
+        self._arena = context.shared.attach_arena(context.slot)
+        self._watchdog = WatchdogStats(root, "main_thread", "server.main_thread")
+        self._child = ChildLoop(context, self._watchdog.late)
+        self._view = context.shared.view()
+        self._stats = ServerStats(root)
+        chance = random.Random()
+        workers = context.options.concurrency
+        clusters = ClusterManager(root, self._arena, chance, reports=workers > 1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dns = DnsService(root, self._child.loop, self._publish, self._spawn, chance)
+        loaded = from_bytes(context.blob)
+        self._proxy = Proxy(
+            options=context.options,
+            bootstrap=loaded.message,
+            clusters=clusters,
+            runtime=loaded.environment(root, self._arena).runtime,
+            tags=TagExtractor(),
+            snapshot=self._snapshot,
+            reset_counters=self._view.reset_counters,
+            send=self._child.send,
+            to_workers=self._to_workers,
+            started_wall_s=context.started_wall_s,
+        )
+        self._proxy.pages = {page.path: page for page in all_pages()}
+        admin = Admin(self._proxy.pages.values(), self._proxy, AdminStats(root))
+        self._server = AdminServer(admin.handle, admin.count_connection)
+        self._child.handlers |= {
+            "state": self._on_state,
+            "config": self._on_config,
+            "reload_failed": self._on_reload_failed,
+            "resolved?": self._on_resolved_question,
+            "applied": lambda message: None,
+            "exit": lambda message: self._exit(),
+        }
+
+    def run(self) -> int:
+        """Serve until told to exit.  Returns the exit status."""
+        return self._child.run(lambda: self._spawn_none(self._start()))
+
+    async def _start(self) -> None:
+        self._adopt(self._context.blob, self._context.version, self._context.addresses)
+        sock = self._context.admin_socket
+        if sock is not None:
+            self._proxy.admin_address = from_sockname(sock.getsockname()).text
+            await self._server.start(self._child.loop, sock)
+        self._flush()
+        self._child.ready()
+
+    def _exit(self) -> None:
+        self._server.close()
+        self._child.loop.call_later(0.05, self._child.exit, 0)  # the answer to /quitquitquit is on its way
+
+    # --- configuration
+
+    def _adopt(self, blob: bytes, version: int, addresses: dict[str, list[str]]) -> None:
+        loaded = from_bytes(blob)
+        proxy = self._proxy
+        context = loaded.context(self._store.root, self._arena)
+        plans = build_clusters(loaded.message.static_resources.clusters, context.at("static_resources"))
+        proxy.bootstrap = loaded.message
+        proxy.runtime = context.runtime
+        proxy.clusters.apply(plans)
+        proxy.version = version
+        proxy.addresses = addresses
+        proxy.updated_wall_s = time.time()
+        proxy.last_reload_error = []
+        self._dns.apply(plans)
+        self._stats.loaded(proxy)
+
+    def _on_config(self, message: Message) -> None:
+        self._adopt(message.blob, message.fields["version"], message.fields["addresses"])
+
+    def _on_reload_failed(self, message: Message) -> None:
+        self._proxy.last_reload_error = list(message.fields["lines"])
+
+    # --- DNS
+
+    def _publish(self, cluster: str, resolved: Resolved) -> None:
+        self._proxy.clusters.update_hosts(cluster, resolved)
+        self._to_workers("dns", {"cluster": cluster, "resolved": {name: list(ips) for name, ips in resolved.items()}})
+
+    def _on_resolved_question(self, message: Message) -> None:
+        """A worker has started and asks what is known; all of them may hear the answer."""
+        for cluster, resolved in self._dns.resolved().items():
+            self._to_workers("dns", {"cluster": cluster, "resolved": {n: list(ips) for n, ips in resolved.items()}})
+
+    # --- state and statistics
+
+    def _on_state(self, message: Message) -> None:
+        fields, proxy = message.fields, self._proxy
+        proxy.live, proxy.draining = fields["live"], fields["draining"]
+        proxy.supervisor_pid = fields["supervisor"]
+        proxy.workers = [Worker(*row) for row in fields["workers"]]
+
+    def _snapshot(self) -> Snapshot:
+        self._proxy.clusters.refresh_gauges()
+        found = self._view.snapshot()
+        total = sum(
+            value
+            for name, value in found.gauges.items()
+            if name.startswith("listener.") and name.endswith(".downstream_cx_active") and ".worker_" in name
+        )
+        self._stats.refresh(self._proxy, total)
+        return self._view.snapshot()
+
+    def _flush(self) -> None:
+        self._stats.refresh(self._proxy, 0)
+        self._view.flush()
+        interval = self._proxy.bootstrap.stats_flush_interval
+        seconds = interval.seconds + interval.nanos / 1e9
+        self._child.loop.call_later(seconds or FLUSH_INTERVAL_S, self._flush)
+
+    # --- plumbing
+
+    def _to_workers(self, kind: str, fields: dict[str, Any]) -> None:
+        self._child.send("to_workers", {"kind": kind, "fields": fields})
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = self._child.loop.create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _spawn_none(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._spawn(coroutine, "start").add_done_callback(self._started)
+
+    def _started(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._child.exit(1)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("task %s failed", task.get_name(), exc_info=task.exception())

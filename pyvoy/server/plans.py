@@ -1,0 +1,49 @@
+"""A checked bootstrap -> the plans of one process.  The one place that calls the builders of listeners and clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.config.compile.clusters import build_clusters
+from pyvoy.config.problems import ConfigProblem, Problems
+
+if TYPE_CHECKING:
+    from pyvoy.config.load import LoadedBootstrap
+    from pyvoy.network.listener import ListenerPlan
+    from pyvoy.server.arena import Arena
+    from pyvoy.stats.store import Scope
+    from pyvoy.upstream.cluster_plan import ClusterPlan
+
+
+@dataclass(slots=True, frozen=True)
+class ServerPlan:
+    """Everything a worker needs."""
+
+    clusters: list[ClusterPlan]
+    listeners: list[ListenerPlan]
+
+
+def build(loaded: LoadedBootstrap, root_scope: Scope, arena: Arena, problems: Problems | None = None) -> ServerPlan:
+    """All plans; problems are collected in `problems` and raised as ConfigErrors if there is an error."""
+    collected = problems if problems is not None else Problems()
+    context = loaded.context(root_scope, arena, collected).at("static_resources")
+    static: Any = loaded.message.static_resources
+    clusters = build_clusters(static.clusters, context)
+    listeners: list[ListenerPlan] = []
+    if static.listeners:
+        from pyvoy.config.compile.listeners import build_listeners
+
+        listeners = build_listeners(static.listeners, context)
+    collected.raise_errors()
+    return ServerPlan(clusters, listeners)
+
+
+def try_build(loaded: LoadedBootstrap) -> tuple[ConfigProblem, ...]:
+    """Build all plans once and throw them away.  Returns the warnings; raises ConfigErrors."""
+    from pyvoy.server.arena import local_arena
+    from pyvoy.stats.store import memory_store
+
+    problems = Problems()
+    build(loaded, memory_store().root, local_arena(), problems)
+    return problems.warnings
