@@ -65,7 +65,7 @@ class Checker:
     def _message(self, name: str, value: Any, where: Where, path: str, *, covered: bool, optional: bool) -> None:
         if name == "google.protobuf.Duration":
             text = rules.duration_problem(value)
-            if text is not None:
+            if text is not None and not self._problems.has_error_at(path):
                 self._problems.error(where, path, text)
         elif name == "google.protobuf.Any":
             self._any(value, where, path, covered=covered, optional=optional)

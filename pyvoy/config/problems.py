@@ -110,6 +110,10 @@ class Problems:
             self._seen.add(key)
             self._all.append(problem)
 
+    def has_error_at(self, path: str) -> bool:
+        """Whether an error was reported for exactly this field."""
+        return any(problem.path == path and problem.is_error for problem in self._all)
+
     def __iter__(self) -> Iterator[ConfigProblem]:
         return iter(in_text_order(self._all))
 

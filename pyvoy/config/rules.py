@@ -22,7 +22,6 @@ MAX_DURATION_S = 9_223_372_036  # nanoseconds in 64 bits: Envoy refuses longer o
 _HEADER_NAME = re.compile(r":?[0-9a-zA-Z!#$%&'*+\-.^_|~`]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _HEADER_LOOSE = re.compile(r"[^\x00\x0a\x0d]*")
-_HEADER_NAME_LOOSE = re.compile(r"[^\x00\x0a\x0d]+")
 
 
 @dataclass(slots=True, frozen=True)
@@ -104,27 +103,30 @@ def _any_broken(where: Where, members: tuple[str, ...]) -> bool:
 
 
 def _against(field: FieldRules, value: Any) -> Iterator[tuple[str, str]]:
-    for test in field.whole:
-        text = test(value)
-        if text is not None:
-            yield "", text
+    """What speaks against a value: (step below the field, text), the first text for each element."""
+    text = _first(field.whole, value)
+    if text is not None:
+        yield "", text
     if field.items:
         keyed = hasattr(value, "items")
         for index, item in value.items() if keyed else enumerate(value):
-            for test in field.items:
-                text = test(item)
-                if text is not None:
-                    yield f'["{index}"]' if keyed else f"[{index}]", text
-    for key in value if field.keys else ():
-        for test in field.keys:
-            text = test(key)
+            text = _first(field.items, item)
             if text is not None:
-                yield f'["{key}"]', f"the key {text}"
+                yield f'["{index}"]' if keyed else f"[{index}]", text
+    for key in value if field.keys else ():
+        text = _first(field.keys, key)
+        if text is not None:
+            yield f'["{key}"]', f"the key {text}"
+
+
+def _first(tests: tuple[Test, ...], value: Any) -> str | None:
+    return next((text for text in (test(value) for test in tests) if text is not None), None)
 
 
 def _field_rules(shape: FieldShape, rules: Any) -> FieldRules | None:
     kind = rules.WhichOneof("type")
-    required = rules.message.required
+    # A member of a oneof is set by being chosen: there "required" asks nothing more.
+    required = rules.message.required and not shape.oneof
     has_presence = bool(shape.descriptor.has_presence)
     if kind == "repeated":
         return _repeated_rules(shape, rules.repeated)
@@ -132,7 +134,7 @@ def _field_rules(shape: FieldShape, rules: Any) -> FieldRules | None:
         return _map_rules(shape, rules.map)
     if kind is None:
         return FieldRules(shape.name, True, True) if required else None
-    required = required or bool(getattr(getattr(rules, kind), "required", False))
+    required = required or (bool(getattr(getattr(rules, kind), "required", False)) and not shape.oneof)
     tests = _tests(kind, getattr(rules, kind), shape)
     if shape.kind == "message" and shape.type_name in WRAPPERS:
         tests = tuple(_on_wrapper(test) for test in tests)
@@ -261,7 +263,7 @@ def _string_tests(rules: Any) -> Iterator[Test]:
     if rules.HasField("suffix"):
         yield lambda value: None if value.endswith(rules.suffix) else f"must end with {rules.suffix!r}"
     if rules.well_known_regex == 1:
-        name = _HEADER_NAME if rules.strict else _HEADER_NAME_LOOSE
+        name = _HEADER_NAME if rules.strict else _HEADER_LOOSE
         yield lambda value: None if name.fullmatch(value) else f"{value!r} is no header name"
     elif rules.well_known_regex == 2:
         allowed = _HEADER_VALUE if rules.strict else _HEADER_LOOSE

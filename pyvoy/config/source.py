@@ -28,6 +28,7 @@ _DECIMAL = re.compile(r"[+-]?(?:0|[1-9][0-9]*)\Z", re.ASCII)
 _OCTAL = re.compile(r"[+-]?0[0-7]+\Z", re.ASCII)
 _HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]+\Z", re.ASCII)
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_TAB_LINES = re.compile(r"^ *\t[ \t]*$", re.MULTILINE)
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -85,6 +86,8 @@ def parse(text: str, name: str, *, is_json: bool = False) -> tuple[Source, Node]
     if is_json:
         _check_json(text, source)
         text = _SURROGATES.sub(_join_surrogates, text)
+    elif "\t" in text:
+        text = _TAB_LINES.sub("", text)  # libyaml stumbles over a tab on an otherwise empty line, yaml-cpp does not
     node = _Composer(source, is_json).compose(text)
     if not node.is_map:
         raise _failure(source, node.line, node.column, "the configuration must be a mapping of fields")
@@ -141,6 +144,8 @@ class _Composer:
             return self._document(text)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
+            if error.context_mark and mark.line >= len(self._source.lines):
+                mark = error.context_mark  # what is never closed is best shown where it opens
             what = ", ".join(part for part in (error.context, error.problem) if part)
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             raise _failure(self._source, line, column, f"not valid YAML: {what}") from None

@@ -30,6 +30,9 @@ def check(bootstrap: Any, where: Where, problems: Problems) -> None:
     _duplicate_clusters(static, static_where, problems)
     _unused_clusters(bootstrap, static_where, problems)
     _open_admin(bootstrap, where, problems)
+    if bootstrap.stats_flush_on_admin and bootstrap.HasField("stats_flush_interval"):
+        what = "stats_flush_interval and stats_flush_on_admin exclude each other: set only one"
+        problems.error(where.child("stats_flush_on_admin"), "stats_flush_on_admin", what)
     for index, listener in enumerate(static.listeners):
         path = f"static_resources.listeners[{index}]"
         _missing_inspector(listener, static_where.follow(f"listeners[{index}]"), path, problems)
