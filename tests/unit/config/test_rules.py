@@ -20,7 +20,11 @@ CASES = [
     ("envoy.type.v3.TokenBucket", "{tokens_per_fill: 1, fill_interval: 1s}", "max_tokens: must be greater than 0"),
     ("envoy.type.v3.TokenBucket", "{max_tokens: 1}", "fill_interval: is required"),
     ("envoy.type.v3.TokenBucket", "{max_tokens: 1, fill_interval: 0s}", "fill_interval: must be greater than 0s"),
-    ("envoy.type.v3.TokenBucket", "{max_tokens: 1, fill_interval: 1s, tokens_per_fill: 0}", "tokens_per_fill: must be greater than 0"),
+    (
+        "envoy.type.v3.TokenBucket",
+        "{max_tokens: 1, fill_interval: 1s, tokens_per_fill: 0}",
+        "tokens_per_fill: must be greater than 0",
+    ),
     ("envoy.config.core.v3.CidrRange", "{address_prefix: a, prefix_len: 129}", "prefix_len: must be at most 128"),
     ("envoy.config.core.v3.CidrRange", "{address_prefix: ''}", "address_prefix: must not be empty"),
     ("envoy.config.core.v3.SocketAddress", "{address: a, port_value: 65536}", "port_value: must be at most 65535"),
@@ -32,17 +36,33 @@ CASES = [
     ("envoy.config.core.v3.HeaderValue", f"{{key: a, value: {'b' * 16385}}}", "value: must have at most 16384 bytes"),
     ("envoy.config.core.v3.HeaderValueOption", "{}", "header: is required"),
     ("envoy.config.route.v3.VirtualHost", "{name: v, domains: []}", "domains: must have at least 1 entry"),
-    ("envoy.config.route.v3.VirtualHost", "{name: v, domains: [a], request_headers_to_remove: ['']}", "request_headers_to_remove[0]: must not be empty"),
+    (
+        "envoy.config.route.v3.VirtualHost",
+        "{name: v, domains: [a], request_headers_to_remove: ['']}",
+        "request_headers_to_remove[0]: must not be empty",
+    ),
     ("envoy.config.listener.v3.FilterChainMatch", "{source_ports: [1, 0]}", "source_ports[1]: must be at least 1"),
-    ("envoy.config.listener.v3.FilterChainMatch", "{destination_port: 65536}", "destination_port: must be at most 65535"),
+    (
+        "envoy.config.listener.v3.FilterChainMatch",
+        "{destination_port: 65536}",
+        "destination_port: must be at most 65535",
+    ),
     ("envoy.type.v3.HttpStatus", "{code: 0}", "code: must not be Empty"),
-    ("envoy.extensions.filters.http.router.v3.Router", "{strict_check_headers: [x]}", "strict_check_headers[0]: must be one of"),
+    (
+        "envoy.extensions.filters.http.router.v3.Router",
+        "{strict_check_headers: [x]}",
+        "strict_check_headers[0]: must be one of",
+    ),
     ("envoy.config.route.v3.DirectResponseAction", "{status: 199}", "status: must be at least 200"),
     ("envoy.config.route.v3.DirectResponseAction", "{status: 600}", "status: must be less than 600"),
     ("xds.type.matcher.v3.Matcher.MatcherTree.MatchMap", "{map: {}}", "map: must have at least 1 entry"),
-    ("envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig", "{uncompressible_response_codes: [200, 200]}", "uncompressible_response_codes: must not repeat a value"),
+    (
+        "envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig",
+        "{uncompressible_response_codes: [200, 200]}",
+        "uncompressible_response_codes: must not repeat a value",
+    ),
     ("envoy.type.matcher.v3.ValueMatcher", "{}", ": needs one of: null_match, double_match"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("type_name", "text", "expected"), CASES)

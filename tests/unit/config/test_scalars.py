@@ -29,9 +29,7 @@ def test_a_whole_number_in_many_spellings(value, number):
     assert scalars.int_value(value, "uint32") == number
 
 
-@pytest.mark.parametrize(
-    "value", ["5.5", -1, "4294967296", " 5", "5 ", True, "", "1_000", None, "NaN", "Infinity", 1.5]
-)
+@pytest.mark.parametrize("value", ["5.5", -1, "4294967296", " 5", "5 ", True, "", "1_0", None, "NaN", "Infinity", 1.5])
 def test_what_is_no_uint32(value):
     with pytest.raises(BadValueError):
         scalars.int_value(value, "uint32")
@@ -74,7 +72,6 @@ def test_what_is_no_fraction(value):
         ("yes", True),
         ("TRUE", True),
         ("1", True),
-        ("t", True),
         ("n", False),
         ("False", False),
     ],
