@@ -33,8 +33,7 @@ def redirect(message: Any, context: Context, path: PathMatch) -> Answerer:
     if which == "prefix_rewrite" and message.prefix_rewrite:
         rewrite = prefix_rewrite(path.matched, message.prefix_rewrite.encode())
     elif which == "regex_rewrite":
-        replace = regex_rewrite(message.regex_rewrite, context.at("regex_rewrite"))
-        rewrite = whole_path_rewrite(lambda text: replace(text) or text)
+        rewrite = whole_path_rewrite(regex_rewrite(message.regex_rewrite, context.at("regex_rewrite")))
     return answers.redirect(
         RedirectPlan(
             status=_REDIRECT_CODES[message.response_code],

@@ -53,5 +53,4 @@ def _method(policy: Any, context: Context) -> Method | None:
         return methods.query_method(policy.query_parameter.name.encode())
     if which == "filter_state":
         return methods.filter_state_method(policy.filter_state.key)
-    context.error("", "a hash policy needs a policy specifier")
     return None

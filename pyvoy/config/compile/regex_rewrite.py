@@ -1,5 +1,6 @@
 """RegexMatchAndSubstitute -> a function over bytes, with RE2 and its rewrite syntax.
 
+A wrong substitution is only a warning: Envoy loads it, and RE2 then leaves the text alone or cuts the result off.
 Source of behaviour: Envoy's Regex::Utility::parseRegex and CompiledMatcher::replaceAll.
 """
 
@@ -22,13 +23,12 @@ def regex_rewrite(message: Any, context: Context) -> TextRewrite:
     except regex.RegexError as error:
         context.error("pattern.regex", f"not a regular expression of RE2: {error}")
         return bytes
-    try:
-        pieces = substitution_pieces(message.substitution.encode())
-    except ValueError as error:
-        context.error("substitution", str(error))
-        return bytes
+    pieces, valid = substitution_pieces(message.substitution.encode())
+    if not valid:
+        context.warning("substitution", "a backslash must be followed by a digit or a backslash; the rest is cut off")
     highest = max((piece for piece in pieces if isinstance(piece, int)), default=0)
     if highest > compiled.groups:
-        context.error("substitution", f"group \\{highest} does not exist: the pattern has {compiled.groups}")
+        text = f"group \\{highest} does not exist: the pattern has {compiled.groups}; nothing is rewritten"
+        context.warning("substitution", text)
         return bytes
     return regex_rewriter(compiled, pieces)

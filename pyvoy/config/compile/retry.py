@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pyvoy.config.compile.matchers import header_matcher
 from pyvoy.config.context import Context
 from pyvoy.config.problems import nearest_name
 from pyvoy.config.registry import supports, type_name_of
@@ -96,9 +97,7 @@ def _rate_limited(message: Any, context: Context) -> tuple[tuple[tuple[bytes, bo
 
 def _any_of(matchers: Iterable[Any], context: Context, field: str) -> tuple[Callable[[HeaderMap], bool], ...]:
     """One test per matcher: for retries any of them is enough."""
-    from pyvoy.config.compile import matchers as compiled
-
-    return tuple(compiled.header_matcher(matcher, context.at(field, index)) for index, matcher in enumerate(matchers))
+    return tuple(header_matcher(matcher, context.at(field, index)) for index, matcher in enumerate(matchers))
 
 
 def _host_predicates(message: Any, context: Context) -> tuple[HostPredicate, ...]:

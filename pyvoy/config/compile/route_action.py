@@ -92,8 +92,6 @@ def build_route(message: Any, context: Context, above: HostLevel, path: PathMatc
         route.direct_response = direct_response(message.direct_response, place, above.table.max_body_bytes)
     elif which == "non_forwarding_action":
         route.action = "non_forwarding"
-    elif which is None:
-        context.error("", "a route needs an action: route, redirect, direct_response or non_forwarding_action")
     parts = Parts(level, tuple(steps), above.table)
     finish(route, parts)
     if which == "route" and message.route.WhichOneof("cluster_specifier") == "weighted_clusters":
@@ -110,8 +108,6 @@ def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None
         check_cluster(context, "cluster", action.cluster, "route: unknown cluster", above.table)
     elif which == "cluster_header":
         route.cluster_header = action.cluster_header.lower().encode()
-    elif which is None:
-        context.error("", "a route action needs a cluster specifier")
     route.cluster_not_found_code = _NOT_FOUND_CODES[action.cluster_not_found_response_code]
     route.priority = action.priority
     route.metadata_match = lb_metadata(action, None)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pyvoy.config.compile import value_matchers
+from pyvoy.config.compile.value_matchers import FilterStateTest, MetadataTest
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.routing import match as tests
@@ -17,7 +19,7 @@ from pyvoy.http.routing.query import query_condition
 supports(
     "envoy.config.route.v3.RouteMatch",
     "prefix path safe_regex connect_matcher path_separated_prefix case_sensitive runtime_fraction headers "
-    "query_parameters grpc",
+    "query_parameters grpc dynamic_metadata filter_state",
 )
 supports("envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions")
 supports("envoy.config.route.v3.RouteMatch.ConnectMatcher")
@@ -57,6 +59,10 @@ def conditions(message: Any, context: Context) -> Condition | None:
         found.append(lambda stream, _values: matches(stream.request_headers))
     if message.query_parameters:
         found.append(_query(message, context))
+    for index, matcher in enumerate(message.dynamic_metadata):
+        found.append(_metadata(value_matchers.metadata_matcher(matcher, context.at("dynamic_metadata", index))))
+    for index, matcher in enumerate(message.filter_state):
+        found.append(_filter_state(value_matchers.filter_state_matcher(matcher, context.at("filter_state", index))))
     if message.WhichOneof("path_specifier") == "connect_matcher":
         found.insert(0, tests.is_connect)
     return tests.all_of(found)
@@ -80,9 +86,15 @@ def _path_match(message: Any, context: Context, case_sensitive: bool) -> PathMat
         return PathMatch("other", context.regex(message, "safe_regex"))
     if which == "connect_matcher":
         return PathMatch("connect", tests.any_path)
-    if which is None:
-        context.error("", "Invalid route config: a path specifier is required")
     return PathMatch("other", tests.any_path)
+
+
+def _metadata(matches: MetadataTest) -> Condition:
+    return lambda stream, _values: matches(stream.info.dynamic_metadata)
+
+
+def _filter_state(matches: FilterStateTest) -> Condition:
+    return lambda stream, _values: matches(stream.info.filter_state)
 
 
 def _fraction(message: Any, context: Context) -> Condition:

@@ -40,7 +40,7 @@ def redirect(plan: RedirectPlan) -> Answerer:
         if rewrite is not None:
             path = headers.map.get(b":path", b"")
             new = rewrite(path)
-            if new != path:
+            if new:
                 if keep_original:
                     headers.set(b"x-envoy-original-path", path)
                 headers.set(b":path", new)

@@ -41,8 +41,8 @@ def combine(steps: Sequence[Step]) -> Callable[..., None] | None:
 # --- text
 
 
-def substitution_pieces(text: bytes) -> list[bytes | int]:
-    """An RE2 rewrite string as literal bytes and group numbers.  Raises ValueError for a wrong escape."""
+def substitution_pieces(text: bytes) -> tuple[list[bytes | int], bool]:
+    """An RE2 rewrite string as literal bytes and group numbers, up to the first wrong escape; False if there is one."""
     pieces: list[bytes | int] = []
     literal = bytearray()
     position = 0
@@ -61,11 +61,11 @@ def substitution_pieces(text: bytes) -> list[bytes | int]:
                 literal.clear()
             pieces.append(int(follower))
         else:
-            raise ValueError("a backslash must be followed by a digit or a backslash")
+            break
         position += 2
     if literal:
         pieces.append(bytes(literal))
-    return pieces
+    return pieces, position >= len(text)
 
 
 def regex_rewriter(compiled: Any, pieces: Sequence[bytes | int]) -> TextRewrite:
@@ -102,24 +102,26 @@ def prefix_rewrite(matched: bytes | None, replacement: bytes) -> TextRewrite:
 
 
 def whole_path_rewrite(rewrite: TextRewrite) -> TextRewrite:
-    """Rewrite the path, keep query and fragment."""
+    """Rewrite the path, keep query and fragment; an empty result counts as no rewrite."""
 
     def rewrite_path(path: bytes) -> bytes:
         bare = bare_path(path)
-        return rewrite(bare) + path[len(bare) :]
+        new = rewrite(bare)
+        return new + path[len(bare) :] if new else b""
 
     return rewrite_path
 
 
 def path_step(rewrite: TextRewrite) -> Step:
-    """Write the rewritten `:path`, and the old one to x-envoy-original-path."""
+    """Write the rewritten `:path`, and the old one to x-envoy-original-path; an empty path is not written."""
 
     def step(_stream: Any, headers: HeaderMap, keep_original: bool) -> None:
         path = headers.map.get(b":path", b"")
         new = rewrite(path)
-        if keep_original:
-            headers.set(b"x-envoy-original-path", path)
-        headers.set(b":path", new)
+        if new:
+            if keep_original:
+                headers.set(b"x-envoy-original-path", path)
+            headers.set(b":path", new)
 
     return step
 

@@ -10,22 +10,23 @@ from collections.abc import Callable, Sequence
 
 from pyvoy.http.headers import HeaderMap
 from pyvoy.stats.counters import Counter
+from pyvoy.stats.histograms import Histogram
 from pyvoy.stats.store import Scope
 
 
 class RouteStats:
-    """Counters of one slice.  Counters per status code appear with the first response of that code."""
+    """Counters of one slice.  Counters per status code and the histogram appear with the first
+    response, as Envoy's do."""
 
     __slots__ = (
         "_codes",
         "_scope",
-        "completed",
+        "_time",
         "name",
         "retry",
         "retry_limit_exceeded",
         "retry_overflow",
         "retry_success",
-        "time",
         "timeout",
         "total",
     )
@@ -38,26 +39,28 @@ class RouteStats:
         self.retry_success = scope.counter("upstream_rq_retry_success")
         self.retry_overflow = scope.counter("upstream_rq_retry_overflow")
         self.retry_limit_exceeded = scope.counter("upstream_rq_retry_limit_exceeded")
-        self.completed: Counter | None = None
-        self.time = scope.histogram("upstream_rq_time")
         self._scope = scope
-        self._codes: dict[int, tuple[Counter, Counter]] = {}
+        self._codes: dict[int, tuple[Counter, Counter, Counter]] = {}
+        self._time: Histogram | None = None
 
     def count_response(self, status: int) -> None:
         """Count a response by its code and class."""
         counters = self._codes.get(status)
         if counters is None:
-            if self.completed is None:
-                self.completed = self._scope.counter("upstream_rq_completed")
-            counters = (
-                self._scope.counter(f"upstream_rq_{status}"),
-                self._scope.counter(f"upstream_rq_{status // 100}xx"),
+            counter = self._scope.counter
+            counters = self._codes[status] = (
+                counter("upstream_rq_completed"),
+                counter(f"upstream_rq_{status // 100}xx"),
+                counter(f"upstream_rq_{status}"),
             )
-            self._codes[status] = counters
-        if self.completed is not None:
-            self.completed.inc()
-        counters[0].inc()
-        counters[1].inc()
+        for each in counters:
+            each.inc()
+
+    def record_time_ms(self, milliseconds: int) -> None:
+        """Record how long the upstream took for a response."""
+        if self._time is None:
+            self._time = self._scope.histogram("upstream_rq_time")
+        self._time.record(milliseconds)
 
 
 def virtual_cluster_finder(
