@@ -70,6 +70,7 @@ class ManagerPlan:
     max_stream_duration_s: float | None = None
     max_connection_duration_s: float | None = None
     drain_timeout_s: float = 5.0
+    delayed_close_timeout_s: float = 1.0
     max_requests_per_connection: int = 0
     stream_error_on_invalid_message: bool = False
 

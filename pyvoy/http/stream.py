@@ -126,6 +126,8 @@ class HttpStream:
     connection_close = False
     """The response must carry `connection: close` (drainConnectionUponCompletion)."""
     idle_timeout_s: float | None = None
+    upstream_override_host: tuple[str, bool] | None = None
+    """A host that a filter insists on: (address text, strict)."""
     due_s: float | None = None
     """When the router's response time-out is due; checked by the manager's lazy timer."""
     on_due: Callable[[], None] | None = None
@@ -169,8 +171,7 @@ class HttpStream:
         if rejection is not None:
             manager.reject(self, rejection)
             return
-        route = self._route = plan.routes.find(self)
-        self._route_known = True
+        route = self._find_route()
         chain = plan.chain
         if route is not None and (route.disabled_filters or route.enabled_filters):
             chain = self.chain = chain.variant(route.disabled_filters, route.enabled_filters)
@@ -181,6 +182,16 @@ class HttpStream:
         if (b"upgrade" in values or values[b":method"] == b"CONNECT") and not manager.upgrade_allowed(self, route):
             return
         self._run_request_headers(headers, end)
+
+    def _find_route(self) -> Any:
+        route = self._route = self.manager.plan.routes.find(self)
+        self._route_known = True
+        if route is not None:
+            info = self.info
+            info.route_name = route.name
+            info.virtual_host_name = route.virtual_host.name
+            info.route_metadata = route.metadata
+        return route
 
     def _run_request_headers(self, headers: HeaderMap, end: bool) -> None:
         filters = self.filters
@@ -289,9 +300,14 @@ class HttpStream:
     def route(self) -> Any:
         """The chosen route or None."""
         if not self._route_known:
-            self._route = self.manager.plan.routes.find(self)
-            self._route_known = True
+            self._find_route()
         return self._route
+
+    def set_due(self, due_s: float, callback: Callable[[], None]) -> None:
+        """Have `callback` run at `due_s` unless the stream is over by then; one at a time (the route's time-out)."""
+        self.due_s = due_s
+        self.on_due = callback
+        self.manager.watch(due_s)
 
     def clear_route_cache(self) -> None:
         """The next look-up matches anew."""

@@ -1,0 +1,162 @@
+"""Listener messages -> ListenerPlan: addresses, listener filters, filter chains and how one is chosen.
+
+Source: Envoy's ListenerImpl and FilterChainManagerImpl (texts of the running 1.40).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from pyvoy.config.compile.access_log import build_access_logs
+from pyvoy.config.compile.chain_match import chain_match
+from pyvoy.config.context import Context
+from pyvoy.config.registry import supports
+from pyvoy.http.manager import ManagerPlan
+from pyvoy.network.address import Address, ListenAddress
+from pyvoy.network.chain_match import ChainMatch, build_chain_table
+from pyvoy.network.listener import FilterChain, ListenerPlan, Maker
+from pyvoy.server.listen_specs import listener_name
+
+MIB = 1024 * 1024
+_DIRECTIONS = ("UNSPECIFIED", "INBOUND", "OUTBOUND")
+
+supports(
+    "envoy.config.listener.v3.Listener",
+    """name address additional_addresses stat_prefix filter_chains default_filter_chain use_original_dst
+    per_connection_buffer_limit_bytes listener_filters listener_filters_timeout
+    continue_on_listener_filters_timeout transparent freebind socket_options tcp_fast_open_queue_length
+    traffic_direction enable_reuse_port reuse_port access_log tcp_backlog_size bind_to_port""",
+    tuning="""drain_type connection_balance_config metadata max_connections_to_accept_per_socket_event
+    ignore_global_conn_limit bypass_overload_manager enable_mptcp deprecated_v1""",
+)
+supports("envoy.config.listener.v3.AdditionalAddress", "address socket_options")
+supports("envoy.config.core.v3.SocketOptionsOverride", "socket_options")
+supports("envoy.config.core.v3.SocketOption", "level name int_value buf_value state", tuning="description type")
+supports(
+    "envoy.config.listener.v3.FilterChain",
+    "filter_chain_match filters name transport_socket",
+    tuning="metadata transport_socket_connect_timeout",
+)
+supports("envoy.config.listener.v3.Filter", "name typed_config")
+supports("envoy.config.listener.v3.ListenerFilter", "name typed_config")
+supports("envoy.config.core.v3.TransportSocket", "name typed_config")
+supports("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer")
+
+
+def build_listeners(messages: Iterable[Any], context: Context) -> list[ListenerPlan]:
+    """The plans of all listeners; `context` stands at the message that holds them."""
+    plans = []
+    names: dict[str, int] = {}
+    for index, message in enumerate(messages):
+        place = context.at("listeners", index)
+        name = listener_name(message)
+        if name in names:
+            place.error("name", f"there is another listener named {name!r}")
+        names[name] = index
+        plans.append(_listener(message, name, place))
+    return plans
+
+
+def _listener(message: Any, name: str, context: Context) -> ListenerPlan:
+    addresses = [_address(message.address)]
+    addresses += [_address(additional.address) for additional in message.additional_addresses]
+    scope = context.root_scope.scope(f"listener.{message.stat_prefix or _stat_name(addresses[0].address)}")
+    place = context.inside(name, message.traffic_direction, scope)
+    chains, match = _chains(message, place)
+    return ListenerPlan(
+        name=name,
+        addresses=tuple(addresses),
+        match=match,
+        chains=chains,
+        listener_filters=_listener_filters(message, place),
+        listener_filters_timeout_s=context.duration_s(message, "listener_filters_timeout", 15.0) or 0.0,
+        continue_on_listener_filters_timeout=message.continue_on_listener_filters_timeout,
+        per_connection_buffer_limit_bytes=context.wrapped(message, "per_connection_buffer_limit_bytes", MIB),
+        access_logs=build_access_logs(message.access_log, place, "access_log"),
+        scope=scope,
+        digest=hashlib.sha256(message.SerializeToString(deterministic=True)).digest(),
+        backlog=context.wrapped(message, "tcp_backlog_size", 128),
+        direction=_DIRECTIONS[message.traffic_direction],
+    )
+
+
+def _address(message: Any) -> ListenAddress:
+    if message.HasField("pipe"):
+        return ListenAddress(Address("", 0, message.pipe.path), message.pipe.mode)
+    return ListenAddress(Address(message.socket_address.address, message.socket_address.port_value))
+
+
+def _stat_name(address: Address) -> str:
+    """`127.0.0.1_8080`; dots stay, colons become underscores."""
+    return address.text.replace(":", "_")
+
+
+def _chains(message: Any, context: Context) -> tuple[tuple[FilterChain, ...], Any]:
+    matched: list[tuple[str, ChainMatch, FilterChain]] = []
+    for index, chain in enumerate(message.filter_chains):
+        place = context.at("filter_chains", index)
+        match = chain_match(chain.filter_chain_match, place.at("filter_chain_match"))
+        matched.append((chain.name, match, _chain(chain, place)))
+    default = None
+    if message.HasField("default_filter_chain"):
+        default = _chain(message.default_filter_chain, context.at("default_filter_chain"))
+    if not matched and default is None:
+        context.error("", f"error adding listener named '{listener_name(message)}': no filter chains specified")
+    table, problems = build_chain_table(matched, default)
+    for index, text in problems:
+        context.error(f"filter_chains[{index}].filter_chain_match", text)
+    chains = tuple(chain for _, _, chain in matched) + ((default,) if default is not None else ())
+    return chains, table.find
+
+
+def _chain(message: Any, context: Context) -> FilterChain:
+    if message.HasField("transport_socket"):
+        _check_transport_socket(message.transport_socket, context)
+    filters: list[Maker] = []
+    delay_s = 1.0
+    on_timeout = None
+    last = len(message.filters) - 1
+    for index, entry in enumerate(message.filters):
+        place = context.at("filters", index)
+        built = place.built_extension("network_filter", entry, "")
+        if built is None:
+            continue
+        cls = built.extension.factory
+        if cls.terminal and index != last:
+            place.error("", f"terminal filter named {entry.name} must be the last filter in a network filter chain.")
+        elif index == last and not cls.terminal:
+            place.error(
+                "",
+                f"non-terminal filter named {entry.name} of type {built.extension.name} is the last filter in a "
+                "network filter chain.",
+            )
+        if isinstance(built.plan, ManagerPlan):
+            delay_s = built.plan.delayed_close_timeout_s
+            on_timeout = built.plan.stats.downstream_cx_delayed_close_timeout.inc
+        filters.append((cls, built.plan))
+    return FilterChain(
+        message.name, tuple(filters), delayed_close_timeout_s=delay_s, on_delayed_close_timeout=on_timeout
+    )
+
+
+def _check_transport_socket(message: Any, context: Context) -> None:
+    name = message.typed_config.type_url.rpartition("/")[2]
+    if name != "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer":
+        context.error("transport_socket", f"transport socket {name!r} is not supported")
+
+
+def _listener_filters(message: Any, context: Context) -> tuple[Maker, ...]:
+    makers: list[Maker] = []
+    for index, entry in enumerate(message.listener_filters):
+        built = context.at("listener_filters", index).built_extension("listener_filter", entry, "")
+        if built is not None:
+            makers.append((built.extension.factory, built.plan))
+    if message.use_original_dst.value and not any(
+        "OriginalDst" in entry.typed_config.type_url for entry in message.listener_filters
+    ):
+        from pyvoy.filters.listener.original_dst import OriginalDst
+
+        makers.insert(0, (OriginalDst, None))
+    return tuple(makers)

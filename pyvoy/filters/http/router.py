@@ -1,0 +1,592 @@
+"""The router: the last filter of every chain; route -> cluster -> host -> pool -> upstream, and the response back.
+
+It decides what a request may cost: its time-outs, attempts and buffers; what happened upstream becomes Envoy's status,
+body, flag and details.  Source: Envoy's Router::Filter (router.cc) and its documentation page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.config.registry import http_filter, supports
+from pyvoy.http.headers import HeaderMap
+from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
+from pyvoy.http.routing.retry import RetryState, RetryStatus, retry_state
+from pyvoy.http.routing.rewrite import update_authority
+from pyvoy.http.routing.timeouts import expected_timeout, request_timeouts
+from pyvoy.http.upstream_request import UpstreamRequest
+from pyvoy.observe import details
+from pyvoy.observe.details import RESET_FLAGS, Flag, Reset, reset_details
+from pyvoy.upstream.balancing.context import LoadBalancerContext
+
+if TYPE_CHECKING:
+    from pyvoy.config.context import Context
+    from pyvoy.http.routing.table import Route
+    from pyvoy.http.routing.virtual_cluster import RouteStats
+    from pyvoy.http.stream import HttpStream
+    from pyvoy.network.timers import Timer
+    from pyvoy.stats.counters import Counter
+    from pyvoy.upstream.cluster import Cluster
+    from pyvoy.upstream.endpoint import Host
+
+_EXPECTED = b"x-envoy-expected-rq-timeout-ms"
+_SERVICE_TIME = b"x-envoy-upstream-service-time"
+_OVERLOADED = ((b"x-envoy-overloaded", b"true"),)
+_ALT_RESPONSE = b"x-envoy-upstream-rq-timeout-alt-response"
+
+supports(
+    "envoy.extensions.filters.http.router.v3.Router",
+    fields="suppress_envoy_headers respect_expected_rq_timeout suppress_grpc_request_failure_code_stats",
+    tuning="dynamic_stats start_child_span",
+)
+
+
+@dataclass(slots=True, frozen=True)
+class RouterPlan:
+    """The router's configuration and its counters below `http.<stat_prefix>.`."""
+
+    suppress_envoy_headers: bool
+    respect_expected_timeout: bool
+    no_route: Counter
+    no_cluster: Counter
+    direct_response: Counter
+    redirect: Counter
+    rq_total: Counter
+    reset_after_response: Counter
+
+
+class RouterContext(LoadBalancerContext):
+    """What the request asks of the balancer; made only when the route or a retry asks for anything."""
+
+    __slots__ = ("_key", "host_selection_retry_count", "metadata_match", "override_host", "retry")
+
+    def __init__(self, route: Route, stream: HttpStream, retry: RetryState | None, cookies: list[bytes]) -> None:
+        self._key = route.hash_policy(stream, cookies) if route.hash_policy is not None else None
+        self.metadata_match = route.metadata_match
+        self.override_host = stream.upstream_override_host
+        self.retry = retry
+        predicates = retry is not None and retry.plan.host_predicates
+        self.host_selection_retry_count = retry.plan.host_selection_max_attempts if predicates and retry else 0
+
+    def hash_key(self) -> int | None:
+        return self._key
+
+    def should_skip(self, host: Host) -> bool:
+        return self.retry is not None and bool(self.retry.hosts) and self.retry.rejects_host(host)
+
+
+@http_filter(
+    name="envoy.filters.http.router",
+    type_url="envoy.extensions.filters.http.router.v3.Router",
+    status="stable",
+    posture="robust_to_untrusted_downstream",
+)
+class Router(HttpFilter):
+    """One request: its attempts, time-outs and what is kept for another try.  One attempt runs at a time."""
+
+    __slots__ = (
+        "_attempt",
+        "_attempts",
+        "_backoff",
+        "_charge",
+        "_cluster",
+        "_complete_s",
+        "_cookies",
+        "_ended",
+        "_per_try_s",
+        "_replay",
+        "_replay_bytes",
+        "_replay_trailers",
+        "_response_started",
+        "_retry",
+        "_route",
+        "_timeout_s",
+        "plan",
+        "stream",
+    )
+
+    terminal = True
+
+    stream: HttpStream
+    _route: Route
+    _cluster: Cluster
+
+    @staticmethod
+    def build(message: Any, context: Context) -> RouterPlan:
+        """The plan of a Router message."""
+        scope = context.scope
+        return RouterPlan(
+            message.suppress_envoy_headers,
+            message.respect_expected_rq_timeout,
+            scope.counter("no_route"),
+            scope.counter("no_cluster"),
+            scope.counter("rq_direct_response"),
+            scope.counter("rq_redirect"),
+            scope.counter("rq_total"),
+            scope.counter("rq_reset_after_downstream_response_started"),
+        )
+
+    def __init__(self, plan: RouterPlan) -> None:
+        self.plan = plan
+        self._attempt: UpstreamRequest | None = None
+        self._attempts = 1
+        self._backoff: Timer | None = None
+        self._charge: RouteStats | None = None
+        self._complete_s: float | None = None
+        self._cookies: list[bytes] | None = None
+        self._ended = False
+        self._replay: list[bytes] | None = None
+        self._replay_bytes = 0
+        self._replay_trailers: HeaderMap | None = None
+        self._retry: RetryState | None = None
+        self._response_started = False
+
+    # ---- the request ----
+
+    def request_headers(self, stream: HttpStream, headers: HeaderMap, end: bool) -> Verdict:
+        """Find the route, the cluster and a host, and start the first attempt."""
+        self.stream = stream
+        plan = self.plan
+        plan.rq_total.inc()
+        route = stream.route
+        if route is None:
+            plan.no_route.inc()
+            stream.send_local_reply(404, details=details.ROUTE_NOT_FOUND, flags=Flag.NO_ROUTE_FOUND)
+            return CONTINUE
+        if route.action != "route":
+            self._answer_directly(stream, route)
+            return CONTINUE
+        name = route.cluster
+        if name is None and route.cluster_header is not None:
+            name = (headers.map.get(route.cluster_header) or b"").decode("latin-1")
+        cluster = stream.services.clusters.get(name)
+        if cluster is None:
+            plan.no_cluster.inc()
+            stream.send_local_reply(
+                route.cluster_not_found_code, details=details.CLUSTER_NOT_FOUND, flags=Flag.NO_CLUSTER_FOUND
+            )
+            return CONTINUE
+        self._route = route
+        self._cluster = cluster
+        info = stream.info
+        info.upstream_cluster = cluster.name
+        info.upstream_cluster_observability_name = cluster.plan.observability_name
+        self._prepare(stream, route, headers)
+        if end:
+            self._request_complete()
+        self._start_attempt(end)
+        return CONTINUE
+
+    def _prepare(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
+        """Time-outs, retry policy and header rules, in Envoy's order."""
+        plan = self.plan
+        cluster = self._cluster
+        self._timeout_s, self._per_try_s = request_timeouts(
+            route, headers, respect_expected=plan.respect_expected_timeout
+        )
+        values = headers.map
+        if not plan.suppress_envoy_headers:
+            expected = expected_timeout(self._timeout_s, self._per_try_s)
+            if expected is not None:
+                headers.set(_EXPECTED, expected)
+            elif _EXPECTED in values:
+                headers.remove(_EXPECTED)
+        if route.virtual_cluster is not None:
+            self._charge_begin(route.virtual_cluster(headers))
+        retry = retry_state(route.retry, headers, cluster.resources(route.priority).retries)
+        if retry is not None and retry.enabled:
+            self._retry = retry
+            self._replay = []
+        if route.include_attempt_count_in_request:
+            headers.set(b"x-envoy-attempt-count", b"1")
+        if route.request_buffer_limit_bytes is not None:
+            stream.request_buffer_limit_bytes = route.request_buffer_limit_bytes
+        finalize = route.finalize_request
+        if finalize is not None:
+            finalize(stream, headers, not plan.suppress_envoy_headers)
+
+    def _answer_directly(self, stream: HttpStream, route: Route) -> None:
+        """Direct responses, redirects, and routes that forward nothing."""
+        plan = self.plan
+        if route.direct_response is None:
+            plan.no_cluster.inc()
+            stream.send_local_reply(503, details=details.CLUSTER_NOT_FOUND, flags=Flag.NO_CLUSTER_FOUND)
+            return
+        plan.direct_response.inc()
+        status, body, headers = route.direct_response(stream, not plan.suppress_envoy_headers)
+        stream.send_local_reply(status, body, details=details.DIRECT_RESPONSE, headers=headers)
+
+    def _start_attempt(self, end: bool) -> None:
+        stream = self.stream
+        host = self._choose_host()
+        if host is None:
+            self._no_host()
+            return
+        info = stream.info
+        info.upstream_host = host
+        info.attempt_count = self._attempts
+        if self._route.auto_host_rewrite and host.hostname:
+            update_authority(
+                stream.request_headers,
+                host.hostname.encode("latin-1"),
+                append_forwarded_host=self._route.append_x_forwarded_host,
+                keep_original=not self.plan.suppress_envoy_headers,
+            )
+        attempt = self._attempt = UpstreamRequest(self, self._cluster, host, self._route.priority)
+        stream.source = self
+        if self._per_try_s and (end or stream.request_ended):
+            self._arm_per_try(attempt)
+        attempt.start(end)
+
+    def _choose_host(self) -> Host | None:
+        route = self._route
+        stream = self.stream
+        cluster = self._cluster
+        retry = self._retry
+        if route.hash_policy is None and route.metadata_match is None and stream.upstream_override_host is None:
+            if retry is None or not retry.plan.host_predicates:
+                return cluster.choose_host()
+        cookies: list[bytes] = []
+        host = cluster.choose_host(RouterContext(route, stream, retry, cookies))
+        if cookies and self._cookies is None:
+            self._cookies = cookies
+        if retry is not None and host is not None:
+            retry.note_host(host)
+        return host
+
+    def _no_host(self) -> None:
+        self._charge_code(503, None)
+        self.stream.send_local_reply(
+            503, b"no healthy upstream", details=details.NO_HEALTHY_UPSTREAM, flags=Flag.NO_HEALTHY_UPSTREAM
+        )
+
+    def request_data(self, stream: HttpStream, data: bytes, end: bool) -> Verdict:
+        """The body: on to the attempt, and kept while another attempt is possible."""
+        replay = self._replay
+        if replay is not None and data:
+            replay.append(data)
+            self._replay_bytes += len(data)
+            if self._replay_bytes > stream.request_buffer_limit_bytes:
+                self._abandon_retries()
+        attempt = self._attempt
+        if attempt is not None:
+            attempt.send_data(data, end)
+        if end:
+            self._request_complete()
+        return CONTINUE
+
+    def request_trailers(self, stream: HttpStream, trailers: HeaderMap) -> Verdict:
+        """The trailers: the end of the request."""
+        self._replay_trailers = trailers
+        if self._attempt is not None:
+            self._attempt.send_trailers(trailers)
+        self._request_complete()
+        return CONTINUE
+
+    def _abandon_retries(self) -> None:
+        """The body outgrew the buffer: no further attempt; in a back-off that leaves nothing to wait for."""
+        self._cluster.stats.retry_or_shadow_abandoned.inc()
+        self._replay = None
+        if self._backoff is not None:
+            self.stream.send_local_reply(
+                507,
+                b"exceeded request buffer limit while retrying upstream",
+                details=details.REQUEST_PAYLOAD_EXCEEDED_RETRY_BUFFER_LIMIT,
+            )
+
+    def _request_complete(self) -> None:
+        """The request is whole: the route's time-out starts."""
+        stream = self.stream
+        now_s = self._complete_s = stream.active_s
+        stream.info.last_downstream_rx_s = now_s
+        if self._timeout_s:
+            stream.set_due(now_s + self._timeout_s, self._timed_out)
+        attempt = self._attempt
+        if self._per_try_s and attempt is not None and attempt.timer is None and not attempt.ended:
+            self._arm_per_try(attempt)
+
+    # ---- the response ----
+
+    def upstream_informational(self, attempt: UpstreamRequest, headers: HeaderMap) -> None:
+        """1xx: passed on only when 100-continue is proxied (Envoy swallows it otherwise)."""
+        if self.stream.manager.plan.proxy_100_continue:
+            self.stream.send_informational(headers)
+
+    def upstream_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool) -> None:
+        """The response head: retry, or pass it on with the router's headers and the route's rules."""
+        stream = self.stream
+        now_s = stream.services.clock()
+        info = stream.info
+        if info.first_upstream_rx_s is None:
+            info.first_upstream_rx_s = now_s
+        status = int(headers.map[b":status"])
+        retry = self._retry
+        if retry is not None and self._retried_headers(attempt, status, headers, end):
+            return
+        self._charge_code(status, headers)
+        (attempt.host.stats.rq_error if status >= 500 else attempt.host.stats.rq_success).inc()
+        if not self.plan.suppress_envoy_headers:
+            if self._complete_s is not None:
+                headers.set(_SERVICE_TIME, b"%d" % ((now_s - self._complete_s) * 1000))
+            if attempt.host.canary:
+                headers.set(b"x-envoy-upstream-canary", b"true")
+        route = self._route
+        if route.include_attempt_count_in_response:
+            headers.set(b"x-envoy-attempt-count", b"%d" % self._attempts)
+        self._response_started = True
+        info.response_code = status
+        info.response_code_details = details.VIA_UPSTREAM
+        if self._cookies:
+            for cookie in self._cookies:
+                headers.add(b"set-cookie", cookie)
+        if route.finalize_response is not None:
+            route.finalize_response(stream, headers)
+        if end:
+            self._upstream_complete(now_s)
+        stream.respond_headers(headers, end)
+
+    def upstream_data(self, attempt: UpstreamRequest, data: bytes, end: bool) -> None:
+        """A piece of the body."""
+        if end:
+            self._upstream_complete(self.stream.services.clock())
+        self.stream.respond_data(data, end)
+
+    def upstream_trailers(self, attempt: UpstreamRequest, trailers: HeaderMap) -> None:
+        """Trailers."""
+        self._upstream_complete(self.stream.services.clock())
+        self.stream.respond_trailers(trailers)
+
+    def _upstream_complete(self, now_s: float) -> None:
+        self._ended = True
+        stream = self.stream
+        stream.info.last_upstream_rx_s = now_s
+        if self._complete_s is not None:
+            elapsed_ms = int((now_s - self._complete_s) * 1000)
+            host = stream.info.upstream_host
+            self._cluster.stats.charge_time(elapsed_ms, self._internal(), host is not None and host.canary)
+            if self._charge is not None:
+                self._charge.time.record(elapsed_ms)
+
+    def pause_response(self, pause: bool) -> None:
+        """ResponseSource: the client reads too slowly."""
+        if self._attempt is not None:
+            self._attempt.pause_response(pause)
+
+    # ---- failures, time-outs, retries ----
+
+    def upstream_reset(self, attempt: UpstreamRequest, reason: str, detail: str) -> None:
+        """The attempt failed before or in its response."""
+        stream = self.stream
+        stats = self._cluster.stats
+        if attempt.started and reason != Reset.OVERFLOW:
+            stats.upstream_rq_rx_reset.inc()
+        if reason in (Reset.REMOTE_CONNECTION_FAILURE, Reset.CONNECTION_TIMEOUT):
+            stream.info.upstream_transport_failure_reason = detail
+        if self._response_started:
+            self._cut_off(reason)
+            return
+        retry = self._retry
+        if retry is not None and self._replay is not None:
+            decision = retry.should_retry_reset(reason, request_started=attempt.started)
+            if self._retry_or_count(decision):
+                attempt.host.stats.rq_error.inc()
+                return
+        attempt.host.stats.rq_error.inc()
+        self._fail(reason, detail)
+
+    def _cut_off(self, reason: str) -> None:
+        """The response had begun: the client must see that it is cut."""
+        self.plan.reset_after_response.inc()
+        flags = RESET_FLAGS.get(reason, 0)
+        self.stream.reset(reset_details(details.LATE_UPSTREAM_RESET, reason), flags)
+
+    def _fail(self, reason: str, detail: str) -> None:
+        stream = self.stream
+        status = 502 if reason == Reset.PROTOCOL_ERROR else 503
+        overflow = reason == Reset.OVERFLOW
+        self._charge_code(status, None)
+        what = "retried and the latest reset reason" if self._attempts > 1 else "reset reason"
+        body = f"upstream connect error or disconnect/reset before headers. {what}: {reason}"
+        stream.send_local_reply(
+            status,
+            body.encode(),
+            details=reset_details(details.EARLY_UPSTREAM_RESET, reason, "" if overflow else detail),
+            flags=RESET_FLAGS.get(reason, 0),
+            headers=_OVERLOADED if overflow and not self.plan.suppress_envoy_headers else (),
+        )
+
+    def _timed_out(self) -> None:
+        """The route's time-out: never retried."""
+        stream = self.stream
+        self._cluster.stats.upstream_rq_timeout.inc()
+        if self._charge is not None:
+            self._charge.timeout.inc()
+        attempt = self._attempt
+        if attempt is not None:
+            attempt.host.stats.rq_timeout.inc()
+            self._give_up(attempt)
+        self._stop_backoff()
+        if self._response_started:
+            self._cut_off(Reset.LOCAL_RESET)
+            return
+        self._time_out_reply(Flag.UPSTREAM_REQUEST_TIMEOUT, details.RESPONSE_TIMEOUT)
+
+    def _time_out_reply(self, flags: int, detail: str) -> None:
+        stream = self.stream
+        if _ALT_RESPONSE in stream.request_headers.map:
+            self._charge_code(204, None)
+            stream.send_local_reply(204, details=detail, flags=flags)
+            return
+        self._charge_code(504, None)
+        stream.send_local_reply(504, b"upstream request timeout", details=detail, flags=flags)
+
+    def _give_up(self, attempt: UpstreamRequest) -> None:
+        self._attempt = None
+        if attempt.cancel():
+            self._cluster.stats.upstream_rq_tx_reset.inc()
+
+    def _arm_per_try(self, attempt: UpstreamRequest) -> None:
+        assert self._per_try_s is not None
+        attempt.timer = self.stream.services.timers.call_later(
+            self._per_try_s, lambda: self._per_try_timed_out(attempt)
+        )
+
+    def _per_try_timed_out(self, attempt: UpstreamRequest) -> None:
+        attempt.timer = None
+        if attempt.ended or self._response_started:
+            return
+        stats = self._cluster.stats
+        stats.upstream_rq_per_try_timeout.inc()
+        attempt.host.stats.rq_timeout.inc()
+        self._give_up(attempt)
+        retry = self._retry
+        flags = Flag.UPSTREAM_REQUEST_TIMEOUT
+        if (
+            retry is not None
+            and self._replay is not None
+            and self._retry_or_count(retry.should_retry_per_try_timeout())
+        ):
+            return
+        self._time_out_reply(flags, details.UPSTREAM_PER_TRY_TIMEOUT)
+
+    def _retried_headers(self, attempt: UpstreamRequest, status: int, headers: HeaderMap, end: bool) -> bool:
+        """True when the response is thrown away for another attempt."""
+        retry = self._retry
+        assert retry is not None
+        stats = self._cluster.stats
+        if self._replay is None:
+            retry.release()
+            return False
+        decision = retry.should_retry_headers(status, headers, self.stream.services.wall())
+        if retry.succeeded:
+            stats.upstream_rq_retry_success.inc()
+            if self._charge is not None:
+                self._charge.retry_success.inc()
+        if not self._retry_or_count(decision):
+            return False
+        stats.charge_retried_response(status)
+        (attempt.host.stats.rq_error if status >= 500 else attempt.host.stats.rq_success).inc()
+        if not end:
+            self._give_up(attempt)
+        return True
+
+    def _retry_or_count(self, decision: RetryStatus) -> bool:
+        """Start the back-off for a YES; count and flag what kept a retry from happening."""
+        stats = self._cluster.stats
+        vcluster = self._charge
+        info = self.stream.info
+        if decision is RetryStatus.NO:
+            return False
+        if decision is RetryStatus.NO_LIMIT_EXCEEDED:
+            stats.upstream_rq_retry_limit_exceeded.inc()
+            if vcluster is not None:
+                vcluster.retry_limit_exceeded.inc()
+            info.response_flags |= Flag.UPSTREAM_RETRY_LIMIT_EXCEEDED
+            return False
+        if decision is RetryStatus.NO_OVERFLOW:
+            stats.upstream_rq_retry_overflow.inc()
+            if vcluster is not None:
+                vcluster.retry_overflow.inc()
+            info.response_flags |= Flag.UPSTREAM_OVERFLOW
+            return False
+        stats.upstream_rq_retry.inc()
+        if vcluster is not None:
+            vcluster.retry.inc()
+        self._back_off()
+        return True
+
+    def _back_off(self) -> None:
+        assert self._retry is not None
+        services = self.stream.services
+        delay_s, dictated = self._retry.backoff_s(services.random)
+        stats = self._cluster.stats
+        (stats.upstream_rq_retry_backoff_ratelimited if dictated else stats.upstream_rq_retry_backoff_exponential).inc()
+        self._attempt = None
+        self._backoff = services.timers.call_later(delay_s, self._try_again)
+
+    def _try_again(self) -> None:
+        """The back-off is over: the next attempt, with what has come of the body so far."""
+        self._backoff = None
+        stream = self.stream
+        if stream.finished:
+            return
+        self._attempts += 1
+        if self._route.include_attempt_count_in_request:
+            stream.request_headers.set(b"x-envoy-attempt-count", b"%d" % self._attempts)
+        if not self.plan.suppress_envoy_headers and self._complete_s is not None:
+            elapsed_s = stream.services.clock() - self._complete_s
+            expected = expected_timeout(self._timeout_s, self._per_try_s, elapsed_s)
+            if expected is not None:
+                stream.request_headers.set(_EXPECTED, expected)
+        body = b"".join(self._replay or ())
+        done = stream.request_ended
+        trailers = self._replay_trailers
+        self._start_attempt(done and not body and trailers is None)
+        attempt = self._attempt
+        if attempt is None:
+            return
+        if body:
+            attempt.send_data(body, done and trailers is None)
+        if trailers is not None:
+            attempt.send_trailers(trailers)
+
+    def _stop_backoff(self) -> None:
+        if self._backoff is not None:
+            self._backoff.cancel()
+            self._backoff = None
+
+    # ---- statistics ----
+
+    def _internal(self) -> bool:
+        return self.stream.request_headers.map.get(b"x-envoy-internal") == b"true"
+
+    def _charge_begin(self, stats: RouteStats | None) -> None:
+        self._charge = stats
+        if stats is not None:
+            stats.total.inc()
+            self.stream.info.virtual_cluster_name = stats.name
+
+    def _charge_code(self, status: int, headers: HeaderMap | None) -> None:
+        """Count a response of the upstream, or one made here on its behalf (Envoy: chargeUpstreamCode)."""
+        canary = headers is not None and headers.map.get(b"x-envoy-upstream-canary") == b"true"
+        attempt = self._attempt
+        if attempt is not None and attempt.host.canary:
+            canary = True
+        self._cluster.stats.charge_response(status, self._internal(), canary)
+        if self._charge is not None:
+            self._charge.count_response(status)
+
+    def on_destroy(self, stream: HttpStream) -> None:
+        """The stream is over: release the upstream, whatever state it is in."""
+        self._stop_backoff()
+        if self._retry is not None:
+            self._retry.release()
+        attempt = self._attempt
+        if attempt is not None:
+            self._attempt = None
+            if attempt.cancel():
+                self._cluster.stats.upstream_rq_tx_reset.inc()
+
+
+_: type[HttpFilter] = Router

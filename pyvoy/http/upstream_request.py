@@ -1,0 +1,219 @@
+"""One attempt of a request at one host: waits for a connection, sends, receives, and tells the router.
+
+The router owns the attempts and decides; an attempt owns its place in the pool or its connection until it ends.
+Source: Envoy's Router::UpstreamRequest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pyvoy.http.headers import HeaderMap
+from pyvoy.network.timers import Timer
+from pyvoy.upstream.pool.h1 import Http1Connection, http1_pool
+
+if TYPE_CHECKING:
+    from pyvoy.http.stream import HttpStream
+    from pyvoy.upstream.cluster import Cluster
+    from pyvoy.upstream.endpoint import Host
+
+
+class AttemptOwner(Protocol):
+    """What an attempt tells (the router)."""
+
+    stream: HttpStream
+
+    def upstream_informational(self, attempt: UpstreamRequest, headers: HeaderMap) -> None: ...
+
+    def upstream_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool) -> None: ...
+
+    def upstream_data(self, attempt: UpstreamRequest, data: bytes, end: bool) -> None: ...
+
+    def upstream_trailers(self, attempt: UpstreamRequest, trailers: HeaderMap) -> None: ...
+
+    def upstream_reset(self, attempt: UpstreamRequest, reason: str, detail: str) -> None: ...
+
+
+class UpstreamRequest:
+    """Implements the pool's `PoolRequest`; `ended` once nothing more comes of it."""
+
+    __slots__ = (
+        "_body",
+        "_body_bytes",
+        "_owner",
+        "_paused",
+        "_pool",
+        "_request_done",
+        "_stream_id",
+        "_trailers",
+        "connection",
+        "ended",
+        "host",
+        "started",
+        "timer",
+        "waiting",
+    )
+
+    def __init__(self, owner: AttemptOwner, cluster: Cluster, host: Host, priority: int) -> None:
+        self._owner = owner
+        self.host = host
+        self._pool = http1_pool(owner.stream.services, cluster, host, priority)
+        self.connection: Http1Connection | None = None
+        self.ended = False
+        self.started = False
+        """The request head has gone to the upstream."""
+        self.waiting = False
+        self.timer: Timer | None = None
+        """The per-try time-out, when there is one."""
+        self._stream_id = 0
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._trailers: HeaderMap | None = None
+        self._request_done = False
+        self._paused = False
+
+    def start(self, end: bool) -> None:
+        """Ask the pool for a connection; the head goes out as soon as it is there."""
+        self._request_done = end
+        self.waiting = True
+        self._pool.acquire(self)
+
+    # ---- request ----
+
+    def send_data(self, data: bytes, end: bool) -> None:
+        """A piece of the body: to the upstream, or kept until there is one."""
+        self._request_done = end
+        if self.connection is not None:
+            self._owner.stream.info.last_upstream_tx_s = self._owner.stream.active_s
+            self.connection.codec.send_data(self._stream_id, data, end)
+            return
+        if data:
+            self._body.append(data)
+            self._body_bytes += len(data)
+        if not self._paused and self._body_bytes > self._owner.stream.request_buffer_limit_bytes:
+            self._paused = True
+            self._owner.stream.pause_request(True)
+
+    def send_trailers(self, trailers: HeaderMap) -> None:
+        """The request trailers."""
+        self._request_done = True
+        if self.connection is not None:
+            self.connection.codec.send_trailers(self._stream_id, trailers)
+        else:
+            self._trailers = trailers
+
+    def on_pool_ready(self, connection: Http1Connection) -> None:
+        """The connection is there: send what there is."""
+        self.waiting = False
+        self.connection = connection
+        codec = connection.codec
+        stream = self._owner.stream
+        info = stream.info
+        info.upstream_local = connection.local
+        info.upstream_connection_id = connection.connection_id
+        info.first_upstream_tx_s = info.last_upstream_tx_s = stream.services.clock()
+        body = self._body
+        trailers = self._trailers
+        done = self._request_done
+        self._stream_id = codec._stream_id
+        self.started = True
+        codec.send_headers(self._stream_id, stream.request_headers, done and not body and trailers is None)
+        if body or trailers is not None:
+            self._body = []
+            if body:
+                codec.send_data(self._stream_id, b"".join(body), done and trailers is None)
+            if trailers is not None:
+                codec.send_trailers(self._stream_id, trailers)
+        if self._paused:
+            self._paused = False
+            stream.pause_request(False)
+
+    def on_pool_failure(self, reason: str, detail: str) -> None:
+        """No connection."""
+        self.waiting = False
+        self._fail(reason, detail)
+
+    # ---- response (ResponseSink) ----
+
+    def on_informational(self, headers: HeaderMap) -> None:
+        """A 1xx response."""
+        if not self.ended:
+            self._owner.upstream_informational(self, headers)
+
+    def on_headers(self, headers: HeaderMap, end: bool) -> None:
+        """The response head."""
+        if self.ended:
+            return
+        if end:
+            self._end()
+        self._owner.upstream_headers(self, headers, end)
+
+    def on_data(self, data: bytes, end: bool) -> None:
+        """A piece of the response body."""
+        if self.ended:
+            return
+        if end:
+            self._end()
+        self._owner.upstream_data(self, data, end)
+
+    def on_trailers(self, trailers: HeaderMap) -> None:
+        """The response trailers."""
+        if self.ended:
+            return
+        self._end()
+        self._owner.upstream_trailers(self, trailers)
+
+    def on_reset(self, reason: str, detail: str) -> None:
+        """The connection failed under the request."""
+        self.connection = None
+        self._fail(reason, detail)
+
+    def on_high_watermark(self) -> None:
+        """The upstream reads too slowly: stop reading from the client."""
+        if not self._paused and not self.ended:
+            self._paused = True
+            self._owner.stream.pause_request(True)
+
+    def on_low_watermark(self) -> None:
+        """The upstream has caught up."""
+        if self._paused:
+            self._paused = False
+            self._owner.stream.pause_request(False)
+
+    def pause_response(self, pause: bool) -> None:
+        """Stop or resume reading the response."""
+        if self.connection is not None and not self.connection.closed:
+            self.connection.pause_reading(pause)
+
+    # ---- the end ----
+
+    def _end(self) -> None:
+        self.ended = True
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if self._paused:
+            self._paused = False
+            self._owner.stream.pause_request(False)
+
+    def _fail(self, reason: str, detail: str) -> None:
+        if self.ended:
+            return
+        self._end()
+        self._owner.upstream_reset(self, reason, detail)
+
+    def cancel(self) -> bool:
+        """Give the attempt up; True when a request was under way (Envoy counts upstream_rq_tx_reset)."""
+        if self.waiting:
+            self.waiting = False
+            self._end()
+            self._pool.cancel_pending(self)
+            return False
+        under_way = not self.ended
+        if not self.ended:
+            self._end()
+        connection = self.connection
+        self.connection = None
+        if connection is not None and connection.request is self and (under_way or not self._request_done):
+            connection.cancel()
+        return under_way
