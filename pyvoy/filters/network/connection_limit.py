@@ -1,7 +1,7 @@
 """Connection limit: at most so many connections at a time in this filter, over all workers.
 
-A connection over the limit is closed at once or, to slow down a flood, after `delay`; until then nothing is read from
-it and the later filters never see it.
+A connection over the limit is closed at once or, to slow down a flood, after `delay`; until then the later filters see
+nothing of it, and little is read from it: enough to notice when the client leaves.
 Source: Envoy, network filter "Connection limit" (stats observed on Envoy 1.40; a filter that runtime switched off does
 not take its connections from the gauge there, as it never added them).
 """
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 TYPE = "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit"
 
+REFUSED_READ_BYTES = 64 * 1024
+"""So much is read from a refused connection before reading stops."""
+
 supports(TYPE, "stat_prefix max_connections delay runtime_enabled")
 
 
@@ -41,7 +44,7 @@ class ConnectionLimitPlan:
 class ConnectionLimit(NetworkFilter):
     """One per connection; owns the delay of its refusal."""
 
-    __slots__ = ("counted", "plan", "timer")
+    __slots__ = ("counted", "plan", "refused", "refused_bytes", "timer")
 
     @staticmethod
     def build(message: Any, context: Context) -> ConnectionLimitPlan:
@@ -61,6 +64,8 @@ class ConnectionLimit(NetworkFilter):
     def __init__(self, plan: ConnectionLimitPlan) -> None:
         self.plan = plan
         self.counted = False
+        self.refused = False
+        self.refused_bytes = 0
         self.timer: Timer | None = None
 
     def on_new_connection(self, connection: Connection) -> NetworkVerdict:
@@ -74,13 +79,25 @@ class ConnectionLimit(NetworkFilter):
             return NetworkVerdict.CONTINUE
         plan.connections.inc()  # a refused connection counts until it is closed
         plan.limited_connections.inc()
+        self.refused = True
         if plan.delay_s:
-            connection.read_disable(True)
             self.timer = connection.services.timers.call_later(
                 plan.delay_s, lambda: connection.close(CloseType.NO_FLUSH)
             )
         else:
             connection.close(CloseType.NO_FLUSH)
+        return NetworkVerdict.STOP
+
+    def on_data(self, connection: Connection, data: bytes, end: bool) -> NetworkVerdict:
+        """Pass on, or keep the bytes of a refused connection from the later filters."""
+        if not self.refused:
+            return NetworkVerdict.CONTINUE
+        if end:
+            connection.close(CloseType.NO_FLUSH)
+        elif self.refused_bytes < REFUSED_READ_BYTES:
+            self.refused_bytes += len(data)
+            if self.refused_bytes >= REFUSED_READ_BYTES:
+                connection.read_disable(True)
         return NetworkVerdict.STOP
 
     def on_close(self, connection: Connection) -> None:

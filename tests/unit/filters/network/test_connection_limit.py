@@ -32,14 +32,38 @@ def test_one_over_the_limit_is_closed_at_once() -> None:
     assert connect(plan)[2] is CONTINUE
 
 
-def test_with_a_delay_the_refused_one_is_held_unread() -> None:
+def test_with_a_delay_the_refused_one_is_held_apart() -> None:
     plan = Place().plan(ConnectionLimit, SLOW)
     connect(plan)
-    _, refused, verdict = connect(plan)
-    assert (verdict, refused.is_open, refused.read_disabled) == (STOP, True, 1)
+    filter_, refused, verdict = connect(plan)
+    assert (verdict, refused.is_open) == (STOP, True)
+    assert filter_.on_data(refused, b"x" * 1000, False) is STOP
     assert [timer.delay_s for timer in refused.services.timers.timers] == [2.5]
     refused.services.timers.fire()
     assert refused.closed is CloseType.NO_FLUSH
+
+
+def test_from_a_refused_one_that_sends_much_little_is_read() -> None:
+    plan = Place().plan(ConnectionLimit, SLOW)
+    connect(plan)
+    filter_, refused, _ = connect(plan)
+    for _ in range(9):
+        filter_.on_data(refused, b"x" * 8192, False)
+    assert refused.read_disabled == 1
+
+
+def test_a_refused_one_that_ends_is_closed_at_once() -> None:
+    plan = Place().plan(ConnectionLimit, SLOW)
+    connect(plan)
+    filter_, refused, _ = connect(plan)
+    filter_.on_data(refused, b"", True)
+    assert refused.closed is CloseType.NO_FLUSH
+
+
+def test_admitted_ones_pass_their_data_on() -> None:
+    filter_, connection, _ = connect(Place().plan(ConnectionLimit, ONE))
+    assert filter_.on_data(connection, b"x", True) is CONTINUE
+    assert connection.is_open
 
 
 def test_a_refused_one_counts_until_it_is_closed() -> None:
