@@ -34,7 +34,8 @@ def build(context: Context, category: str, message: Any) -> Built | None:
     optional = bool(getattr(message, "is_optional", False))
     config = message.typed_config
     if not config.type_url:
-        context.error("", f"{message.name!r} needs a typed_config that names its type")
+        if not optional:
+            context.error("", f"{message.name!r} needs a typed_config that names its type")
         return None
     name = _type_of(config)
     found = registry.lookup(category, name)
