@@ -6,6 +6,7 @@ The child dies with its parent (PR_SET_PDEATHSIG), so that an aborted run leaves
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -23,9 +24,11 @@ class StartError(AssertionError):
 
 
 class Server:
-    """A running child: `pid`, `log` (path of its stderr and stdout), `stop()`."""
+    """A running child: `pid`, `log` (path of its stderr and stdout), `stop()`; `cpus` are the cores it may use."""
 
-    def __init__(self, command: Sequence[str], log: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, env: dict[str, str] | None = None, cpus: set[int] | None = None
+    ) -> None:
         self.command = list(command)
         self.log = log
         with log.open("ab") as out:
@@ -35,7 +38,7 @@ class Server:
                 stdout=out,
                 stderr=out,
                 env={**os.environ, **(env or {})},
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run here
+                preexec_fn=lambda: _prepare_child(cpus),  # noqa: PLW1509 - no threads run here
             )
         self.pid = self.process.pid
 
@@ -118,5 +121,20 @@ def admin_ready(port: int) -> Callable[[], bool]:
     return ready
 
 
-def _die_with_parent() -> None:
+def accepts(port: int) -> Callable[[], bool]:
+    """A readiness check: something accepts connections on `port`."""
+
+    def ready() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+        except OSError:
+            return False
+        return True
+
+    return ready
+
+
+def _prepare_child(cpus: set[int] | None) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if cpus:
+        os.sched_setaffinity(0, cpus)

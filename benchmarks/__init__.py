@@ -1,0 +1,1 @@
+"""Benchmarks: CPU and memory of the proxy, side by side with Envoy, nginx and HAProxy."""
