@@ -144,7 +144,7 @@ class _Composer:
             return self._document(text)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            if error.context_mark and mark.line >= len(self._source.lines):
+            if mark and error.context_mark and mark.line >= len(self._source.lines):
                 mark = error.context_mark  # what is never closed is best shown where it opens
             what = ", ".join(part for part in (error.context, error.problem) if part)
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)

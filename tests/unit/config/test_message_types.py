@@ -28,7 +28,8 @@ def test_known(name):
 @pytest.mark.parametrize(
     "name",
     ["", "a", "envoy", "envoy.type", "os.path", "../../x", "envoy.config.route.v3.", "antigravity.X.Y",
-     "envoy.admin.v3.X", "envoy.api.v2.Cluster", "envoy.type.matcher.StringMatcher", "envoy.config.route.v3.RouteAction.Nope"],
+     "envoy.admin.v3.X", "envoy.api.v2.Cluster", "envoy.type.matcher.StringMatcher",
+     "envoy.config.route.v3.RouteAction.Nope"],
 )  # fmt: skip
 def test_unknown_or_of_an_old_version(name):
     with pytest.raises(TypeNotFoundError, match="could not find @type"):

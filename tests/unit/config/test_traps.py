@@ -102,7 +102,8 @@ def test_clusters_that_a_request_may_choose():
 
 
 def test_a_cluster_named_in_a_script_is_used():
-    script = f"{{name: s, typed_config: {{'@type': {T}.http.lua.v3.Lua, default_source_code: {{inline_string: '{'--' * 100} call c and d'}}}}}}"
+    source = f"{{inline_string: '{'--' * 100} call c and d'}}"
+    script = f"{{name: s, typed_config: {{'@type': {T}.http.lua.v3.Lua, default_source_code: {source}}}}}"
     problems = check(hcm(f"[{script}, {ROUTER}]") + CLUSTERS)
     assert not any("used nowhere" in problem for problem in problems)
 
