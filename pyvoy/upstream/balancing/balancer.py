@@ -16,7 +16,7 @@ from pyvoy.stats.counters import Counter
 from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.balancing.edf import EdfScheduler
 from pyvoy.upstream.balancing.load import PriorityLoad, priority_load
-from pyvoy.upstream.balancing.picker import Picker, PickerFactory, Rotation
+from pyvoy.upstream.balancing.picker import Picker, PickerFactory, Rotation, starting_picks
 from pyvoy.upstream.balancing.plans import BalancePlan
 from pyvoy.upstream.endpoint import Host, HostSet, LocalityHosts, PrioritySet
 
@@ -131,7 +131,7 @@ def _locality_scheduler(host_set: HostSet, degraded: bool, random: Random) -> Ed
     usable = [index for index, weight in enumerate(weights) if weight > 0]
     if not usable:
         return None
-    return EdfScheduler(usable, weights.__getitem__, random.randrange(1000))
+    return EdfScheduler(usable, weights.__getitem__, starting_picks(random))
 
 
 def effective_weight(group: LocalityHosts, overprovisioning_factor: int, degraded: bool) -> float:

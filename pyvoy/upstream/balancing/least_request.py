@@ -71,7 +71,7 @@ def least_request_factory(plan: LeastRequestPlan) -> PickerFactory:
 
     def make_least_request(hosts: tuple[Host, ...], rotation: Rotation, random: Random) -> Picker:
         if weights_differ(hosts):
-            return EdfScheduler(hosts, weight_of, starting_picks(hosts, random))
+            return EdfScheduler(hosts, weight_of, starting_picks(random))
         if plan.full_scan:
             return LeastOfAll(hosts, random)
         return LeastOfChoices(hosts, plan.choice_count, random)

@@ -37,6 +37,6 @@ def weights_differ(hosts: Sequence[Host]) -> bool:
     return len(hosts) > 1 and any(host.weight != hosts[0].weight for host in hosts)
 
 
-def starting_picks(hosts: Sequence[Host], random: Random) -> int:
-    """A random number of picks that a weighted scheduler takes as already made."""
-    return random.randrange(sum(host.weight for host in hosts))
+def starting_picks(random: Random) -> int:
+    """A random number of picks that a weighted scheduler takes as already made (32 bits, as in Envoy)."""
+    return random.getrandbits(32)

@@ -40,5 +40,5 @@ def weighted_host(host: Host) -> float:
 def make_round_robin(hosts: tuple[Host, ...], rotation: Rotation, random: Random) -> Picker:
     """The picker for these hosts."""
     if weights_differ(hosts):
-        return EdfScheduler(hosts, weighted_host, starting_picks(hosts, random))
+        return EdfScheduler(hosts, weighted_host, starting_picks(random))
     return RoundRobin(hosts, rotation)
