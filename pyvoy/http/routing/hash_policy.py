@@ -58,7 +58,7 @@ def header_method(name: bytes, rewrite: TextRewrite | None = None) -> Method:
 
 
 def cookie_method(
-    name: bytes, ttl_s: int | None, path: bytes, attributes: Sequence[tuple[bytes, bytes]] = ()
+    name: bytes, ttl_s: int | None, path: bytes = b"", attributes: Sequence[tuple[bytes, bytes]] = ()
 ) -> Method:
     """A cookie's value.  With a ttl a missing cookie is made up from the connection's addresses and sent."""
     tail = b"; Max-Age=%d" % ttl_s if ttl_s else b""
