@@ -51,7 +51,8 @@ class ChainMatch:
 class PrefixTable(Generic[Chain]):
     """Longest-prefix lookup over IPv4 and IPv6 networks.
 
-    A catch-all that was configured as "no ranges" also takes pipes, which have no IP address.
+    "No ranges" is the widest of all.  A configured /0 beside it comes first here; Envoy's choice between the two changes
+    from one start to the next.
     """
 
     __slots__ = ("_by_length", "catch_all")
