@@ -14,6 +14,7 @@ from pyvoy.config.compile.route_rewrite import rules_step
 from pyvoy.config.context import Context
 from pyvoy.config.problems import nearest_name
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.routing.direct_response import with_rules
 from pyvoy.http.routing.header_rules import Apply, HeaderRules
 from pyvoy.http.routing.rewrite import Step, combine
 from pyvoy.http.routing.table import Route
@@ -43,7 +44,11 @@ def finish(
     rules = [rules_step(item) for item in level.request_rules[::order]]
     route.finalize_request = combine([*first, *rules, *parts.steps])
     response = [*first_response, *level.response_rules[::order]]
-    route.finalize_response = _response_finalizer([item.apply for item in response])
+    finalize = _response_finalizer([item.apply for item in response])
+    if route.direct_response is None:
+        route.finalize_response = finalize
+    elif finalize is not None:
+        route.direct_response = with_rules(route.direct_response, finalize)
     route.filter_plans = level.plans
     route.disabled_filters = level.disabled_filters
     route.enabled_filters = level.enabled_filters

@@ -61,6 +61,18 @@ def direct_response(status: int, body: Callable[[Any], bytes], headers: tuple[Pa
     return answer
 
 
+def with_rules(answer: Answerer, rules: Callable[[Any, HeaderMap], None]) -> Answerer:
+    """The answer with the route's response header rules done, so that nobody else has to."""
+
+    def finalized(stream: Any, keep_original: bool = True) -> Answer:
+        status, body, pairs = answer(stream, keep_original)
+        headers = HeaderMap([(b":status", b"%d" % status), *pairs])
+        rules(stream, headers)
+        return status, body, [pair for pair in headers.items() if pair[0] != b":status"]
+
+    return finalized
+
+
 def tls_redirect(stream: Any, keep_original: bool = True) -> Answer:
     """`require_tls`: 301 to the same URI with https."""
     values = stream.request_headers.map

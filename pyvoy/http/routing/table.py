@@ -42,8 +42,9 @@ class Route:
     """One route (for weighted clusters: one of its clusters), final: nothing is looked up elsewhere per request.
 
     Times are seconds; None means no limit (`timeout_s`) or "as the connection manager says" (`idle_timeout_s`,
-    `max_stream_duration_s`, where 0 switches the limit off).  `direct_response(stream)` answers redirects too:
-    status, body, headers.  `filter_plans` holds per-route plans by filter name, least specific first.
+    `max_stream_duration_s`, where 0 switches the limit off).  `direct_response(stream, keep_original)` answers
+    redirects too: status, body, headers with the response rules done.  `filter_plans` holds per-route plans by filter
+    name, least specific first.
     `hash_policy(stream, cookies)` gives the 64-bit hash; Set-Cookie values to send are appended to `cookies`.
     """
 
@@ -78,7 +79,7 @@ class Route:
     finalize_response: Finalizer | None = None
     auto_host_rewrite: bool = False
     append_x_forwarded_host: bool = False
-    direct_response: Callable[[Any], tuple[int, bytes, list[Pair]]] | None = None
+    direct_response: Callable[..., tuple[int, bytes, list[Pair]]] | None = None
 
     filter_plans: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     disabled_filters: frozenset[str] = frozenset()

@@ -56,11 +56,12 @@ class RouteStats:
         for each in counters:
             each.inc()
 
-    def record_time_ms(self, milliseconds: int) -> None:
-        """Record how long the upstream took for a response."""
+    @property
+    def time(self) -> Histogram:
+        """Milliseconds that the upstream took."""
         if self._time is None:
             self._time = self._scope.histogram("upstream_rq_time")
-        self._time.record(milliseconds)
+        return self._time
 
 
 def virtual_cluster_finder(

@@ -84,3 +84,12 @@ def test_the_body_has_a_limit():
     text = "{match: {prefix: /}, direct_response: {status: 200, body: {inline_string: '12345'}}}"
     (line,) = problems(text, "max_direct_response_body_size_bytes: 4")
     assert "response body size is 5 bytes; maximum is 4" in line
+
+
+def test_the_response_rules_are_done():
+    rules = (
+        "response_headers_to_add: [{header: {key: location, value: l}, append_action: OVERWRITE_IF_EXISTS},"
+        " {header: {key: x, value: z}}]"
+    )
+    found = routes(f"{{match: {{prefix: /}}, redirect: {{host_redirect: h}}, {rules}}}")
+    assert found.find(stream()).direct_response(stream()) == (301, b"", [(b"location", b"l"), (b"x", b"z")])

@@ -227,7 +227,7 @@ def test_virtual_clusters_count_in_their_own_scopes():
         stats = route.virtual_cluster(request.request_headers)
         stats.total.inc()
         stats.count_response(200)
-        stats.record_time_ms(3)
+        stats.time.record(3)
         route.stats.total.inc()
     root = store.root
     assert root.counter("vhost.v.vcluster.one.upstream_rq_total").value == 1
