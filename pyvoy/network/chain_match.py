@@ -12,6 +12,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Generic, TypeVar
 
 from pyvoy.network.address import Address
@@ -51,8 +52,8 @@ class ChainMatch:
 class PrefixTable(Generic[Chain]):
     """Longest-prefix lookup over IPv4 and IPv6 networks.
 
-    "No ranges" is the widest of all.  A configured /0 beside it comes first here; Envoy's choice between the two changes
-    from one start to the next.
+    "No ranges" is the widest of all.  A configured /0 beside it comes first here; Envoy's choice between the two
+    changes from one start to the next.
     """
 
     __slots__ = ("_by_length", "catch_all")
@@ -82,15 +83,22 @@ class PrefixTable(Generic[Chain]):
 
     def find(self, address: Address) -> Chain | None:
         """The entry of the longest network that holds the address."""
-        tables = self._by_length[6 if address.is_ipv6 else 4]
+        ip = address.ip
+        tables = self._by_length[6 if ":" in ip else 4]
         if tables:
-            # A pipe takes part as 255.255.255.255, as in Envoy.
-            number = int(ipaddress.ip_address(address.ip or "255.255.255.255"))
+            number = _ip_number(ip)
             for _, shift, table in tables:
                 entry = table.get(number >> shift)
                 if entry is not None:
                     return entry
         return self.catch_all
+
+
+def _ip_number(ip: str) -> int:
+    if ":" in ip:
+        return int.from_bytes(inet_pton(AF_INET6, ip.partition("%")[0]), "big")
+    # A pipe takes part as 255.255.255.255, as in Envoy.
+    return int.from_bytes(inet_pton(AF_INET, ip), "big") if ip else 0xFFFFFFFF
 
 
 class _Sources(Generic[Chain]):

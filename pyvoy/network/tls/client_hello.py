@@ -8,7 +8,7 @@ through BoringSSL (probed on Envoy 1.40).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 MAX_CLIENT_HELLO_BYTES = 16 * 1024  # Envoy TlsInspector.max_client_hello_size: default and ceiling
@@ -97,24 +97,16 @@ class _Closed(Exception):
 class ClientHello:
     """A parsed ClientHello.
 
-    `version` is the legacy version field, `extensions` the (type, body) pairs as sent, `server_name` the SNI as sent
-    (b"" when absent), `alpn` the offered protocols in the client's order (empty when absent or malformed),
-    `supported_versions` the versions of that extension (empty when absent).
+    `version` is the legacy version field, `cipher_suites` the list as sent (two bytes each), `extensions` type and body
+    of each in the order sent, `server_name` the SNI as sent (b"" when absent), `alpn` the offered protocols in the
+    client's order (empty when absent or malformed).
     """
 
     version: int
-    cipher_suites: tuple[int, ...]
-    extensions: tuple[tuple[int, bytes], ...] = ()
+    cipher_suites: bytes
+    extensions: dict[int, bytes] = field(default_factory=dict)
     server_name: bytes = b""
     alpn: tuple[bytes, ...] = ()
-    supported_versions: tuple[int, ...] = ()
-
-    def extension(self, kind: int) -> bytes | None:
-        """The body of the extension of that type, None when the client did not send it."""
-        for found, body in self.extensions:
-            if found == kind:
-                return body
-        return None
 
 
 class ClientHelloReader:
@@ -250,10 +242,11 @@ class ClientHelloReader:
         specs = _Cursor(cursor.take(cipher_bytes), Refusal.DECODE_ERROR)
         cursor.take(session_id_bytes + challenge_bytes)
         cursor.must_end()
-        numbers: list[int] = []
+        ciphers = b""
         while specs.remaining:
-            numbers.append(specs.number(3))
-        ciphers = tuple(number for number in numbers if number <= 0xFFFF)  # the others are SSL 2.0's own
+            number = specs.number(3)
+            if number <= 0xFFFF:  # the others are SSL 2.0's own
+                ciphers += number.to_bytes(2, "big")
         if not ciphers:
             raise _Refused(Refusal.CLIENTHELLO_PARSE_FAILED)
         self.hello = ClientHello(version, ciphers)
@@ -317,24 +310,27 @@ def _parse_message(message: bytes) -> ClientHello:
     extensions = _parse_extensions(cursor)
     if len(message) > end:
         raise _Refused(Refusal.EXCESS_HANDSHAKE_DATA)
-    bodies = dict(extensions)
-    _check_encrypted_hello(bodies.get(EXTENSION_ENCRYPTED_CLIENT_HELLO))
-    server_name = _server_name(bodies.get(EXTENSION_SERVER_NAME))
-    alpn = _alpn(bodies.get(EXTENSION_ALPN))
-    versions = numbers_of(bodies.get(EXTENSION_SUPPORTED_VERSIONS, b"")[1:])
-    return ClientHello(version, numbers_of(cipher_suites), extensions, server_name, alpn, versions)
+    _check_encrypted_hello(extensions.get(EXTENSION_ENCRYPTED_CLIENT_HELLO))
+    server_name = _server_name(extensions.get(EXTENSION_SERVER_NAME))
+    return ClientHello(version, cipher_suites, extensions, server_name, _alpn(extensions.get(EXTENSION_ALPN)))
 
 
-def _parse_extensions(cursor: _Cursor) -> tuple[tuple[int, bytes], ...]:
+def _parse_extensions(cursor: _Cursor) -> dict[int, bytes]:
+    """Type and body of each extension; the loop every connection pays for, hence without the cursor."""
+    extensions: dict[int, bytes] = {}
     if not cursor.remaining:
-        return ()
-    block = _Cursor(cursor.vector(2), cursor.refusal)
+        return extensions
+    block = cursor.vector(2)
     cursor.must_end()
-    extensions: list[tuple[int, bytes]] = []
-    while block.remaining:
-        extensions.append((block.number(2), block.vector(2)))
-    cursor.must(len({kind for kind, _ in extensions}) == len(extensions))  # RFC 8446 4.2: none twice
-    return tuple(extensions)
+    at = 0
+    while at < len(block):
+        cursor.must(at + 4 <= len(block))
+        kind = block[at] << 8 | block[at + 1]
+        body = at + 4
+        at = body + (block[at + 2] << 8 | block[at + 3])
+        cursor.must(at <= len(block) and kind not in extensions)  # RFC 8446 4.2: none twice
+        extensions[kind] = block[body:at]
+    return extensions
 
 
 def numbers_of(data: bytes) -> tuple[int, ...]:

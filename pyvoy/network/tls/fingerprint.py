@@ -16,6 +16,7 @@ from pyvoy.network.tls.client_hello import (
     EXTENSION_SERVER_NAME,
     EXTENSION_SIGNATURE_ALGORITHMS,
     EXTENSION_SUPPORTED_GROUPS,
+    EXTENSION_SUPPORTED_VERSIONS,
     ClientHello,
     numbers_of,
 )
@@ -27,13 +28,13 @@ _NO_HASH = "0" * 12
 
 def ja3_text(hello: ClientHello) -> str:
     """The text JA3 digests: version,ciphers,extensions,curves,point formats, decimal and joined by "-"."""
-    groups = (hello.extension(EXTENSION_SUPPORTED_GROUPS) or b"")[2:]
-    formats = (hello.extension(EXTENSION_EC_POINT_FORMATS) or b"")[1:]
+    groups = hello.extensions.get(EXTENSION_SUPPORTED_GROUPS, b"")[2:]
+    formats = hello.extensions.get(EXTENSION_EC_POINT_FORMATS, b"")[1:]
     return ",".join(
         (
             str(hello.version),
-            _decimal(number for number in hello.cipher_suites if number not in GREASE),
-            _decimal(kind for kind, _ in hello.extensions if kind not in GREASE),
+            _decimal(number for number in numbers_of(hello.cipher_suites) if number not in GREASE),
+            _decimal(kind for kind in hello.extensions if kind not in GREASE),
             _decimal(numbers_of(groups)),
             _decimal(formats),
         )
@@ -47,8 +48,8 @@ def ja3_hash(hello: ClientHello) -> str:
 
 def ja4(hello: ClientHello) -> str:
     """The JA4 fingerprint of a TLS-over-TCP client, e.g. t13d1516h2_8daaf6152771_e5627efa2ab1."""
-    ciphers = [number for number in hello.cipher_suites if number not in GREASE]
-    kinds = [kind for kind, _ in hello.extensions if kind not in GREASE]
+    ciphers = [number for number in numbers_of(hello.cipher_suites) if number not in GREASE]
+    kinds = [kind for kind in hello.extensions if kind not in GREASE]
     has_name = EXTENSION_SERVER_NAME in kinds
     return "".join(
         (
@@ -56,7 +57,7 @@ def ja4(hello: ClientHello) -> str:
             _ja4_version(hello),
             "d" if has_name else "i",
             f"{min(len(ciphers), 99):02d}{min(len(kinds), 99):02d}",
-            _ja4_alpn(hello.extension(EXTENSION_ALPN)),
+            _ja4_alpn(hello.extensions.get(EXTENSION_ALPN)),
             "_",
             _digest(_hex(sorted(ciphers))),
             "_",
@@ -78,7 +79,8 @@ def _digest(text: str) -> str:
 
 
 def _ja4_version(hello: ClientHello) -> str:
-    offered = [number for number in hello.supported_versions if number not in GREASE]
+    versions = numbers_of(hello.extensions.get(EXTENSION_SUPPORTED_VERSIONS, b"")[1:])
+    offered = [number for number in versions if number not in GREASE]
     return _VERSION_TEXT.get(max(offered, default=hello.version), "00")
 
 
@@ -100,6 +102,6 @@ def _ja4_extensions(hello: ClientHello, kinds: list[int]) -> str:
     counted = sorted(kind for kind in kinds if kind not in (EXTENSION_SERVER_NAME, EXTENSION_ALPN))
     if not counted:
         return ""
-    body = (hello.extension(EXTENSION_SIGNATURE_ALGORITHMS) or b"")[2:]
+    body = hello.extensions.get(EXTENSION_SIGNATURE_ALGORITHMS, b"")[2:]
     algorithms = _hex(numbers_of(body))
     return f"{_hex(counted)}_{algorithms}" if algorithms else _hex(counted)
