@@ -5,6 +5,7 @@ Prints for people (`pyvoy validate --support`) and for the docs; nothing in it i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pyvoy.config.problems import nearest_name
@@ -21,14 +22,17 @@ def unsupported_type(registry: Registry, name: str, value: Any = None) -> tuple[
         name = type_name_of(unpack(value, name).type_url)
     known = [item.type_url for item in registry.extensions()]
     known += [item.route_type_url for item in registry.extensions() if item.route_type_url]
-    # Only the part after "extensions." tells types apart; comparing whole names would find everything alike.
+    return f"type {name!r} is not supported by pyvoy", nearest_type(name, known)
+
+
+def nearest_type(name: str, known: Iterable[str]) -> str:
+    """The type name that is most like `name`, or ""; only the part that tells extensions apart is compared."""
     short = {_short(type_name): type_name for type_name in known}
-    nearest = nearest_name(_short(name), short)
-    return f"type {name!r} is not supported by pyvoy", short.get(nearest, "")
+    return short.get(nearest_name(_short(name), short, cutoff=0.75), "")
 
 
 def _short(name: str) -> str:
-    return name.removeprefix("envoy.extensions.").removeprefix("filters.")
+    return name.removeprefix("envoy.extensions.").removeprefix("filters.").removeprefix("http.").replace(".v3.", ".")
 
 
 def rows(registry: Registry) -> list[tuple[str, str, str, str]]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from pyvoy.config import registry
 from pyvoy.config.context import Built, Context
+from pyvoy.config.coverage import nearest_type
 from pyvoy.config.message_types import TypeNotFoundError, unpack
-from pyvoy.config.problems import nearest_name
 
 FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
 TYPED_STRUCTS = ("xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct")
@@ -41,7 +41,7 @@ def build(context: Context, category: str, message: Any) -> Built | None:
     found = registry.lookup(category, name)
     if found is None:
         if not optional:
-            context.error("typed_config", f"no {_words(category)} of type {name!r}", nearest_type(category, name))
+            context.error("typed_config", f"no {_words(category)} of type {name!r}", _nearest(category, name))
         return None
     inner = _unpack(config, found.type_url, context)
     if inner is None:
@@ -78,7 +78,7 @@ def build_route(context: Context, category: str, config: Any) -> RouteConfig | N
     found = registry.lookup_route(category, name)
     if found is None:
         if not optional:
-            nearest = nearest_type(category, name, route=True)
+            nearest = _nearest(category, name, route=True)
             context.error("", f"no {_words(category)} takes per-route configuration of type {name!r}", nearest)
         return None
     inner = _unpack(config, name, context)
@@ -87,10 +87,9 @@ def build_route(context: Context, category: str, config: Any) -> RouteConfig | N
     return RouteConfig(Built(found, found.factory.build_route(inner, context)))
 
 
-def nearest_type(category: str, type_name: str, *, route: bool = False) -> str:
-    """The supported type of this category that is most like `type_name`, or "" when none is near."""
+def _nearest(category: str, type_name: str, *, route: bool = False) -> str:
     known = [(item.route_type_url if route else item.type_url) for item in registry.REGISTRY.extensions(category)]
-    return nearest_name(type_name, [name for name in known if name])
+    return nearest_type(type_name, [name for name in known if name])
 
 
 def _words(category: str) -> str:

@@ -144,14 +144,14 @@ def in_text_order(problems: Iterable[ConfigProblem]) -> list[ConfigProblem]:
     return sorted(problems, key=key)
 
 
-def nearest_name(name: str, valid: Iterable[str]) -> str:
-    """The valid name that is most like `name`, or "" when none is near."""
+def nearest_name(name: str, valid: Iterable[str], cutoff: float = 0.6) -> str:
+    """The valid name that is most like `name`, or "" when none is near (`cutoff` is difflib's, 0 to 1)."""
     candidates = list(valid)
-    found = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name, candidates, n=1, cutoff=cutoff)
     if found:
         return found[0]
     lowered = {candidate.lower(): candidate for candidate in candidates}
-    found = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=cutoff)
     return lowered[found[0]] if found else ""
 
 

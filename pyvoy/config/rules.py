@@ -19,6 +19,7 @@ from pyvoy.config.shapes import WRAPPERS, FieldShape, shape_of
 Test = Callable[[Any], "str | None"]
 MAX_DURATION_S = 9_223_372_036  # nanoseconds in 64 bits: Envoy refuses longer ones
 
+_EMPTY = "must not be empty"
 _HEADER_NAME = re.compile(r":?[0-9a-zA-Z!#$%&'*+\-.^_|~`]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _HEADER_LOOSE = re.compile(r"[^\x00\x0a\x0d]*")
@@ -61,6 +62,8 @@ def check(message: Any, where: Where, path: str, problems: Problems) -> None:
         for step, text in _against(field, getattr(message, field.name)):
             if below is None and where.broken:
                 continue
+            if below is None and text == _EMPTY and where.place is not None:
+                text = "is required"
             at = below.follow(step) if below is not None else where
             problems.error(at, join_path(join_path(path, field.name), step), text)
 
@@ -271,7 +274,7 @@ def _string_tests(rules: Any) -> Iterator[Test]:
 
 
 def _min_length(minimum: int, unit: str) -> Test:
-    text = "must not be empty" if minimum == 1 else f"must have at least {minimum} {unit}"
+    text = _EMPTY if minimum == 1 else f"must have at least {minimum} {unit}"
     return lambda value: text if len(value) < minimum else None
 
 

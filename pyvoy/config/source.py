@@ -143,10 +143,7 @@ class _Composer:
         try:
             return self._document(text)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            if mark and error.context_mark and mark.line >= len(self._source.lines):
-                mark = error.context_mark  # what is never closed is best shown where it opens
-            what = ", ".join(part for part in (error.context, error.problem) if part)
+            what, mark = _explained(error, len(self._source.lines))
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             raise _failure(self._source, line, column, f"not valid YAML: {what}") from None
         except yaml.reader.ReaderError as error:
@@ -241,6 +238,17 @@ class _Composer:
             what = f"the anchor '{event.anchor}' contains itself"
             raise _failure(self._source, mark.line + 1, mark.column + 1, what)
         return node
+
+
+def _explained(error: yaml.MarkedYAMLError, line_count: int) -> tuple[str, Any]:
+    """What libyaml says, and the mark to show: what is never closed is best shown where it opens."""
+    what = ", ".join(part for part in (error.context, error.problem) if part)
+    mark, opened = error.problem_mark or error.context_mark, error.context_mark
+    if mark and opened and mark.line >= line_count:
+        mark = opened
+    elif opened and what.startswith("while parsing a flow"):
+        what += f" (opened at {opened.line + 1}:{opened.column + 1})"
+    return what, mark
 
 
 def _key_text(value: Scalar) -> str:

@@ -85,7 +85,7 @@ def _duplicate_clusters(static: Any, where: Where, problems: Problems) -> None:
 
 def _unused_clusters(bootstrap: Any, where: Where, problems: Problems) -> None:
     clusters = bootstrap.static_resources.clusters
-    if not clusters:
+    if not clusters or problems.has_errors:  # a mistyped use must not be told twice
         return
     texts: set[str] = set()
     for message, _, path in messages_of(bootstrap, where):

@@ -27,7 +27,7 @@ supports(f"{_PREFIX}.OrMatcher", "value_matchers")
 supports(f"{_PREFIX}.DoubleMatcher", "range exact")
 supports("envoy.type.v3.DoubleRange", "start end")
 supports(f"{_PREFIX}.FilterStateMatcher", "key string_match address_match")
-supports(f"{_PREFIX}.AddressMatcher", "ranges invert_match")
+supports(f"{_PREFIX}.AddressMatcher", "ranges")
 
 
 class _Missing:
@@ -70,12 +70,11 @@ def filter_state_matcher(message: Any, context: Context) -> FilterStateTest:
         return matches
     if which == "address_match":
         inside = context.cidr_ranges(message.address_match.ranges, "address_match.ranges")
-        invert = message.address_match.invert_match
 
         def matches_address(state: Mapping[str, Any]) -> bool:
             value = state.get(key)
             ip = getattr(value, "ip", value)
-            return isinstance(ip, str) and bool(inside.contains(ip)) != invert
+            return isinstance(ip, str) and bool(inside.contains(ip))
 
         return matches_address
     return never

@@ -11,6 +11,7 @@ FIELDS: dict[str, frozenset[str]] = {
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": frozenset(
         ("forward_proto_config",)
     ),
+    "envoy.type.matcher.v3.AddressMatcher": frozenset(("invert_match",)),
     "envoy.config.cluster.v3.OutlierDetection": frozenset(("detect_degraded_hosts",)),
 }
 

@@ -100,7 +100,7 @@ def test_a_missing_field_is_shown_at_the_message_that_lacks_it():
     assert lines(problems) == []
     problems = read("static_resources:\n  listeners:\n  - filter_chains:\n    - filters:\n      - {}\n")[2]
     assert lines(problems) == [
-        "5:9: error: static_resources.listeners[0].filter_chains[0].filters[0].name: must not be empty"
+        "5:9: error: static_resources.listeners[0].filter_chains[0].filters[0].name: is required"
     ]
 
 
