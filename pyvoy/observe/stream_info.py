@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.network.address import Address
 
 if TYPE_CHECKING:
+    from pyvoy.observe.tls_info import TlsInfo
     from pyvoy.upstream.endpoint import Host
 
 NO_ADDRESS = Address("", 0, "-")
@@ -34,7 +35,7 @@ class ConnectionInfo:
     requested_server_name: str = ""
     ja3: str = ""
     ja4: str = ""
-    tls: Any = None
+    tls: TlsInfo | None = None
     filter_chain_name: str = ""
     listener_name: str = ""
     start_s: float = 0.0
@@ -84,11 +85,18 @@ class StreamInfo:
     upstream_host: Host | None = None
     upstream_local: Address | None = None
     upstream_connection_id: int = 0
+    upstream_protocol: str = ""
+    upstream_tls: TlsInfo | None = None
     upstream_transport_failure_reason: str = ""
+    upstream_hosts_attempted: tuple[Host, ...] = ()
+    """Every host that was tried, in order; empty means only `upstream_host`."""
+    upstream_connection_ids_attempted: tuple[int, ...] = ()
     attempt_count: int = 0
     request_id: bytes = b""
     connection_termination_details: str = ""
     custom_flags: str = ""
+    trace_id: str = ""
+    span_id: str = ""
     trace_reason: str = ""
     """"sampled", "service_forced" or "client_forced" when the request is traced."""
 
@@ -102,6 +110,11 @@ class StreamInfo:
     first_downstream_tx_s: float | None = None
     last_downstream_tx_s: float | None = None
     end_s: float | None = None
+    upstream_pool_ready_duration_s: float | None = None
+    """How long the upstream request waited for its connection."""
+    upstream_connect_begin_s: float | None = None
+    upstream_connect_end_s: float | None = None
+    upstream_handshake_end_s: float | None = None
 
     route_random: int | None = None
     """The stream's random number for route fractions and cluster weights; drawn on first need, then kept."""
