@@ -202,11 +202,12 @@ class Context:
         return header_rules.build(add_list, remove_list, self, path)
 
     def format(self, text: str, field: str) -> Any:
-        """An access-log format string as a formatter (called with a stream info, returns bytes)."""
+        """A format string of a header value or body as a formatter (called with the stream, returns bytes; what is
+        missing is empty)."""
         from pyvoy.observe.access_log import format as access_log_format
 
         try:
-            return access_log_format.compile_format(text)
+            return access_log_format.compile_format(text, missing=b"")
         except ValueError as error:
             self.error(field, str(error))
             return access_log_format.compile_format("")
