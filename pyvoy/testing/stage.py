@@ -1,0 +1,202 @@
+"""The stage on which a playbook is performed: the real connection manager, stream and chain between two fakes.
+
+Nothing has a socket and time only moves by `advance`.  Every method is one event from outside: the client's side
+(request, its reset, how fast it reads) or the upstream's (response, its reset).  After each event everything that is
+ready runs, tasks of `async def` filters included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pyvoy.http.chain import ChainPlan, FilterSpec
+from pyvoy.http.headers import HeaderMap
+from pyvoy.http.http_filter import LocalReply
+from pyvoy.http.manager import HttpConnectionManager, ManagerPlan
+from pyvoy.http.routing.table import Route, VirtualHost
+from pyvoy.http.stats import HttpStats
+from pyvoy.http.stream import HttpStream
+from pyvoy.observe import details
+from pyvoy.observe.details import Flag
+from pyvoy.testing.configuring import STAT_PREFIX
+from pyvoy.testing.fakes import FakeConnection, FakeServices, FakeUpstream, RecordingCodec
+from pyvoy.testing.recorder import Record
+
+UPSTREAM_FILTER = "pyvoy.testing.upstream"
+
+
+class Routes:
+    """A route table with one answer, which a test may exchange."""
+
+    def __init__(self, route: Route | None) -> None:
+        self.route = route
+        self.asked = 0
+
+    def find(self, stream: Any) -> Route | None:
+        """The route, whatever the request."""
+        self.asked += 1
+        return self.route
+
+
+class LogKeeper:
+    """An access logger that keeps the details and flags of each stream."""
+
+    def __init__(self) -> None:
+        self.logged: list[tuple[int, str, int]] = []
+
+    def log(self, source: Any) -> None:
+        """Note status, details and flags."""
+        info = source.info
+        self.logged.append((info.response_code, info.response_code_details, info.response_flags))
+
+
+def plain_reply(stream: HttpStream, reply: LocalReply) -> tuple[HeaderMap, bytes]:
+    """A local reply without mapping: what Envoy sends by default to clients that do not speak gRPC."""
+    headers = HeaderMap([(b":status", b"%d" % reply.status)])
+    if reply.body:
+        headers.set(b"content-length", b"%d" % len(reply.body))
+        headers.set(b"content-type", reply.content_type)
+    for name, value in reply.headers:
+        headers.add(name, value)
+    return headers, reply.body
+
+
+class Stage:
+    """One connection with one stream at a time.
+
+    `filters` are those before the upstream's; `route_plans` the per-route plans by filter name.  `buffer_limit_bytes`
+    is the limit of filters that buffer."""
+
+    def __init__(
+        self,
+        fakes: FakeServices,
+        filters: Sequence[FilterSpec],
+        route_plans: Mapping[str, tuple[Any, ...]] | None = None,
+        *,
+        buffer_limit_bytes: int = 1 << 20,
+        stream_idle_timeout_s: float | None = 300.0,
+        **plan: Any,
+    ) -> None:
+        self.fakes = fakes
+        self.record = Record()
+        self.upstream: FakeUpstream | None = None
+        self.answered = False
+        self.log = LogKeeper()
+        self.route = Route("route", VirtualHost("host"), cluster="upstream", filter_plans=route_plans or {})
+        self.routes = Routes(self.route)
+        specs = (*filters, FilterSpec(UPSTREAM_FILTER, FakeUpstream, self))
+        self.plan = ManagerPlan(
+            stats=HttpStats(fakes.scope, STAT_PREFIX, None),
+            chain=ChainPlan(specs),
+            routes=self.routes,
+            request_rules=lambda *_: None,
+            response_rules=lambda *_: None,
+            local_reply=plain_reply,
+            filter_failures=fakes.scope.counter("pyvoy.filter_failures"),
+            access_logs=(self.log,),
+            stream_idle_timeout_s=stream_idle_timeout_s,
+            idle_timeout_s=None,
+            **plan,
+        )
+        self.connection = FakeConnection(fakes.services, self.record, buffer_limit_bytes=buffer_limit_bytes)
+        self.manager = HttpConnectionManager(self.plan)
+        self.manager.on_new_connection(cast("Any", self.connection))
+        self.manager.codec = cast("Any", RecordingCodec(self.record))
+        self._next_id = 0
+        self.stream: HttpStream
+
+    # ---- the client ----
+
+    def request(self, headers: HeaderMap, *, end: bool) -> None:
+        """A request head arrives."""
+        self._next_id += 1
+        self.answered = False
+        self.upstream = None
+        self.stream = cast("HttpStream", self.manager.new_stream(self._next_id))
+        self.stream.on_headers(headers, end)
+        self.fakes.loop.settle()
+
+    def request_data(self, data: bytes, *, end: bool) -> None:
+        """A piece of the request body arrives."""
+        if not self.stream.finished and not self.stream.request_ended:
+            self.stream.on_data(data, end)
+        self.fakes.loop.settle()
+
+    def request_trailers(self, trailers: HeaderMap) -> None:
+        """The request trailers arrive."""
+        if not self.stream.finished and not self.stream.request_ended:
+            self.stream.on_trailers(trailers)
+        self.fakes.loop.settle()
+
+    def client_reset(self) -> None:
+        """The client gives the stream up."""
+        if not self.stream.finished:
+            self.stream.on_reset("remote reset")
+        self.fakes.loop.settle()
+
+    def watermark(self, *, high: bool) -> None:
+        """The client reads too slowly, or has caught up."""
+        if high:
+            self.manager.on_high_watermark(cast("Any", self.connection))
+        else:
+            self.manager.on_low_watermark(cast("Any", self.connection))
+        self.fakes.loop.settle()
+
+    # ---- the upstream ----
+
+    def _can_answer(self) -> bool:
+        return not self.stream.finished and not self.answered and self.upstream is not None
+
+    def informational(self, headers: HeaderMap) -> None:
+        """The upstream sends a 1xx response."""
+        if self._can_answer():
+            self.stream.send_informational(headers)
+        self.fakes.loop.settle()
+
+    def response(self, headers: HeaderMap, *, end: bool) -> None:
+        """The upstream sends its response head."""
+        if self._can_answer():
+            self.answered = end
+            self.stream.info.response_code_details = details.VIA_UPSTREAM
+            self.stream.respond_headers(headers, end)
+        self.fakes.loop.settle()
+
+    def response_data(self, data: bytes, *, end: bool) -> None:
+        """The upstream sends a piece of the response body."""
+        if self._can_answer():
+            self.answered = end
+            self.stream.respond_data(data, end)
+        self.fakes.loop.settle()
+
+    def response_trailers(self, trailers: HeaderMap) -> None:
+        """The upstream sends trailers."""
+        if self._can_answer():
+            self.answered = True
+            self.stream.respond_trailers(trailers)
+        self.fakes.loop.settle()
+
+    def upstream_reset(self) -> None:
+        """The upstream's stream ends early; what the router makes of that."""
+        if self._can_answer():
+            self.answered = True
+            if self.stream.response_started:
+                self.stream.reset(details.LATE_UPSTREAM_RESET, Flag.UPSTREAM_REMOTE_RESET)
+            else:
+                self.stream.send_local_reply(
+                    503, b"upstream reset", details=details.EARLY_UPSTREAM_RESET, flags=Flag.UPSTREAM_REMOTE_RESET
+                )
+        self.fakes.loop.settle()
+
+    # ---- time and the end ----
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.fakes.loop.advance(seconds)
+
+    def close(self) -> None:
+        """The client closes the connection."""
+        if not self.manager.closing or self.manager.streams or self.connection.is_open:
+            self.connection.close()
+        self.manager.on_close(cast("Any", self.connection))
+        self.fakes.loop.settle()
