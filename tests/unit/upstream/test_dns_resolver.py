@@ -60,7 +60,7 @@ def name_server():
             thread.join()
 
 
-def asked(name, family, plan=DnsPlan()):
+def asked(name, family, plan):
     """What a resolver says of a name: an answer or the error's text."""
 
     async def ask():
@@ -155,9 +155,7 @@ def test_the_systems_own_resolver(name, family, ips):
     assert asked(name, family, DnsPlan(system=True)) == Answer(ips)
 
 
-@pytest.mark.parametrize(
-    ("errno", "outcome"), [(socket.EAI_NONAME, Answer()), (socket.EAI_AGAIN, "try again")]
-)
+@pytest.mark.parametrize(("errno", "outcome"), [(socket.EAI_NONAME, Answer()), (socket.EAI_AGAIN, "try again")])
 def test_what_the_system_says_of_unknown_names(errno, outcome):
     class Loop:
         async def getaddrinfo(self, *args, **kwargs):

@@ -67,9 +67,7 @@ def test_an_empty_cluster_counts_as_panic():
 
 
 def test_a_sick_priority_spills_over():
-    found, _ = balancer(
-        host_set(host(1), host(2, "sick")), host_set(host(3), host(4), priority=1), panic_percent=0
-    )
+    found, _ = balancer(host_set(host(1), host(2, "sick")), host_set(host(3), host(4), priority=1), panic_percent=0)
     counts = chosen(found, 1000)
     assert 640 < counts["1"] < 760
     assert counts["1"] + counts["3"] + counts["4"] == 1000
