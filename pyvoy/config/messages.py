@@ -255,9 +255,12 @@ class MessageReader:
             self._problems.error(self._at(entry.line, entry.column), join_path(path, field.name), what)
 
     def _unknown_field(self, entry: Entry, shape: Shape, where: Where, path: str) -> None:
+        place, field_path = self._at(entry.line, entry.column), join_path(path, entry.key)
         if entry.key in newer.FIELDS.get(shape.type_name, ()):
-            place = self._at(entry.line, entry.column)
-            self._problems.error(place, join_path(path, entry.key), "is not supported by pyvoy")
+            self._problems.error(place, field_path, "is not supported by pyvoy")
+            return
+        if entry.key in newer.TUNING.get(shape.type_name, ()):
+            self._problems.warning(place, field_path, "has no effect in pyvoy")
             return
         what = f"{shape.type_name} has no field '{entry.key}'"
         if entry.key == "<<":

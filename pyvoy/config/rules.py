@@ -62,10 +62,9 @@ def check(message: Any, where: Where, path: str, problems: Problems) -> None:
         for step, text in _against(field, getattr(message, field.name)):
             if below is None and where.broken:
                 continue
-            if below is None and text == _EMPTY and where.place is not None:
-                text = "is required"
+            missing = below is None and text == _EMPTY and where.place is not None
             at = below.follow(step) if below is not None else where
-            problems.error(at, join_path(join_path(path, field.name), step), text)
+            problems.error(at, join_path(join_path(path, field.name), step), "is required" if missing else text)
 
 
 def duration_problem(message: Any) -> str | None:

@@ -154,6 +154,20 @@ def test_two_members_of_a_oneof():
     ]
 
 
+def test_fields_that_the_generated_modules_lack_are_no_mistake_of_the_user():
+    text = (
+        "static_resources: {listeners: [{tcp_keepalive: {}, address: null}, "
+        "{per_connection_buffer_high_watermark_timeout: 1s}, {cookies: 1}]}"
+    )
+    problems = read(text)[2]
+    assert lines(problems) == [
+        "1:33: warning: static_resources.listeners[0].tcp_keepalive: has no effect in pyvoy",
+        "1:69: error: static_resources.listeners[1].per_connection_buffer_high_watermark_timeout: "
+        "is not supported by pyvoy",
+        "1:121: error: static_resources.listeners[2].cookies: envoy.config.listener.v3.Listener has no field 'cookies'",
+    ]
+
+
 # --- Any
 
 BUFFER = "envoy.extensions.filters.http.buffer.v3.Buffer"
