@@ -18,6 +18,7 @@ Value = Callable[[Any], bytes | None]
 """The JSON text of one value; None leaves it out (omit_empty_values)."""
 
 _NULL = b"null"
+_PLAIN = bytes(code for code in range(32, 127) if code not in (34, 92))
 _ESCAPES = {code: f"\\u{code:04x}" for code in (*range(32), 34, 92, 127)}
 _BYTE_ESCAPES = {**_ESCAPES, **{code: f"\\u{code:04x}" for code in range(128, 256)}}
 
@@ -36,6 +37,8 @@ def compile_json(struct: Mapping[str, Any], *, omit_empty: bool = False, sort_ke
 
 def json_string(value: bytes) -> bytes:
     """A JSON string of any bytes."""
+    if not value.translate(None, _PLAIN):
+        return b'"%b"' % value
     try:
         return b'"%b"' % value.decode().translate(_ESCAPES).encode()
     except UnicodeDecodeError:

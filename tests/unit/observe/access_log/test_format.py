@@ -12,7 +12,6 @@ from pyvoy.observe.access_log.format import DEFAULT_FORMAT, OPERATORS, compile_f
 from pyvoy.observe.access_log.operator import FormatError
 from pyvoy.observe.details import Flag
 from pyvoy.observe.tls_info import TlsInfo
-
 from tests.unit.observe.access_log.source import Source
 
 
@@ -219,8 +218,11 @@ def test_every_operator_survives_an_empty_source() -> None:
     source.request_headers = source.response_headers = None
     source.info = type(source.info)()
     arguments = {
-        "PATH": "(NQ)", "METADATA": "(VIRTUAL_HOST:a:b)", "FILTER_STATE": "(a)", "COMMON_DURATION": "(DS_RX_BEG:US_HS_END)"
-    }  # fmt: skip
+        "PATH": "(NQ)",
+        "METADATA": "(VIRTUAL_HOST:a:b)",
+        "FILTER_STATE": "(a)",
+        "COMMON_DURATION": "(DS_RX_BEG:US_HS_END)",
+    }
     for name in OPERATORS:
         argument = arguments.get(name, "")
         try:

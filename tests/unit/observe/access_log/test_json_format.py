@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyvoy.observe.access_log.json_format import compile_json, json_string
-
 from tests.unit.observe.access_log.source import Source
 
 
