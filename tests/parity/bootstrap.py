@@ -88,6 +88,11 @@ def cluster_names(case: Case) -> list[str]:
     return sorted(set(_CLUSTER.findall(_text(case))) | set(case.clusters) | set(upstream_names(case)))
 
 
+def cluster_owners(cases: list[Case]) -> list[str]:
+    """The case of each cluster, in the order of the bootstrap."""
+    return [case.id for case in cases for _ in cluster_names(case)]
+
+
 def bootstrap(cases: list[Case], ports: dict[str, Ports], admin_port: int, folder: Path) -> dict[str, Any]:
     """The whole bootstrap, as plain values."""
     ports = {name: replace(place, log=folder / f"{name}.log") for name, place in ports.items()}

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.parity.bootstrap import Ports, bootstrap, upstream_names
+from tests.parity.bootstrap import Ports, bootstrap, cluster_owners, upstream_names
 from tests.parity.case import Case, methods
 from tests.support.messages import Message, requests, responses
 from tests.support.peer import Peer, connect
@@ -27,6 +27,7 @@ from tests.support.upstream import Script, Upstream
 AT_ONCE = 64
 LONG_S = 1.25
 SHORT_S = 0.2
+_PLACE = re.compile(r"static_resources\.(listeners|clusters)\[(\d+)\]")
 _SUFFIX = re.compile(r"-(up|b|c|dead|empty|stuck)$")
 
 
@@ -91,16 +92,32 @@ def observe(proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Pa
 
 
 def refused_cases(proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path) -> dict[str, str]:
-    """Which cases `proxy` does not accept, and what it says, found by halving."""
+    """Which cases `proxy` does not accept, and what it says: by the places it names, else by halving."""
     path = write(cases, ports, free_port(), folder, "check")
     done = subprocess.run(proxy.validate(path), capture_output=True, text=True, timeout=60, check=False)
     if done.returncode == 0:
         return {}
+    said = done.stdout + done.stderr
     if len(cases) == 1:
-        return {cases[0].id: (done.stdout + done.stderr)[-3000:]}
+        return {cases[0].id: said[-3000:]}
+    if found := _named(cases, said):
+        rest = [case for case in cases if case.id not in found]
+        return found | (refused_cases(proxy, rest, ports, folder) if rest else {})
     middle = len(cases) // 2
     halves = (cases[:middle], cases[middle:])
     return refused_cases(proxy, halves[0], ports, folder) | refused_cases(proxy, halves[1], ports, folder)
+
+
+def _named(cases: list[Case], said: str) -> dict[str, str]:
+    """Cases whose listener or cluster an error names by its index."""
+    owners = {"listeners": [case.id for case in cases], "clusters": cluster_owners(cases)}
+    found: dict[str, str] = {}
+    for line in said.splitlines():
+        place = _PLACE.search(line)
+        if place and "error" in line:
+            case = owners[place[1]][int(place[2])]
+            found[case] = found.get(case, "") + line[line.index("static_resources") :] + "\n"
+    return found
 
 
 def write(cases: list[Case], ports: dict[str, Ports], admin_port: int, folder: Path, name: str) -> Path:
