@@ -247,10 +247,9 @@ class Cluster:
             stats.max_host_weight.set(max(weights, default=stats.max_host_weight.value))
 
     def refresh_gauges(self) -> None:
-        """Work out the circuit breaker gauges; called before statistics are read."""
-        if self._reports:
-            for gauges in self._gauges:
-                gauges.refresh()
+        """Work out the circuit breaker gauges; called before statistics are read, by the process that reads them."""
+        for gauges in self._gauges:
+            gauges.refresh()
 
     def drain(self) -> None:
         """The cluster is gone: its pools run dry."""

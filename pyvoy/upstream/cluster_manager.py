@@ -134,7 +134,8 @@ class ClusterManager:
         return cluster.set_hosts(cluster.plan.assignment, known)
 
     def refresh_gauges(self) -> None:
-        """Work out the gauges that are no plain counts; called before statistics are read."""
+        """Work out the gauges that are no plain counts; called before statistics are read, by the process that reads
+        them and by no other (gauges are summed over processes)."""
         for cluster in self._clusters.values():
             cluster.refresh_gauges()
 

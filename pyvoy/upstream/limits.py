@@ -117,9 +117,9 @@ class Resources:
 
 
 class BreakerGauges:
-    """The gauges of one cluster and routing priority; only the process that reports for the proxy keeps them."""
+    """The gauges of one cluster and routing priority; only the process that reads statistics refreshes them."""
 
-    __slots__ = ("_open", "_remaining")
+    __slots__ = ("_open", "_pools", "_remaining")
 
     def __init__(self, scope: Scope, priority: RoutingPriority, plan: ThresholdsPlan, resources: Resources) -> None:
         """`scope` is the cluster's."""
@@ -132,6 +132,7 @@ class BreakerGauges:
             (scope.gauge(prefix + "rq_retry_open"), resources.retries),
         ]
         self._remaining: list[tuple[Gauge, Resource]] = []
+        self._pools: Gauge | None = None
         if plan.track_remaining:
             self._remaining = [
                 (scope.gauge(prefix + "remaining_cx"), resources.connections),
@@ -139,7 +140,7 @@ class BreakerGauges:
                 (scope.gauge(prefix + "remaining_rq"), resources.requests),
                 (scope.gauge(prefix + "remaining_retries"), resources.retries),
             ]
-            scope.gauge(prefix + "remaining_cx_pools").set(UNLIMITED)
+            self._pools = scope.gauge(prefix + "remaining_cx_pools")
 
     def refresh(self) -> None:
         """Set every gauge to what holds now."""
@@ -147,3 +148,5 @@ class BreakerGauges:
             gauge.set(0 if resource.can_create() else 1)
         for gauge, resource in self._remaining:
             gauge.set(resource.remaining())
+        if self._pools is not None:
+            self._pools.set(UNLIMITED)

@@ -18,27 +18,32 @@ from pyvoy.upstream.endpoint import Host
 class LeastOfChoices:
     """The least busy of `choice_count` hosts drawn with replacement; the first drawn wins a tie."""
 
-    __slots__ = ("_choice", "_choice_count", "_hosts")
+    __slots__ = ("_count", "_gauges", "_hosts", "_more", "_random")
 
     def __init__(self, hosts: tuple[Host, ...], choice_count: int, random: Random) -> None:
         self._hosts = hosts
-        self._choice_count = choice_count
-        self._choice = random.choice
+        self._gauges = [host.stats.rq_active for host in hosts]
+        self._count = len(hosts)
+        self._more = range(choice_count - 1)
+        self._random = random.random
 
     def pick(self) -> Host | None:
-        hosts = self._hosts
-        if not hosts:
+        count = self._count
+        if not count:
             return None
-        choice = self._choice
-        best = choice(hosts)
-        least = best.stats.rq_active.value
-        for _ in range(self._choice_count - 1):
-            host = choice(hosts)
-            active = host.stats.rq_active.value
+        random = self._random
+        gauges = self._gauges
+        best = int(random() * count)
+        gauge = gauges[best]
+        least = gauge.cells[gauge.index]
+        for _ in self._more:
+            index = int(random() * count)
+            gauge = gauges[index]
+            active = gauge.cells[gauge.index]
             if active < least:
-                best = host
+                best = index
                 least = active
-        return best
+        return self._hosts[best]
 
 
 class LeastOfAll:

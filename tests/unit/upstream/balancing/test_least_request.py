@@ -19,8 +19,8 @@ class Drawn(Random):
         super().__init__(0)
         self.indexes = list(indexes)
 
-    def choice(self, seq):
-        return seq[self.indexes.pop(0)]
+    def random(self):
+        return (self.indexes.pop(0) + 0.5) / 3
 
 
 def hosts(*active, weights=()):
