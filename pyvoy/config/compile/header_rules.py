@@ -49,11 +49,19 @@ def header_rule(option: Any, context: Context) -> HeaderRule | None:
     return HeaderRule(name.lower().encode(), value, formatter, action, option.keep_empty_value)
 
 
-def value_or_formatter(text: str, context: Context, field: str) -> tuple[bytes, Formatter | None]:
-    """Constant bytes, or a formatter when there are operators (missing values become empty)."""
+def value_or_formatter(
+    text: str, context: Context, field: str, *, missing: bytes = b""
+) -> tuple[bytes, Formatter | None]:
+    """Constant bytes, or a formatter when there are operators; `missing` stands for values that are not there."""
     if "%" not in text.replace("%%", ""):
         return text.replace("%%", "%").encode(), None
-    return b"", context.format(text, field)
+    from pyvoy.observe.access_log.format import compile_format
+
+    try:
+        return b"", compile_format(text, missing=missing)
+    except ValueError as error:
+        context.error(field, str(error))
+        return b"", None
 
 
 def modifiable(name: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyvoy.config.compile import value_matchers
+from pyvoy.config.compile.path_templates import UriTemplate, template_match
 from pyvoy.config.compile.value_matchers import FilterStateTest, MetadataTest
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
@@ -19,7 +20,7 @@ from pyvoy.http.routing.query import query_condition
 supports(
     "envoy.config.route.v3.RouteMatch",
     "prefix path safe_regex connect_matcher path_separated_prefix case_sensitive runtime_fraction headers "
-    "query_parameters grpc dynamic_metadata filter_state",
+    "query_parameters grpc dynamic_metadata filter_state path_match_policy",
 )
 supports("envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions")
 supports("envoy.config.route.v3.RouteMatch.ConnectMatcher")
@@ -30,19 +31,21 @@ _DENOMINATORS = (100, 10_000, 1_000_000)
 
 @dataclass(slots=True, frozen=True)
 class PathMatch:
-    """How a route looks at the path.  `matched` is the text that `prefix_rewrite` replaces (None: the whole path)."""
+    """How a route looks at the path.  `matched` is the text that `prefix_rewrite` replaces (None: the whole path);
+    `template` is the URI template that the path must match."""
 
     kind: Kind
     test: PathTest
     literal: bytes = b""
     matched: bytes | None = None
+    template: UriTemplate | None = None
 
 
 def path_match(message: Any, context: Context, *, ignore_parameters: bool) -> PathMatch:
     """The path specifier of a RouteMatch."""
     case_sensitive = context.wrapped(message, "case_sensitive", True)
     found = _path_match(message, context, case_sensitive)
-    if not ignore_parameters or found.kind == "connect":
+    if not ignore_parameters or found.kind == "connect" or found.template:
         return found
     return PathMatch("other", tests.without_parameters(found.test), found.literal, found.matched)
 
@@ -84,6 +87,9 @@ def _path_match(message: Any, context: Context, case_sensitive: bool) -> PathMat
         return PathMatch("other", test, literal, literal)
     if which == "safe_regex":
         return PathMatch("other", context.regex(message, "safe_regex"))
+    if which == "path_match_policy":
+        template = template_match(message.path_match_policy, context.at("path_match_policy"))
+        return PathMatch("other", tests.any_path if template is None else template.test, template=template)
     if which == "connect_matcher":
         return PathMatch("connect", tests.any_path)
     return PathMatch("other", tests.any_path)

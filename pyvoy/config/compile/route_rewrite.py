@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyvoy.config.compile import path_templates
 from pyvoy.config.compile.header_rules import value_or_formatter
 from pyvoy.config.compile.regex_rewrite import regex_rewrite
 from pyvoy.config.compile.route_match import PathMatch
@@ -21,8 +22,8 @@ from pyvoy.http.routing.rewrite import Step
 
 supports(
     "envoy.config.route.v3.RouteAction",
-    "prefix_rewrite regex_rewrite path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header "
-    "host_rewrite_path_regex host_rewrite append_x_forwarded_host",
+    "prefix_rewrite regex_rewrite path_rewrite path_rewrite_policy host_rewrite_literal auto_host_rewrite "
+    "host_rewrite_header host_rewrite_path_regex host_rewrite append_x_forwarded_host",
 )
 
 HostSource = Callable[[Any, HeaderMap], bytes]
@@ -63,7 +64,7 @@ def _host_source(action: Any, context: Context) -> HostSource | None:
         rewrite = regex_rewrite(action.host_rewrite_path_regex, context.at("host_rewrite_path_regex"))
         return lambda _stream, headers: rewrite(bare_path(headers.map.get(b":path", b"")))
     if which == "host_rewrite":
-        value, formatter = value_or_formatter(action.host_rewrite, context, "host_rewrite")
+        value, formatter = value_or_formatter(action.host_rewrite, context, "host_rewrite", missing=b"-")
         if formatter is not None:
             compute = formatter
             return lambda stream, _headers: compute(stream)
@@ -82,6 +83,8 @@ def _path_step(action: Any, context: Context, path: PathMatch) -> Step | None:
     if len(wanted) > 1:
         context.error(wanted[1], "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy")
     if wanted[0] == "prefix_rewrite":
+        if path.template:
+            context.error("prefix_rewrite", "Cannot use prefix_rewrite with matcher extension")
         return rewrites.path_step(rewrites.prefix_rewrite(path.matched, action.prefix_rewrite.encode()))
     if wanted[0] == "regex_rewrite":
         rewrite = regex_rewrite(action.regex_rewrite, context.at("regex_rewrite"))
@@ -89,4 +92,6 @@ def _path_step(action: Any, context: Context, path: PathMatch) -> Step | None:
     if wanted[0] == "path_rewrite":
         value, formatter = value_or_formatter(action.path_rewrite, context, "path_rewrite")
         return rewrites.path_format_step(formatter or (lambda _stream: value))
-    return None
+    policy = action.path_rewrite_policy
+    replace = path_templates.template_rewrite(policy, context.at("path_rewrite_policy"), path.template)
+    return None if replace is None else rewrites.path_step(rewrites.whole_path_rewrite(replace))
