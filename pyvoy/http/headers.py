@@ -35,12 +35,14 @@ class HeaderMap:
 
     __slots__ = ("generation", "map", "pairs")
 
-    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
-        self.map: dict[bytes, bytes] = {}
+    def __init__(self, pairs: Iterable[Pair] = (), *, values: dict[bytes, bytes] | None = None) -> None:
+        """From pairs, or around a dict of values that the map then owns (each name once)."""
+        self.map: dict[bytes, bytes] = {} if values is None else values
         self.pairs: list[Pair] | None = None
         self.generation = 0
-        for name, value in pairs:
-            self.add(name, value)
+        if pairs:
+            for name, value in pairs:
+                self.add(name, value)
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of `name`, or None."""

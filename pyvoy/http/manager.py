@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.chain import ChainPlan
 from pyvoy.http.codec import CodecError, RequestSink
+from pyvoy.http.h1.client import Http1ClientCodec
+from pyvoy.http.h1.decoder import HeadLines
 from pyvoy.http.h1.grammar import tokens
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.server import Http1ServerCodec
@@ -59,6 +61,7 @@ class ManagerPlan:
     local_reply: Callable[[HttpStream, LocalReply], tuple[HeaderMap, bytes]]
     filter_failures: Counter
     codec: Http1Plan = field(default_factory=Http1Plan)
+    lines: HeadLines = field(default_factory=HeadLines)
     access_logs: tuple[AccessLogger, ...] = ()
     log_on_new_request: bool = False
     proxy_100_continue: bool = False
@@ -98,6 +101,9 @@ class HttpConnectionManager(NetworkFilter):
         self._idle_since_s = 0.0
         self._upgrades = 0
         self._remote_closed = False
+        self.feeding = False
+        """True while one read of the client's is worked off; upstream codecs that begin a body then are corked."""
+        self.corked: list[Http1ClientCodec] = []
 
     # ---- NetworkFilter ----
 
@@ -117,7 +123,7 @@ class HttpConnectionManager(NetworkFilter):
         self._cells = stats.cells
         self._rx_index = stats.downstream_cx_rx_bytes_total.index
         self._tx_index = stats.downstream_cx_tx_bytes_total.index
-        self.codec = Http1ServerCodec(self, self._write, self.plan.codec)
+        self.codec = Http1ServerCodec(self, self._write, self.plan.codec, self.plan.lines)
         for counter in (stats.downstream_cx_total, stats.downstream_cx_http1_total):
             counter.inc()
         for gauge in (stats.downstream_cx_active, stats.downstream_cx_http1_active):
@@ -152,7 +158,13 @@ class HttpConnectionManager(NetworkFilter):
         self._cells[self._rx_index] += len(data)
         self.connection_info.bytes_received += len(data)
         codec = self.codec
+        self.feeding = True
         codec.feed(data)
+        self.feeding = False
+        if self.corked:
+            for upstream in self.corked:
+                upstream.uncork()
+            self.corked.clear()
         if self.plan.request_headers_timeout_s and self._head_timer is None and codec.mid_head:
             self._head_timer = self.services.timers.call_later(
                 self.plan.request_headers_timeout_s, self._head_timed_out
@@ -234,7 +246,6 @@ class HttpConnectionManager(NetworkFilter):
         cells = self._cells
         for index in stats.begin:
             cells[index] += 1
-        stats.downstream_rq_active.inc()
         self._requests += 1
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -366,7 +377,7 @@ class HttpConnectionManager(NetworkFilter):
         """The stream has ended: go on with the connection, or close it."""
         self.streams.pop(stream.stream_id, None)
         stats = self.plan.stats
-        stats.downstream_rq_active.dec()
+        self._cells[stats.active_index] -= 1
         if not stream.health_check:
             stats.downstream_rq_time.record(int((now_s - stream.info.start_s) * 1000))
         self._idle_since_s = now_s

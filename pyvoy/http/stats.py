@@ -107,7 +107,9 @@ class HttpStats:
             completed.append(twin.counter("downstream_rq_completed"))
             for counters, code in zip(by_class, _CODES, strict=True):
                 counters.append(twin.counter(f"downstream_rq_{code}"))
-        self.begin = (self.downstream_rq_total.index, self.downstream_rq_http1_total.index)
+        self.downstream_rq_active.add(0)
+        self.active_index = self.downstream_rq_active.index
+        self.begin = (self.downstream_rq_total.index, self.downstream_rq_http1_total.index, self.active_index)
         """Cells of a request that begins."""
         self.done = tuple(tuple(counter.index for counter in completed + counters) for counters in [[], *by_class])
         """Cells of a request that ends, by the first digit of its status (0: none)."""

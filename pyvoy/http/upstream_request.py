@@ -115,8 +115,13 @@ class UpstreamRequest:
         body = self._body
         trailers = self._trailers
         done = self._request_done
+        manager = stream.manager
+        connection.downstream = manager.codec
         self._stream_id = codec._stream_id
         self.started = True
+        if not done and manager.feeding:
+            codec.corked = True
+            manager.corked.append(codec)
         codec.send_headers(self._stream_id, stream.request_headers, done and not body and trailers is None)
         if body or trailers is not None:
             self._body = []

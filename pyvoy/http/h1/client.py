@@ -13,12 +13,13 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from pyvoy.http.codec import CodecError, ResponseSink
 from pyvoy.http.h1 import encoder
-from pyvoy.http.h1.decoder import CODEC_ERROR, Http1Decoder
+from pyvoy.http.h1.decoder import CODEC_ERROR, HeadLines, Http1Decoder, Silent
 from pyvoy.http.h1.grammar import tokens
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.headers import HeaderMap
 
 _MAX_INFORMATIONAL = 10_000
+_LENGTH_DIGITS = 12
 
 
 class Http1ClientCodec(Http1Decoder):
@@ -29,11 +30,14 @@ class Http1ClientCodec(Http1Decoder):
 
     __slots__ = (
         "_bound_bytes",
+        "_checker",
         "_chunked",
         "_chunked_out",
         "_head_bytes",
+        "_held",
         "_informational",
         "_is_head",
+        "_lines",
         "_parser",
         "_request_done",
         "_response_done",
@@ -43,17 +47,29 @@ class Http1ClientCodec(Http1Decoder):
         "_until_close",
         "_upgrade",
         "_write",
+        "corked",
         "on_complete",
         "protocol",
         "reusable",
     )
 
-    def __init__(self, write: Callable[[bytes], None], on_complete: Callable[[], None], plan: Http1Plan) -> None:
-        """`on_complete` is called when request and response are both done."""
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        on_complete: Callable[[], None],
+        plan: Http1Plan,
+        lines: HeadLines | None = None,
+    ) -> None:
+        """`on_complete` is called when request and response are both done; `lines` is shared by a pool."""
         super().__init__(plan)
+        self._lines = lines or HeadLines()
+        self._checker: HttpResponseParser | None = None
         self.protocol = "HTTP/1.1"
         self.reusable = True
         self.on_complete = on_complete
+        self.corked = False
+        """True while the body is about to follow: the head is held to leave in one write with it."""
+        self._held = b""
         self._write = write
         self._parser = HttpResponseParser(self)
         self._sink: ResponseSink | None = None
@@ -107,12 +123,27 @@ class Http1ClientCodec(Http1Decoder):
             extra = b"transfer-encoding: chunked\r\n"
         head = encoder.connect_head if method == b"CONNECT" else encoder.request_head
         self._request_done = end
-        self._write(head(headers, extra))
+        if self.corked and not end:
+            self._held = head(headers, extra)
+        else:
+            self._write(head(headers, extra))
+
+    def uncork(self) -> None:
+        """Nothing follows for now: let go what is held."""
+        self.corked = False
+        held = self._held
+        if held:
+            self._held = b""
+            self._write(held)
 
     def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
         """A piece of the request body."""
         if self._chunked_out:
             data = (encoder.chunk(data) if data else b"") + (encoder.LAST_CHUNK if end else b"")
+        held = self._held
+        if held:
+            self._held = b""
+            data = held + data
         if data:
             self._write(data)
         if end:
@@ -120,6 +151,8 @@ class Http1ClientCodec(Http1Decoder):
 
     def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
         """Trailers; dropped when the request is not chunked or trailers are not enabled."""
+        if self._held:
+            self.uncork()
         if self._chunked_out:
             self._write(encoder.trailer_block(trailers) if self._plan.enable_trailers else encoder.LAST_CHUNK)
         self._request_finished()
@@ -151,6 +184,8 @@ class Http1ClientCodec(Http1Decoder):
             return
         if self._in_body:
             self._quiet_bytes += len(data)
+        elif not self._head_bytes and not self._is_head and not self._upgrade and self._feed_whole(data):
+            return
         self._bound_bytes = self._head_bytes + len(data)
         try:
             self._parser.feed_data(data)
@@ -166,6 +201,58 @@ class Http1ClientCodec(Http1Decoder):
             self._check_sizes()
         elif self._request_done:
             self.on_complete()
+
+    def _feed_whole(self, data: bytes) -> bool:
+        """The ordinary case: one read holds exactly one response with a Content-Length.  False when it does not.
+
+        As in the server codec, the parser judges every byte and the lines are split here.
+        """
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        known = self._lines
+        lines = data[:end].split(b"\r\n")
+        status = known.status(lines.pop(0))
+        if status is None:
+            return False
+        get = known.get
+        split = known.split
+        pairs = [get(line) or split(line) for line in lines]
+        values = {b":status": status}
+        values.update(pairs)
+        length = values.get(b"content-length", b"")
+        body = end + 4
+        if (
+            not length.isdigit()
+            or len(length) > _LENGTH_DIGITS
+            or len(data) != body + int(length)
+            or b"transfer-encoding" in values
+            or len(values) != len(pairs) + 1
+            or len(pairs) > self._plan.count_limit
+            or end > self._plan.head_limit_bytes
+        ):
+            return False
+        checker = self._checker
+        if checker is None:
+            checker = self._checker = HttpResponseParser(Silent())
+        try:
+            checker.feed_data(data)
+        except HttpParserError as error:
+            raise self.explain(error) from None
+        connection = values.get(b"connection")
+        if connection is not None and connection != b"keep-alive" and b"close" in tokens(connection):
+            self.reusable = False
+        sink = self._sink
+        self._response_done = True
+        self._sink = None
+        if sink is not None:
+            ended = len(data) == body
+            sink.on_headers(HeaderMap(values=values), ended)
+            if not ended:
+                sink.on_data(data[body:], True)
+        if self._request_done:
+            self.on_complete()
+        return True
 
     def _check_sizes(self) -> None:
         if not self._in_body:

@@ -10,11 +10,58 @@ from httptools import HttpParserError
 
 from pyvoy.http.codec import CodecError
 from pyvoy.http.h1.limits import Http1Plan, Underscores
-from pyvoy.http.headers import HeaderMap
+from pyvoy.http.headers import HeaderMap, Pair
 
 CODEC_ERROR = "http1.codec_error"
 _FRAMING_TWICE = "can't be present with"
 _BAD_CODING = "Transfer-Encoding` "
+
+
+class Silent:
+    """The protocol object of a parser that only checks: it has no callbacks."""
+
+
+_KNOWN_LINES = 4096
+_KNOWN_LINE_BYTES = 160
+
+
+class HeadLines:
+    """Splits the lines of a head that the parser has accepted (or is about to) into names and values.
+
+    Peers send the same lines again and again, so those seen are remembered; the memory is bounded.  One per plan,
+    shared by its connections.
+    """
+
+    __slots__ = ("_known", "_statuses", "get")
+
+    def __init__(self) -> None:
+        self._statuses: dict[bytes, bytes | None] = {}
+        self._known: dict[bytes, Pair] = {}
+        self.get = self._known.get
+        """The pair of a line seen before, or None."""
+
+    def split(self, line: bytes) -> Pair:
+        """The lower-case name and the trimmed value of a field line."""
+        name, _, value = line.partition(b":")
+        pair = (name.lower(), value.strip(b" \t"))
+        if len(line) <= _KNOWN_LINE_BYTES:
+            if len(self._known) >= _KNOWN_LINES:
+                self._known.clear()
+            self._known[line] = pair
+        return pair
+
+
+    def status(self, line: bytes) -> bytes | None:
+        """The code of a final HTTP/1.1 response that may have a body; None for any other status line."""
+        known = self._statuses
+        if line in known:
+            return known[line]
+        code = line[9:12]
+        plain = line[:9] == b"HTTP/1.1 " and code.isdigit() and code[:1] in b"2345" and code not in (b"204", b"304")
+        if len(known) >= _KNOWN_LINES:
+            known.clear()
+        known[line] = code if plain and line[12:13] in (b"", b" ") else None
+        return known[line]
 
 
 class Http1Decoder:

@@ -15,14 +15,18 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from pyvoy.http.codec import CodecError, RequestSink, ServerSink
 from pyvoy.http.h1 import encoder
-from pyvoy.http.h1.decoder import Http1Decoder
+from pyvoy.http.h1.decoder import HeadLines, Http1Decoder, Silent
 from pyvoy.http.h1.grammar import split_absolute, tokens
-from pyvoy.http.h1.limits import Http1Plan
+from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.headers import HeaderMap
 
 Write = Callable[[bytes], None]
 
+_NEEDS_PARSER = frozenset((b"content-length", b"transfer-encoding", b"upgrade"))
+"""A head with one of these goes through the parser's callbacks."""
 _NO_LENGTH = (b"204", b"304")
+_JOIN_LIMIT = 65536
+"""Above this size copying a body costs more than a second write."""
 
 
 class _Mode:
@@ -74,10 +78,15 @@ class Http1ServerCodec(Http1Decoder):
         "_begun",
         "_bound_bytes",
         "_busy",
+        "_checker",
         "_chunked",
         "_chunked_out",
+        "_count_limit",
         "_draining",
+        "_fast_limit",
         "_head_bytes",
+        "_held",
+        "_lines",
         "_method",
         "_mode",
         "_next_id",
@@ -90,16 +99,25 @@ class Http1ServerCodec(Http1Decoder):
         "_version_10",
         "_write",
         "broken",
+        "corked",
         "protocol",
         "server",
     )
 
-    def __init__(self, server: ServerSink, write: Write, plan: Http1Plan) -> None:
+    def __init__(self, server: ServerSink, write: Write, plan: Http1Plan, lines: HeadLines | None = None) -> None:
+        """`lines` is shared by the connections of one connection manager."""
         super().__init__(plan)
+        self._lines = lines or HeadLines()
+        self._checker: HttpRequestParser | None = None
+        self._fast_limit = plan.head_limit_bytes if plan.underscores is Underscores.ALLOW else 0
+        self._count_limit = plan.count_limit
         self.server = server
         self.protocol = "HTTP/1.1"
         self.broken = False
         """True after a fault: nothing more is read."""
+        self.corked = False
+        """True while more output is about to come: a head is then held to leave in one write with what follows."""
+        self._held = b""
         self._write = write
         self._parser = HttpRequestParser(self)
         self._target = b""
@@ -129,6 +147,8 @@ class Http1ServerCodec(Http1Decoder):
             return
         if self.broken:
             return
+        if not self._begun and len(data) <= self._fast_limit and self._feed_whole_head(data):
+            return
         if self._in_body:
             self._quiet_bytes += len(data)
         self._bound_bytes = self._head_bytes + len(data)
@@ -144,6 +164,51 @@ class Http1ServerCodec(Http1Decoder):
             self._check_partial_head(data)
         elif self._in_body and self._chunked and self._quiet_bytes > self._plan.head_limit_bytes:
             self._fail(self.too_large())
+
+    def _feed_whole_head(self, data: bytes) -> bool:
+        """The ordinary case: one read holds exactly one request without a body.  False when it is anything else.
+
+        The parser still judges every byte, only without a callback per header; what it has accepted is then split by
+        lines, which is safe because it refuses folded lines and bare CR or LF.
+        """
+        if data.find(b"\r\n\r\n") != len(data) - 4:
+            return False
+        lines = data[:-4].split(b"\r\n")
+        start = lines.pop(0).split(b" ")
+        if len(start) != 3 or start[2] != b"HTTP/1.1" or start[1][:1] != b"/":
+            return False
+        get = self._lines.get
+        split = self._lines.split
+        pairs = [get(line) or split(line) for line in lines]
+        method = start[0]
+        values = {b":authority": b"", b":path": start[1], b":method": method}
+        values.update(pairs)
+        host = values.pop(b"host", None)
+        if (
+            host is None
+            or len(values) != len(pairs) + 2
+            or len(pairs) > self._count_limit
+            or not _NEEDS_PARSER.isdisjoint(values)
+            or method == b"CONNECT"
+        ):
+            return False
+        values[b":authority"] = host
+        checker = self._checker
+        if checker is None:
+            checker = self._checker = HttpRequestParser(Silent())
+        try:
+            checker.feed_data(data)
+        except HttpParserError as error:
+            self._fail(self.explain(error))
+            return True
+        self._version_10 = self._upgrade = False
+        mode = self._mode_of(method, values.get(b"connection"))
+        headers = HeaderMap(values=values)
+        if self._busy:
+            self._wait(mode).on_headers(headers, True)
+        else:
+            self._open_stream(mode).on_headers(headers, True)
+        return True
 
     def feed_eof(self) -> None:
         """The client half-closed; `mid_message` tells whether something was cut off."""
@@ -331,23 +396,24 @@ class Http1ServerCodec(Http1Decoder):
 
     def _next_sink(self) -> RequestSink:
         """The stream of the message that begins, or a recorder when it has to wait."""
-        method = self._method
-        connection = self._values.get(b"connection")
+        mode = self._mode_of(self._method, self._values.get(b"connection"))
+        return self._wait(mode) if self._busy else self._open_stream(mode)
+
+    def _mode_of(self, method: bytes, connection: bytes | None) -> _Mode:
         if connection is None and method == b"GET" and not self._version_10:
-            mode = _GET_MODE
-        else:
-            close = self._version_10 or connection is not None
-            if connection is not None:
-                asked = tokens(connection)
-                close = b"close" in asked or (self._version_10 and b"keep-alive" not in asked)
-            mode = _Mode(method, self._version_10, self._upgrade, close)
-        if self._busy:
-            waiting = _Waiting(mode)
-            self._queue.append(waiting)
-            if len(self._queue) == 1:
-                self.server.on_backlog(True)
-            return waiting
-        return self._open_stream(mode)
+            return _GET_MODE
+        close = self._version_10
+        if connection is not None:
+            asked = tokens(connection)
+            close = b"close" in asked or (self._version_10 and b"keep-alive" not in asked)
+        return _Mode(method, self._version_10, self._upgrade, close)
+
+    def _wait(self, mode: _Mode) -> _Waiting:
+        waiting = _Waiting(mode)
+        self._queue.append(waiting)
+        if len(self._queue) == 1:
+            self.server.on_backlog(True)
+        return waiting
 
     def _open_stream(self, mode: _Mode) -> RequestSink:
         self._busy = True
@@ -409,7 +475,19 @@ class Http1ServerCodec(Http1Decoder):
 
     def send_headers(self, stream_id: int, headers: HeaderMap, end: bool) -> None:
         """The response head with its framing (RFC 9112 6.3); HTTP/1.0 clients get an unframed body."""
-        self._write(self.encode_headers(headers, end))
+        head = self.encode_headers(headers, end)
+        if self.corked and not end:
+            self._held = head
+        else:
+            self._write(head)
+
+    def uncork(self) -> None:
+        """No more output for now: let go what is held."""
+        self.corked = False
+        held = self._held
+        if held:
+            self._held = b""
+            self._write(held)
 
     def encode_headers(self, headers: HeaderMap, end: bool) -> bytes:
         """The bytes of the response head; remembers whether the body is chunked."""
@@ -434,7 +512,16 @@ class Http1ServerCodec(Http1Decoder):
 
     def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
         """A piece of the body."""
-        self._write(self.encode_data(data, end))
+        data = self.encode_data(data, end)
+        held = self._held
+        if held:
+            self._held = b""
+            if len(data) > _JOIN_LIMIT:
+                self._write(held)
+            else:
+                data = held + data
+        if data:
+            self._write(data)
 
     def encode_data(self, data: bytes, end: bool) -> bytes:
         """The bytes of a piece of the body."""
@@ -448,6 +535,8 @@ class Http1ServerCodec(Http1Decoder):
 
     def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
         """Trailers, when chunked coding can carry them and they are enabled."""
+        if self._held:
+            self.uncork()
         if not self._chunked_out:
             return
         self._write(encoder.trailer_block(trailers) if self._plan.enable_trailers else encoder.LAST_CHUNK)

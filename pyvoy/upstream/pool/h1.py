@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.http.codec import CodecError, ResponseSink
 from pyvoy.http.h1.client import Http1ClientCodec
+from pyvoy.http.h1.decoder import HeadLines
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.network.timers import Timer
 from pyvoy.observe.details import Reset
@@ -34,6 +35,15 @@ class PoolRequest(ResponseSink, Protocol):
         """No connection: `reason` is one of `details.Reset`."""
 
 
+class Corked(Protocol):
+    """Output that can be held back while more is about to come."""
+
+    corked: bool
+
+    def uncork(self) -> None:
+        """Let go what is held."""
+
+
 class Http1Connection(UpstreamConnection):
     """One connection of the pool and the request that is on it."""
 
@@ -43,7 +53,10 @@ class Http1Connection(UpstreamConnection):
         self.request: PoolRequest | None = None
         self.requests = 0
         self.idle_since_s = 0.0
-        self.codec = Http1ClientCodec(self.write, self._complete, pool.plan)
+        self.codec = Http1ClientCodec(self.write, self._complete, pool.plan, pool.lines)
+        self.downstream: Corked | None = None
+        """The codec that the response goes out on; corked while one read is worked off, so that head and body leave
+        in one write."""
         self._paused = 0
         self.cluster.stats.upstream_cx_http1_total.inc()
 
@@ -61,11 +74,17 @@ class Http1Connection(UpstreamConnection):
             self.pool.cluster.stats.upstream_cx_protocol_error.inc()
             self.pool.discard(self)
             return
+        downstream = self.downstream
+        if downstream is not None:
+            downstream.corked = True
         try:
             self.codec.feed(data)
         except CodecError as error:
             self.cluster.stats.upstream_cx_protocol_error.inc()
             self._lose(Reset.PROTOCOL_ERROR, error.details)
+        finally:
+            if downstream is not None:
+                downstream.uncork()
 
     def eof_received(self) -> bool | None:
         """The upstream half-closed: the end of a close-delimited body, or a cut."""
@@ -150,6 +169,7 @@ class Http1Connection(UpstreamConnection):
     def _release(self) -> None:
         if self.request is not None:
             self.request = None
+            self.downstream = None
             self.pool.request_over()
 
 
@@ -157,7 +177,10 @@ class Http1Pool:
     """All connections of one worker to one host, for one routing priority."""
 
     __slots__ = (
+        "_active_cells",
         "_all",
+        "_begin_cells",
+        "_cells",
         "_connecting",
         "_draining",
         "_idle",
@@ -166,6 +189,7 @@ class Http1Pool:
         "_pending",
         "cluster",
         "host",
+        "lines",
         "plan",
         "resources",
         "services",
@@ -184,6 +208,13 @@ class Http1Pool:
             enable_trailers=http.enable_trailers,
             proper_case=http.header_case == "proper",
         )
+        self.lines = HeadLines()
+        stats, host_stats = cluster.stats, host.stats
+        for gauge in (stats.upstream_rq_active, host_stats.rq_active):
+            gauge.add(0)
+        self._cells = stats.upstream_rq_total.cells
+        self._active_cells = (stats.upstream_rq_active.index, host_stats.rq_active.index)
+        self._begin_cells = (stats.upstream_rq_total.index, host_stats.rq_total.index, *self._active_cells)
         self._max_requests = http.max_requests_per_connection
         self._idle: list[Http1Connection] = []
         self._all: set[Http1Connection] = set()
@@ -244,19 +275,18 @@ class Http1Pool:
             request.on_pool_failure(Reset.OVERFLOW, "")
             return
         resources.requests.inc()
-        stats.upstream_rq_total.inc()
-        stats.upstream_rq_active.inc()
-        host_stats = self.host.stats
-        host_stats.rq_total.inc()
-        host_stats.rq_active.inc()
+        cells = self._cells
+        for index in self._begin_cells:
+            cells[index] += 1
         connection.attach(request)
         request.on_pool_ready(connection)
 
     def request_over(self) -> None:
         """A request has left its connection."""
         self.resources.requests.dec()
-        self.cluster.stats.upstream_rq_active.dec()
-        self.host.stats.rq_active.dec()
+        cells = self._cells
+        for index in self._active_cells:
+            cells[index] -= 1
 
     # ---- connections ----
 
