@@ -7,7 +7,7 @@ row says forward the proxy must have made an unambiguous message of it.  RFC num
 
 from dataclasses import dataclass
 
-from tests.support.steps import Drip, Fin, Step, Wait
+from tests.support.steps import Answers, Drip, Fin, Step, Wait
 
 LINE = b"GET / HTTP/1.1\r\n"
 HOST = b"Host: a.test\r\n"
@@ -227,9 +227,9 @@ CHUNKED = (
 GOOD = LINE + HOST + b"\r\n"
 EDGE = "request_headers_timeout: 0.3s"
 CONNECTION = (
-    row("pipeline-10", GOOD * 10, "forward", "9112 9.3.2", 10),
-    row("pipeline-1000", GOOD * 1000, "forward", "9112 9.3.2", 1000),
-    row("pipeline-bad-2nd", GOOD + b"BAD\r\n\r\n", MAY, "9112 9.3.2"),
+    row("pipeline-10", (GOOD * 10, Answers(10)), "forward", "9112 9.3.2", 10),
+    row("pipeline-100", (GOOD * 100, Answers(100)), "forward", "9112 9.3.2", 100),
+    row("pipeline-bad-2nd", (GOOD + b"BAD\r\n\r\n", Answers(2, 1.0)), MAY, "9112 9.3.2"),
     row("byte-at-a-time", (Drip(LINE + HOST + b"X-A: b\r\n\r\n"),), "forward", "9112 2.2"),
     row("half-close", (GOOD, Fin()), "forward close", "9112 9.6"),
     row("partial-head-eof", (b"GET / HT", Fin()), REFUSE, "9112 8"),

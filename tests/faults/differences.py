@@ -1,6 +1,23 @@
 """Where pyvoy's answer to bad input differs from Envoy's although both are right, each with its reason."""
 
-KNOWN: dict[str, str] = {}
+_LLHTTP = "llhttp, the parser, is stricter and its lenient flags stay off: refusing is always safe"
+KNOWN: dict[str, str] = {
+    "rl-lf-only": _LLHTTP,
+    "rl-bare-cr": _LLHTTP,
+    "rl-cr-line-end": _LLHTTP,
+    "rl-http12": "llhttp knows no minor version above 1; it says 400 where Envoy says 426",
+    "rl-tab": _LLHTTP,
+    "rl-trailing-space": _LLHTTP,
+    "hdr-obs-fold": _LLHTTP,
+    "hdr-val-cr": _LLHTTP,
+    "hdr-val-lf": _LLHTTP,
+    "te-empty": "llhttp refuses the field before a coding can be judged: 400 where Envoy says 501",
+    "chunk-trailer-cl": _LLHTTP,
+    "chunk-trailws": _LLHTTP,
+    "chunk-bare-semicolon": _LLHTTP,
+    "u-hdr-obs-fold": _LLHTTP,
+    "u-hdr-bare-cr": _LLHTTP,
+}
 
 # Rows where the real Envoy 1.40 is outside of what is right: no model for us.
 ENVOY_IS_WRONG = frozenset(
