@@ -13,13 +13,14 @@ DENOMINATORS = {0: 100, 1: 10_000, 2: 1_000_000, "HUNDRED": 100, "TEN_THOUSAND":
 
 
 class Runtime:
-    """A snapshot of all layers; read only."""
+    """A snapshot of all layers; read only.  Remembers which keys were asked for, to tell of those that do nothing."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_asked", "_values")
 
     def __init__(self, layers: Sequence[Mapping[str, Any]] | None = None) -> None:
         """`layers` are nested dictionaries as Struct values give them, the first one weakest."""
         self._values: dict[str, Any] = {}
+        self._asked: set[str] = set()
         for layer in layers or ():
             _flatten("", layer, self._values)
 
@@ -28,9 +29,17 @@ class Runtime:
         """All keys with the value that won."""
         return self._values
 
+    def unread(self) -> set[str]:
+        """Keys that are set and were never asked for."""
+        return set(self._values) - self._asked
+
+    def _get(self, key: str) -> Any:
+        self._asked.add(key)
+        return self._values.get(key) if key else None
+
     def fraction(self, key: str, numerator: int, denominator: int) -> tuple[int, int]:
         """The fraction that holds for `key`, else the given one; the denominator is a number such as 100."""
-        value = self._values.get(key) if key else None
+        value = self._get(key)
         if isinstance(value, Mapping):
             return int(value.get("numerator", 0)), DENOMINATORS.get(value.get("denominator", 0), 100)
         whole = _whole(value)
@@ -45,11 +54,11 @@ class Runtime:
 
     def integer(self, key: str, default: int) -> int:
         """An unsigned whole number, else the default."""
-        whole = _whole(self._values.get(key)) if key else None
+        whole = _whole(self._get(key))
         return default if whole is None or whole < 0 else whole
 
     def number(self, key: str, default: float) -> float:
-        value = self._values.get(key) if key else None
+        value = self._get(key)
         if isinstance(value, bool):
             return default
         if isinstance(value, int | float):
@@ -60,7 +69,7 @@ class Runtime:
             return default
 
     def boolean(self, key: str, default: bool) -> bool:
-        value = self._values.get(key) if key else None
+        value = self._get(key)
         if isinstance(value, bool):
             return value
         if isinstance(value, str) and value.lower() in ("true", "false"):

@@ -17,12 +17,13 @@ _CORE = "envoy.config.core.v3."
 supports(
     _BOOTSTRAP + "Bootstrap",
     fields="node static_resources admin layered_runtime",
-    # What only tunes, watches or describes the proxy itself.
+    # What only tunes, watches, counts or describes the proxy itself, and protection that acts under overload only.
     tuning="""
-    stats_flush_interval stats_flush_on_admin stats_eviction_interval watchdog watchdogs flags_path
-    header_prefix enable_dispatcher_stats use_tcp_for_dns_lookups cluster_manager node_context_params
-    application_log_config memory_allocator_manager perf_tracing_file_path default_socket_interface
-    fatal_actions grpc_async_client_manager_config
+    stats_flush_interval stats_flush_on_admin stats_eviction_interval stats_config stats_sinks deferred_stat_options
+    stats_server_version_override watchdog watchdogs overload_manager flags_path header_prefix inline_headers
+    enable_dispatcher_stats use_tcp_for_dns_lookups dns_resolution_config typed_dns_resolver_config cluster_manager
+    node_context_params application_log_config memory_allocator_manager perf_tracing_file_path tracing
+    default_socket_interface fatal_actions grpc_async_client_manager_config default_regex_engine listener_manager
     """,
 )
 supports(_BOOTSTRAP + "Bootstrap.StaticResources", fields="listeners clusters")
@@ -50,8 +51,6 @@ supports(_CORE + "Metadata", fields="filter_metadata typed_filter_metadata")
 
 def runtime(bootstrap: Any, context: Context) -> Runtime:
     """The runtime of the bootstrap's layers; reports duplicate layer names."""
-    from google.protobuf import json_format
-
     layers = []
     names: set[str] = set()
     for index, layer in enumerate(bootstrap.layered_runtime.layers):
@@ -60,8 +59,26 @@ def runtime(bootstrap: Any, context: Context) -> Runtime:
             at.error("name", f"there is another layer named {layer.name!r}")
         names.add(layer.name)
         if layer.HasField("static_layer"):
-            layers.append(json_format.MessageToDict(layer.static_layer))
+            layers.append(json_dict(layer.static_layer))
     return Runtime(layers)
+
+
+def report_unread_runtime(bootstrap: Any, context: Context) -> None:
+    """Warn of runtime keys that no builder has asked for; call it when all plans are built."""
+    unread = context.runtime.unread()
+    for index, layer in enumerate(bootstrap.layered_runtime.layers):
+        at = context.at("layered_runtime").at("layers", index)
+        for key in Runtime([json_dict(layer.static_layer)]).values:
+            if key in unread:
+                at.warning("static_layer", f"the runtime key {key!r} has no effect in pyvoy")
+
+
+def json_dict(struct: Any) -> dict[str, Any]:
+    """A Struct as plain values."""
+    from google.protobuf import json_format
+
+    plain: dict[str, Any] = json_format.MessageToDict(struct)
+    return plain
 
 
 def cluster_names(bootstrap: Any) -> set[str]:

@@ -53,3 +53,10 @@ def test_fraction(key, fraction):
 def test_fraction_enabled():
     assert RUNTIME.fraction_enabled("half", 0, 100, random_value=149)
     assert not RUNTIME.fraction_enabled("half", 0, 100, random_value=150)
+
+
+def test_keys_that_nobody_asks_for():
+    runtime = Runtime([{"a": 1, "b": {"c": 2}}])
+    assert runtime.unread() == {"a", "b.c"}
+    runtime.integer("b.c", 0)
+    assert runtime.unread() == {"a"}
