@@ -56,6 +56,8 @@ def _asynchronous(method: Callable[..., Any], request: bool) -> Handler:
 def _handler(cls: type[HttpFilter], event: str) -> Handler | None:
     method = getattr(cls, event, None)
     if method is not None and inspect.iscoroutinefunction(method):
+        if event not in _VERDICT_EVENTS:
+            raise TypeError(f"{cls.__name__}.{event} decides nothing, so nobody would wait for it: it cannot be async")
         return _asynchronous(method, event.startswith("request"))
     return method  # type: ignore[no-any-return]
 
@@ -136,6 +138,10 @@ def _maker(spec: FilterSpec) -> tuple[Callable[[Any], HttpFilter], Any]:
     return (lambda _: shared), None
 
 
+NO_FILTERS = ChainPlan(())
+"""What a stream is left with when its filters could not be made."""
+
+
 class Direction(Protocol):
     """What a held path needs to know of its direction (see `stream.RequestSide`, `stream.ResponseSide`)."""
 
@@ -167,14 +173,28 @@ class Direction(Protocol):
 class Hold:
     """What one filter holds back.
 
-    `whole` means the filter sees nothing more until it resumes (STOP_AND_... from its headers callback).
+    `whole` means the filter sees nothing more until it resumes (STOP_AND_... from its headers callback, or a coroutine
+    that is still running); of what is buffered it has then seen the first `seen_bytes`, and the end if `seen_end`.
     `headers` are held with their end flag; `ended` says that the end of the stream is held too.
     """
 
-    __slots__ = ("buffer", "ended", "headers", "paused", "size_bytes", "trailers", "watermark", "whole")
+    __slots__ = (
+        "buffer",
+        "ended",
+        "headers",
+        "paused",
+        "seen_bytes",
+        "seen_end",
+        "size_bytes",
+        "trailers",
+        "watermark",
+        "whole",
+    )
 
     def __init__(self) -> None:
         self.whole = False
+        self.seen_bytes = 0
+        self.seen_end = False
         self.headers: tuple[HeaderMap, bool] | None = None
         self.buffer: list[bytes] = []
         self.size_bytes = 0
@@ -205,7 +225,19 @@ class Hold:
 class HeldPath:
     """One direction of one stream from the first stop on.  Owned by the stream, which breaks the cycle at its end."""
 
-    __slots__ = ("_data", "_direction", "_headers", "_order", "_stream", "_trailers", "added", "current", "holds")
+    __slots__ = (
+        "_data",
+        "_direction",
+        "_headers",
+        "_order",
+        "_stream",
+        "_trailers",
+        "added",
+        "awaited",
+        "current",
+        "holds",
+        "new_trailers",
+    )
 
     def __init__(self, stream: HttpStream, direction: Direction) -> None:
         headers, data, trailers = direction.entries(stream.chain)
@@ -219,12 +251,17 @@ class HeldPath:
         self.added: dict[int, bytes] = {}
         """Data that filters added from inside a callback, by slot."""
         self.current = -1
+        self.awaited: set[int] = set()
+        """Filters whose coroutine for this direction is running."""
+        self.new_trailers: HeaderMap | None = None
+        """Trailers that a filter has added from inside its last data callback."""
 
-    def _after(self, slot: int | None) -> range:
+    def _from(self, slot: int | None, *, own: bool) -> range:
+        """The slots behind `slot`, with it (`own`), or all."""
         order = self._order
         if slot is None:
             return order
-        return order[order.index(slot) + 1 :]
+        return order[order.index(slot) + (not own) :]
 
     # ---- events ----
 
@@ -232,7 +269,7 @@ class HeldPath:
         """Run the headers through the filters behind `after`."""
         stream = self._stream
         late: list[tuple[int, bytes]] = []
-        for slot in self._after(after):
+        for slot in self._from(after, own=False):
             handler = self._headers.get(slot)
             if handler is None:
                 continue
@@ -242,14 +279,15 @@ class HeldPath:
             added = self.added.pop(slot, None)
             if verdict is not CONTINUE:
                 self.stopped_at_headers(slot, verdict, headers, end and not late, added or b"")
-                stream.run_recorded()
-                return
+                break
             if added:
                 late.append((slot, added))
-        self._direction.headers_out(stream, headers, end and not late)
+        else:
+            self._direction.headers_out(stream, headers, end and not late)
         for at, (slot, data) in enumerate(late):
             if not stream.over(self._direction):
                 self.data(data, end and at == len(late) - 1, slot)
+        stream.run_recorded()
 
     def stopped_at_headers(self, slot: int, verdict: Verdict, headers: HeaderMap, end: bool, added: bytes) -> None:
         """A filter held the headers back."""
@@ -260,38 +298,43 @@ class HeldPath:
         hold.append(added, end)
         self._check_limit(hold)
 
-    def data(self, data: bytes, end: bool, after: int | None = None) -> None:
-        """Run a piece of the body through the filters behind `after`."""
+    def data(self, data: bytes, end: bool, after: int | None = None, *, own: bool = False) -> None:
+        """Run a piece of the body through the filters behind `after` (or from it on, if it has not seen it: `own`)."""
         stream = self._stream
-        for slot in self._after(after):
+        added_at = after
+        trailers = None
+        if end and after is not None and self.new_trailers is not None:
+            trailers, self.new_trailers, end = self.new_trailers, None, False
+        for slot in self._from(after, own=own):
             hold = self.holds.get(slot)
-            if hold is not None and hold.whole:
+            handler = self._data.get(slot)
+            if hold is not None and (hold.whole or handler is None):
                 hold.append(data, end)
                 self._check_limit(hold)
-                return
-            handler = self._data.get(slot)
+                break
             if handler is None:
-                if hold is not None:
-                    hold.append(data, end)
-                    self._check_limit(hold)
-                    return
                 continue
             verdict = stream.call(handler, slot, data, end)
             if stream.over(self._direction):
                 return
             data += self.added.pop(slot, b"")
-            if verdict is CONTINUE and hold is None:
-                if not stream.run_recorded():
-                    continue
-                return
-            self._after_data(slot, hold, verdict, data, end)
-            stream.run_recorded()
-            return
-        self._direction.data_out(stream, data, end)
+            if verdict is not CONTINUE or hold is not None:
+                self.after_data(slot, hold, verdict, data, end)
+                break
+            if end and self.new_trailers is not None:
+                added_at, trailers, self.new_trailers, end = slot, self.new_trailers, None, False
+        else:
+            self._direction.data_out(stream, data, end)
+        if trailers is not None and not stream.over(self._direction):
+            self.trailers(trailers, added_at)
+        stream.run_recorded()
 
-    def _after_data(self, slot: int, hold: Hold | None, verdict: Verdict, data: bytes, end: bool) -> None:
+    def after_data(self, slot: int, hold: Hold | None, verdict: Verdict, data: bytes, end: bool) -> None:
+        """A filter stops at data, or lets go of what it has held."""
         if hold is None:
             hold = self.holds[slot] = Hold()
+        if end and self.new_trailers is not None:
+            hold.trailers, self.new_trailers, end = self.new_trailers, None, False
         if verdict is CONTINUE:
             hold.append(data, end)
             self._release(slot, hold)
@@ -301,12 +344,16 @@ class HeldPath:
             return
         hold.watermark = verdict is STOP_AND_WATERMARK
         hold.append(data, end)
+        if slot in self.awaited:
+            hold.whole = True
+            hold.seen_bytes = hold.size_bytes
+            hold.seen_end = end
         self._check_limit(hold)
 
-    def trailers(self, trailers: HeaderMap, after: int | None = None) -> None:
-        """Run the trailers through the filters behind `after`."""
+    def trailers(self, trailers: HeaderMap, after: int | None = None, *, own: bool = False) -> None:
+        """Run the trailers through the filters behind `after`, or from it on (`own`)."""
         stream = self._stream
-        for slot in self._after(after):
+        for slot in self._from(after, own=own):
             hold = self.holds.get(slot)
             if hold is not None and hold.whole:
                 hold.trailers = trailers
@@ -343,22 +390,51 @@ class HeldPath:
             self._release(slot, hold)
 
     def _release(self, slot: int, hold: Hold) -> None:
-        """Hand on what the filter held: headers, then data, then trailers (Envoy: commonContinue)."""
+        """Hand on what the filter held: headers, then data, then trailers (Envoy: commonContinue).
+
+        What came while the filter was not to be called passes through its own callbacks now (Envoy: StopAll...).
+        """
         stream = self._stream
+        side = self._direction
         del self.holds[slot]
         if hold.paused:
-            self._direction.pause_source(stream, False)
+            side.pause_source(stream, False)
+        trailers = hold.trailers
+        whole = hold.whole
         body = hold.body()
-        ended = hold.ended
-        sent_end = False
+        seen, unseen = (body[: hold.seen_bytes], body[hold.seen_bytes :]) if whole else (body, b"")
+        end_seen = hold.ended and trailers is None and (hold.seen_end or not whole)
+        end_unseen = hold.ended and trailers is None and not end_seen
         if hold.headers is not None:
-            headers, _ = hold.headers
-            sent_end = ended and not body and hold.trailers is None
-            self.headers(headers, sent_end, slot)
-        if not stream.over(self._direction) and (body or (ended and not sent_end and hold.trailers is None)):
-            self.data(body, ended and hold.trailers is None, slot)
-        if not stream.over(self._direction) and hold.trailers is not None:
-            self.trailers(hold.trailers, slot)
+            ends = hold.ended and not body and trailers is None
+            self.headers(hold.headers[0], ends, slot)
+            if ends:
+                return
+        if not stream.over(side) and (seen or end_seen):
+            self.data(seen, end_seen, slot)
+        if not stream.over(side) and (unseen or end_unseen):
+            self.data(unseen, end_unseen, slot, own=True)
+        if not stream.over(side) and trailers is not None:
+            self.trailers(trailers, slot, own=whole)
+
+    def answered(self, slot: int, verdict: Verdict) -> None:
+        """A coroutine has ended with a verdict other than CONTINUE: what came meanwhile is the filter's to see now."""
+        hold = self.holds.get(slot)
+        if hold is None or slot not in self._data or (hold.headers is not None and verdict is not STOP):
+            return
+        body, ended, trailers = hold.body(), hold.ended, hold.trailers
+        seen = body[: hold.seen_bytes] if verdict is not STOP else b""
+        unseen = body[hold.seen_bytes :]
+        hold.whole = False
+        hold.replace(seen)
+        hold.trailers = None
+        head_only = hold.headers is not None and hold.headers[1]
+        end_unseen = ended and not hold.seen_end and not head_only
+        hold.ended = ended and not end_unseen
+        if unseen or end_unseen:
+            self.data(unseen, end_unseen and trailers is None, slot, own=True)
+        if trailers is not None and not self._stream.over(self._direction):
+            self.trailers(trailers, slot, own=True)
 
     def _check_limit(self, hold: Hold) -> None:
         limit = self._direction.limit_bytes(self._stream)

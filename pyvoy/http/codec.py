@@ -94,6 +94,9 @@ class ResponseSink(Protocol):
     def on_informational(self, headers: HeaderMap) -> None:
         """A 1xx response other than 101."""
 
+    def on_response(self, headers: HeaderMap, body: bytes) -> None:
+        """A whole response at once: the same as on_headers and on_data, in one call."""
+
     def on_headers(self, headers: HeaderMap, end: bool) -> None:
         """The response head."""
 

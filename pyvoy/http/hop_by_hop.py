@@ -68,6 +68,11 @@ def clean_request(headers: HeaderMap) -> None:
 def clean_response(headers: HeaderMap, upgraded: bool) -> None:
     """Take the hop-by-hop headers out of a response; nominated ones stay, as in Envoy."""
     values = headers.map
+    if not upgraded and headers.pairs is None:
+        for name in RESPONSE_NAMES.intersection(values):
+            del values[name]
+        headers.generation += 1
+        return
     if upgraded and is_upgrade(headers):
         informational = values.get(b":status", b"")[:1] == b"1"
         if not informational and b"transfer-encoding" not in values and b"content-length" not in values:

@@ -345,14 +345,21 @@ class HttpConnectionManager(NetworkFilter):
         status = int(headers.map[b":status"])
         info.response_code = status
         if not stream.health_check:
-            plan.stats.completed(status)
-        if info.first_downstream_tx_s is None:
-            info.first_downstream_tx_s = self._clock()
+            cells = self._cells
+            for index in plan.stats.done[status // 100 if status < 600 else 0]:
+                cells[index] += 1
+        info.first_downstream_tx_s = self._clock()
         if not stream.request_ended and not (stream.upgraded and status < 300):
             plan.stats.downstream_rq_response_before_rq_complete.inc()
             self.closing = True
-        if not self.closing and self._must_close(stream):
-            self.closing = True
+        if not self.closing and (
+            self.codec.must_close
+            or self._draining
+            or stream.connection_close
+            or plan.max_requests_per_connection
+            or self.services.draining()
+        ):
+            self.closing = self._must_close(stream)
         if self.closing and not (stream.upgraded and status < 300):
             headers.set(b"connection", b"close")
 

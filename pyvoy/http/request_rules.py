@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pyvoy.http.client_address import AddressSet, Detector, locator
+from pyvoy.http.client_address import XFF, AddressSet, Detector, locator
 from pyvoy.http.h1.grammar import valid_authority
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.hop_by_hop import (
@@ -148,7 +148,45 @@ def compile_request_rules(plan: RequestRulesPlan) -> RequestRules:
             clean_request(headers)
         return forward(headers, connection, info, random_hex)
 
-    return rules
+    return _with_short_cut(rules) if _is_plain(plan) else rules
+
+
+_WATCHED = frozenset((*EXTERNAL_STRIPPED, *REQUEST_NAMES, XFF, XFP, REQUEST_ID, b":scheme", b"x-forwarded-client-cert"))
+
+
+def _is_plain(plan: RequestRulesPlan) -> bool:
+    """Whether the plan leaves a request without any watched header to the short cut."""
+    return plan == RequestRulesPlan(peer_substitute=plan.peer_substitute, node_id=plan.node_id)
+
+
+def _with_short_cut(rules: RequestRules) -> RequestRules:
+    """The default plan and an ordinary request (no header that any rule looks at, a host that was seen before): what
+    is left to do is to add scheme, x-forwarded-proto and a request id."""
+    known: set[bytes] = set()
+
+    def short_cut(
+        headers: HeaderMap,
+        connection: ConnectionInfo,
+        info: StreamInfo,
+        random_hex: RandomHex,
+        source: Any = None,
+    ) -> Rejection | None:
+        values = headers.map
+        host = values.get(b":authority")
+        path = values.get(b":path")
+        ordinary = host in known and path is not None and path[:1] == b"/" and b"#" not in path
+        if not ordinary or headers.pairs is not None or not _WATCHED.isdisjoint(values):
+            rejection = rules(headers, connection, info, random_hex, source)
+            if rejection is None and host is not None:
+                if len(known) >= _KNOWN_HOSTS:
+                    known.clear()
+                known.add(host)
+            return rejection
+        values[XFP] = values[b":scheme"] = b"http" if connection.tls is None else b"https"
+        info.request_id = values[REQUEST_ID] = uuid4(random_hex())
+        return None
+
+    return short_cut
 
 
 def _target_check(plan: RequestRulesPlan) -> Callable[[HeaderMap, ConnectionInfo], Rejection | None]:

@@ -117,10 +117,3 @@ class HttpStats:
         self.codec_rejected_underscores = root.counter("http1.requests_rejected_with_underscores_in_headers")
         root.counter("http1.metadata_not_supported_error")
         root.counter("http1.response_flood")
-
-    def completed(self, status: int) -> None:
-        """Count a finished request by its response status."""
-        cells = self.cells
-        kind = status // 100
-        for index in self.done[kind if kind < 6 else 0]:
-            cells[index] += 1

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pyvoy.http.chain import ChainPlan, Entries, HeldPath
+from pyvoy.http.chain import NO_FILTERS, ChainPlan, Entries, HeldPath
 from pyvoy.http.codec import CodecError
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
@@ -171,11 +171,22 @@ class HttpStream:
         if rejection is not None:
             manager.reject(self, rejection)
             return
-        route = self._find_route()
+        route = self._route = plan.routes.find(self)
+        self._route_known = True
+        if route is not None:
+            info = self.info
+            info.route_name = route.name
+            info.virtual_host_name = route.virtual_host.name
+            info.route_metadata = route.metadata
         chain = plan.chain
         if route is not None and (route.disabled_filters or route.enabled_filters):
             chain = self.chain = chain.variant(route.disabled_filters, route.enabled_filters)
-        self.filters = chain.make_filters()
+        try:
+            self.filters = chain.make_filters()
+        except Exception as error:  # the wall of the stream
+            self.chain = NO_FILTERS
+            self._filter_failed(error)
+            return
         values = headers.map
         if b"expect" in values:
             self._expect(headers)
@@ -271,7 +282,7 @@ class HttpStream:
         if verdict is CONTINUE:
             path.data(data, end, slot)
         else:
-            path._after_data(slot, None, verdict, data, end)
+            path.after_data(slot, None, verdict, data, end)
         self.run_recorded()
 
     def on_trailers(self, trailers: HeaderMap) -> None:
@@ -379,12 +390,12 @@ class HttpStream:
 
     def add_request_trailers(self) -> HeaderMap:
         """Give the request trailers."""
-        self.request_trailers = HeaderMap()
+        self.request_trailers = self._path(REQUEST_SIDE).new_trailers = HeaderMap()
         return self.request_trailers
 
     def add_response_trailers(self) -> HeaderMap:
         """Give the response trailers."""
-        self.response_trailers = HeaderMap()
+        self.response_trailers = self._path(RESPONSE_SIDE).new_trailers = HeaderMap()
         return self.response_trailers
 
     def set_request_buffer_limit(self, limit_bytes: int) -> None:
@@ -429,6 +440,7 @@ class HttpStream:
 
     def run_async(self, filter_: HttpFilter, coroutine: Coroutine[Any, Any, Any], *, request: bool) -> None:
         """Run an `async def` filter method; the stream is held meanwhile and goes on with the verdict."""
+        self._path(REQUEST_SIDE if request else RESPONSE_SIDE).awaited.add(filter_.slot)
         self.spawn(self._await_filter(filter_, coroutine, request), f"filter {self.chain.names[filter_.slot]}")
 
     async def _await_filter(self, filter_: HttpFilter, coroutine: Coroutine[Any, Any, Any], request: bool) -> None:
@@ -439,12 +451,15 @@ class HttpStream:
             if self._ending is not None and not self._calling:
                 self._end_recorded()
             return
-        if self.finished or (verdict is not None and verdict is not CONTINUE):
+        if self.finished:
             return
-        if request:
-            self.continue_request(filter_)
+        path = self._path(REQUEST_SIDE if request else RESPONSE_SIDE)
+        path.awaited.discard(filter_.slot)
+        if verdict is None or verdict is CONTINUE:
+            self._resume(path, filter_.slot)
         else:
-            self.continue_response(filter_)
+            path.answered(filter_.slot, verdict)
+            self.run_recorded()
 
     # ---- the machinery that held paths use ----
 
@@ -459,39 +474,40 @@ class HttpStream:
         return self._response_path
 
     def call(self, handler: Callable[..., Any], slot: int, *arguments: Any) -> Any:
-        """Run one filter callback; then do an end that it asked for."""
+        """Run one filter callback; then do an end that it asked for.
+
+        Nested when a filter injects data from inside its callback: what is asked for then waits for the outer one.
+        """
+        nested = self._calling
         self._calling = True
-        for path in (self._request_path, self._response_path):
-            if path is not None:
-                path.current = slot
+        paths = [path for path in (self._request_path, self._response_path) if path is not None]
+        outer = [path.current for path in paths]
+        for path in paths:
+            path.current = slot
         try:
             verdict = handler(self.filters[slot], self, *arguments)
         except Exception as error:  # the wall of the stream
             self._filter_failed(error)
             verdict = CONTINUE
-        self._calling = False
-        for path in (self._request_path, self._response_path):
-            if path is not None:
-                path.current = -1
-        if self._ending is not None:
+        self._calling = nested
+        for path, before in zip(paths, outer, strict=True):
+            path.current = before
+        if self._ending is not None and not nested:
             self._end_recorded()
         return verdict
 
     def over(self, side: object) -> bool:
-        """True when a direction must not run on: the stream is finished, or answered from here (request side)."""
-        return self.finished or (side is REQUEST_SIDE and self.local_replied)
+        """True when a direction must not run on: the stream ends, or is answered from here (request side)."""
+        return self.finished or self._ending is not None or (side is REQUEST_SIDE and self.local_replied)
 
-    def run_recorded(self) -> bool:
-        """Do what callbacks asked for meanwhile; True when anything was resumed."""
+    def run_recorded(self) -> None:
+        """Do what callbacks asked for meanwhile."""
         if self._ending is not None and not self._calling:
             self._end_recorded()
-        resumed = False
-        while self._resumes and not self.finished:
+        while self._resumes and not self.finished and not self._calling:
             pending, self._resumes = self._resumes, None
             for path, slot in pending:
                 path.resume(slot)
-                resumed = True
-        return resumed
 
     def _end_recorded(self) -> None:
         """Carry out the recorded local reply or reset."""
@@ -507,7 +523,6 @@ class HttpStream:
         """A filter raised: the stream ends with 500, others go on."""
         log.error("filter failed", exc_info=error)
         self.manager.plan.filter_failures.inc()
-        self._calling = False
         self.send_local_reply(500, b"", details=FILTER_EXCEPTION)
 
     # ---- local replies and resets ----
@@ -524,6 +539,8 @@ class HttpStream:
             self.filters = self.chain.make_filters()
         for slot, handler in self.chain.local_reply:
             self.call(handler, slot, reply)
+            if self.over(RESPONSE_SIDE):
+                return
         if self.response_started:
             self._reset_now(reply)
             return
@@ -569,7 +586,32 @@ class HttpStream:
             return
         for slot, handler in self.chain.informational:
             self.call(handler, slot, headers)
+            if self.over(REQUEST_SIDE):
+                return
         self.manager.codec.send_informational(self.stream_id, headers)
+
+    def respond(self, headers: HeaderMap, body: bytes) -> None:
+        """A whole response of the upstream at once: head and body leave in one write."""
+        if self._response_path is not None or self.chain.response_data:
+            self.respond_headers(headers, not body)
+            if body:
+                self.respond_data(body, True)
+            return
+        if self.finished or self.local_replied:
+            return
+        self.response_headers = headers
+        self._response_entered = True
+        if self.chain.response_headers and not self._filter_response_headers(headers, not body):
+            if body:
+                self.respond_data(body, True)
+            return
+        self.response_started = True
+        manager = self.manager
+        manager.finish_response_headers(self, headers)
+        self.info.bytes_sent = len(body)
+        manager.codec.send_response(headers, body)
+        self._response_ended = True
+        self._finish()
 
     def respond_headers(self, headers: HeaderMap, end: bool) -> None:
         """The upstream's response head."""
@@ -581,25 +623,27 @@ class HttpStream:
         if self._response_path is not None:
             self._response_path.headers(headers, end)
             self.run_recorded()
-            return
+        elif not self.chain.response_headers or self._filter_response_headers(headers, end):
+            self.encode_headers(headers, end)
+
+    def _filter_response_headers(self, headers: HeaderMap, end: bool) -> bool:
+        """Run the head through the filters; False when one of them stopped it or ended the stream."""
         filters = self.filters
-        entries = self.chain.response_headers
-        if entries:
-            self._calling = True
-            try:
-                for slot, handler in entries:
-                    verdict = handler(filters[slot], self, headers, end)
-                    if verdict is not CONTINUE or self._ending is not None or self._response_path is not None:
-                        self._calling = False
-                        self._leave_fast_path(RESPONSE_SIDE, slot, verdict, headers, end)
-                        return
-            except Exception as error:  # the wall of the stream
-                self._filter_failed(error)
-            self._calling = False
-            if self._ending is not None:
-                self._end_recorded()
-                return
-        self.encode_headers(headers, end)
+        self._calling = True
+        try:
+            for slot, handler in self.chain.response_headers:
+                verdict = handler(filters[slot], self, headers, end)
+                if verdict is not CONTINUE or self._ending is not None or self._response_path is not None:
+                    self._calling = False
+                    self._leave_fast_path(RESPONSE_SIDE, slot, verdict, headers, end)
+                    return False
+        except Exception as error:  # the wall of the stream
+            self._filter_failed(error)
+        self._calling = False
+        if self._ending is not None:
+            self._end_recorded()
+            return False
+        return True
 
     def respond_data(self, data: bytes, end: bool) -> None:
         """A piece of the upstream's response body."""
@@ -652,13 +696,8 @@ class HttpStream:
         """A piece of the body for the client."""
         if self.finished:
             return
-        trailers = self.response_trailers
         self.info.bytes_sent += len(data)
-        if end and trailers is not None and trailers.map:
-            self.manager.codec.send_data(self.stream_id, data, False)
-            self.manager.codec.send_trailers(self.stream_id, trailers)
-        else:
-            self.manager.codec.send_data(self.stream_id, data, end)
+        self.manager.codec.send_data(self.stream_id, data, end)
         self.active_s = self.services.clock()
         if end:
             self._response_over()
@@ -714,9 +753,13 @@ class HttpStream:
             self._request_paused -= 1
             manager.pause_reading(False)
         self._calling = True
-        self._notify(self.chain.log)
-        manager.log_access(self)
-        self._notify(self.chain.destroy)
+        chain = self.chain
+        if chain.log:
+            self._notify(chain.log)
+        if manager.plan.access_logs:
+            manager.log_access(self)
+        if chain.destroy:
+            self._notify(chain.destroy)
         self.filters = []
         if self._tasks is not None:
             for task in self._tasks:

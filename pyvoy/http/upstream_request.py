@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.http.headers import HeaderMap
 from pyvoy.network.timers import Timer
-from pyvoy.upstream.pool.h1 import Http1Connection, http1_pool
+from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 if TYPE_CHECKING:
     from pyvoy.http.stream import HttpStream
-    from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
 
 
@@ -24,6 +23,8 @@ class AttemptOwner(Protocol):
     stream: HttpStream
 
     def upstream_informational(self, attempt: UpstreamRequest, headers: HeaderMap) -> None: ...
+
+    def upstream_response(self, attempt: UpstreamRequest, headers: HeaderMap, body: bytes) -> None: ...
 
     def upstream_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool) -> None: ...
 
@@ -37,44 +38,28 @@ class AttemptOwner(Protocol):
 class UpstreamRequest:
     """Implements the pool's `PoolRequest`; `ended` once nothing more comes of it."""
 
-    __slots__ = (
-        "_body",
-        "_body_bytes",
-        "_owner",
-        "_paused",
-        "_pool",
-        "_request_done",
-        "_stream_id",
-        "_trailers",
-        "connection",
-        "ended",
-        "host",
-        "started",
-        "timer",
-        "waiting",
-    )
+    connection: Http1Connection | None = None
+    ended = False
+    started = False
+    """The request head has gone to the upstream."""
+    waiting = False
+    timer: Timer | None = None
+    """The per-try time-out, when there is one."""
+    _stream_id = 0
+    _body: list[bytes] | None = None
+    _body_bytes = 0
+    _trailers: HeaderMap | None = None
+    _paused = False
 
-    def __init__(self, owner: AttemptOwner, cluster: Cluster, host: Host, priority: int) -> None:
+    def __init__(self, owner: AttemptOwner, host: Host, pool: Http1Pool, end: bool) -> None:
+        """`end` says that the request is a head only."""
         self._owner = owner
         self.host = host
-        self._pool = http1_pool(owner.stream.services, cluster, host, priority)
-        self.connection: Http1Connection | None = None
-        self.ended = False
-        self.started = False
-        """The request head has gone to the upstream."""
-        self.waiting = False
-        self.timer: Timer | None = None
-        """The per-try time-out, when there is one."""
-        self._stream_id = 0
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._trailers: HeaderMap | None = None
-        self._request_done = False
-        self._paused = False
-
-    def start(self, end: bool) -> None:
-        """Ask the pool for a connection; the head goes out as soon as it is there."""
+        self._pool = pool
         self._request_done = end
+
+    def start(self) -> None:
+        """Ask the pool for a connection; the head goes out as soon as it is there."""
         self.waiting = True
         self._pool.acquire(self)
 
@@ -88,6 +73,8 @@ class UpstreamRequest:
             self.connection.codec.send_data(self._stream_id, data, end)
             return
         if data:
+            if self._body is None:
+                self._body = []
             self._body.append(data)
             self._body_bytes += len(data)
         if not self._paused and self._body_bytes > self._owner.stream.request_buffer_limit_bytes:
@@ -123,8 +110,8 @@ class UpstreamRequest:
             codec.corked = True
             manager.corked.append(codec)
         codec.send_headers(self._stream_id, stream.request_headers, done and not body and trailers is None)
-        if body or trailers is not None:
-            self._body = []
+        if body is not None or trailers is not None:
+            self._body = None
             if body:
                 codec.send_data(self._stream_id, b"".join(body), done and trailers is None)
             if trailers is not None:
@@ -144,6 +131,12 @@ class UpstreamRequest:
         """A 1xx response."""
         if not self.ended:
             self._owner.upstream_informational(self, headers)
+
+    def on_response(self, headers: HeaderMap, body: bytes) -> None:
+        """A whole response."""
+        if not self.ended:
+            self._end()
+            self._owner.upstream_response(self, headers, body)
 
     def on_headers(self, headers: HeaderMap, end: bool) -> None:
         """The response head."""

@@ -126,7 +126,8 @@ class ClusterStats:
             scope.counter(name)
         for name in _REST_GAUGES:
             scope.gauge(name)
-        self._responses: dict[tuple[int, bool, bool], tuple[Counter, ...]] = {}
+        self._responses: dict[tuple[int, bool, bool], tuple[int, ...]] = {}
+        self._cells = self.upstream_rq_total.cells
         self._retries: dict[int, tuple[Counter, ...]] = {}
         self._times: dict[tuple[bool, bool], tuple[Histogram, ...]] = {}
 
@@ -134,12 +135,14 @@ class ClusterStats:
         """Count a response that goes downstream: `upstream_rq_completed`, `_2xx`, `_200` and their twins below
         `internal.` or `external.` and, for a canary host, `canary.`."""
         key = (code, internal, canary)
-        counters = self._responses.get(key)
-        if counters is None:
+        indexes = self._responses.get(key)
+        if indexes is None:
             prefixes = ["", *_twins(internal, canary)]
-            counters = self._responses[key] = self._code_counters(prefixes, code)
-        for counter in counters:
-            counter.cells[counter.index] += 1
+            indexes = tuple(counter.index for counter in self._code_counters(prefixes, code))
+            self._responses[key] = indexes
+        cells = self._cells
+        for index in indexes:
+            cells[index] += 1
 
     def charge_retried_response(self, code: int) -> None:
         """Count a response that is thrown away for another attempt: `retry.upstream_rq_<code>`."""

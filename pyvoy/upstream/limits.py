@@ -60,6 +60,14 @@ class Resource:
         """True while the limit is not reached."""
         return self._total() < self.maximum
 
+    def take(self) -> bool:
+        """`can_create` and `inc` in one; False at the limit.  As in Envoy, workers that ask at the same moment may
+        overshoot by one each."""
+        if self._total() >= self.maximum:
+            return False
+        self.inc()
+        return True
+
     def remaining(self) -> int:
         """How many more may be made."""
         return max(0, self.maximum - self._total())

@@ -6,7 +6,7 @@ body, flag and details.  Source: Envoy's Router::Filter (router.cc) and its docu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
@@ -19,6 +19,7 @@ from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe import details
 from pyvoy.observe.details import RESET_FLAGS, Flag, Reset, reset_details
 from pyvoy.upstream.balancing.context import LoadBalancerContext
+from pyvoy.upstream.pool.h1 import http1_pool
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
@@ -30,8 +31,15 @@ if TYPE_CHECKING:
     from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
 
+_INTERNAL = b"x-envoy-internal"
 _EXPECTED = b"x-envoy-expected-rq-timeout-ms"
 _SERVICE_TIME = b"x-envoy-upstream-service-time"
+_STEERING = frozenset(
+    b"x-envoy-upstream-rq-timeout-ms x-envoy-upstream-rq-per-try-timeout-ms x-envoy-expected-rq-timeout-ms "
+    b"x-envoy-retry-on x-envoy-retry-grpc-on x-envoy-max-retries x-envoy-hedge-on-per-try-timeout "
+    b"x-envoy-retriable-header-names x-envoy-retriable-status-codes".split()
+)
+"""Request headers that change time-outs and retries."""
 _OVERLOADED = ((b"x-envoy-overloaded", b"true"),)
 _ALT_RESPONSE = b"x-envoy-upstream-rq-timeout-alt-response"
 
@@ -54,6 +62,8 @@ class RouterPlan:
     redirect: Counter
     rq_total: Counter
     reset_after_response: Counter
+    expected: dict[Route, bytes | None] = field(default_factory=dict)
+    """x-envoy-expected-rq-timeout-ms of the routes seen that need no more preparation than that (see `_prepare`)."""
 
 
 class RouterContext(LoadBalancerContext):
@@ -83,34 +93,30 @@ class RouterContext(LoadBalancerContext):
     posture="robust_to_untrusted_downstream",
 )
 class Router(HttpFilter):
-    """One request: its attempts, time-outs and what is kept for another try.  One attempt runs at a time."""
+    """One request: its attempts, time-outs and what is kept for another try.  One attempt runs at a time.
 
-    __slots__ = (
-        "_attempt",
-        "_attempts",
-        "_backoff",
-        "_charge",
-        "_cluster",
-        "_complete_s",
-        "_cookies",
-        "_ended",
-        "_per_try_s",
-        "_replay",
-        "_replay_bytes",
-        "_replay_trailers",
-        "_response_started",
-        "_retry",
-        "_route",
-        "_timeout_s",
-        "plan",
-        "stream",
-    )
+    The defaults live on the class: most requests touch few of them."""
 
     terminal = True
 
     stream: HttpStream
     _route: Route
     _cluster: Cluster
+    _timeout_s: float | None
+    _per_try_s: float | None = None
+    _attempt: UpstreamRequest | None = None
+    _attempts = 1
+    _backoff: Timer | None = None
+    _charge: RouteStats | None = None
+    _complete_s: float | None = None
+    """When the request was whole."""
+    _cookies: list[bytes] | None = None
+    _replay: list[bytes] | None = None
+    """The body so far, while another attempt is possible."""
+    _replay_bytes = 0
+    _replay_trailers: HeaderMap | None = None
+    _retry: RetryState | None = None
+    _response_started = False
 
     @staticmethod
     def build(message: Any, context: Context) -> RouterPlan:
@@ -129,18 +135,6 @@ class Router(HttpFilter):
 
     def __init__(self, plan: RouterPlan) -> None:
         self.plan = plan
-        self._attempt: UpstreamRequest | None = None
-        self._attempts = 1
-        self._backoff: Timer | None = None
-        self._charge: RouteStats | None = None
-        self._complete_s: float | None = None
-        self._cookies: list[bytes] | None = None
-        self._ended = False
-        self._replay: list[bytes] | None = None
-        self._replay_bytes = 0
-        self._replay_trailers: HeaderMap | None = None
-        self._retry: RetryState | None = None
-        self._response_started = False
 
     # ---- the request ----
 
@@ -148,7 +142,8 @@ class Router(HttpFilter):
         """Find the route, the cluster and a host, and start the first attempt."""
         self.stream = stream
         plan = self.plan
-        plan.rq_total.inc()
+        rq_total = plan.rq_total
+        rq_total.cells[rq_total.index] += 1
         route = stream.route
         if route is None:
             plan.no_route.inc()
@@ -179,7 +174,32 @@ class Router(HttpFilter):
         return CONTINUE
 
     def _prepare(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
-        """Time-outs, retry policy and header rules, in Envoy's order."""
+        """Time-outs, retry policy and header rules, in Envoy's order; a plain route and request need little of it."""
+        plan = self.plan
+        if _STEERING.isdisjoint(headers.map) and route in plan.expected:
+            self._timeout_s = route.timeout_s
+            expected = plan.expected[route]
+            if expected is not None:
+                headers.map[_EXPECTED] = expected
+            return
+        self._prepare_fully(stream, route, headers)
+        if self._is_plain(route):
+            whole_s = route.timeout_s
+            plan.expected[route] = None if plan.suppress_envoy_headers else expected_timeout(whole_s, None)
+
+    @staticmethod
+    def _is_plain(route: Route) -> bool:
+        """Whether a route asks for nothing but its time-out."""
+        return (
+            route.retry is None
+            and route.virtual_cluster is None
+            and route.finalize_request is None
+            and route.max_grpc_timeout_s is None
+            and not route.include_attempt_count_in_request
+            and route.request_buffer_limit_bytes is None
+        )
+
+    def _prepare_fully(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
         plan = self.plan
         cluster = self._cluster
         self._timeout_s, self._per_try_s = request_timeouts(
@@ -233,20 +253,23 @@ class Router(HttpFilter):
                 append_forwarded_host=self._route.append_x_forwarded_host,
                 keep_original=not self.plan.suppress_envoy_headers,
             )
-        attempt = self._attempt = UpstreamRequest(self, self._cluster, host, self._route.priority)
+        pool = host.pools.get(self._route.priority) or http1_pool(
+            stream.services, self._cluster, host, self._route.priority
+        )
+        attempt = self._attempt = UpstreamRequest(self, host, pool, end)
         stream.source = self
         if self._per_try_s and (end or stream.request_ended):
             self._arm_per_try(attempt)
-        attempt.start(end)
+        attempt.start()
 
     def _choose_host(self) -> Host | None:
         route = self._route
         stream = self.stream
         cluster = self._cluster
         retry = self._retry
-        if route.hash_policy is None and route.metadata_match is None and stream.upstream_override_host is None:
-            if retry is None or not retry.plan.host_predicates:
-                return cluster.choose_host()
+        plain = route.hash_policy is None and route.metadata_match is None and stream.upstream_override_host is None
+        if plain and (retry is None or not retry.plan.host_predicates):
+            return cluster.choose_host()
         cookies: list[bytes] = []
         host = cluster.choose_host(RouterContext(route, stream, retry, cookies))
         if cookies and self._cookies is None:
@@ -313,26 +336,45 @@ class Router(HttpFilter):
         if self.stream.manager.plan.proxy_100_continue:
             self.stream.send_informational(headers)
 
+    def upstream_response(self, attempt: UpstreamRequest, headers: HeaderMap, body: bytes) -> None:
+        """A whole response: as head and body, in one go."""
+        now_s = self.stream.services.clock()
+        if self._take_headers(attempt, headers, True, now_s):
+            self._upstream_complete(now_s)
+            self.stream.respond(headers, body)
+
     def upstream_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool) -> None:
         """The response head: retry, or pass it on with the router's headers and the route's rules."""
+        now_s = self.stream.services.clock()
+        if self._take_headers(attempt, headers, end, now_s):
+            if end:
+                self._upstream_complete(now_s)
+            self.stream.respond_headers(headers, end)
+
+    def _take_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool, now_s: float) -> bool:
+        """Count the response and write the router's headers into it; False when it is thrown away for a retry."""
         stream = self.stream
-        now_s = stream.services.clock()
         info = stream.info
         if info.first_upstream_rx_s is None:
             info.first_upstream_rx_s = now_s
         status = int(headers.map[b":status"])
-        retry = self._retry
-        if retry is not None and self._retried_headers(attempt, status, headers, end):
-            return
+        if self._retry is not None and self._retried_headers(attempt, status, headers, end):
+            return False
         self._charge_code(status, headers)
-        (attempt.host.stats.rq_error if status >= 500 else attempt.host.stats.rq_success).inc()
+        host = attempt.host
+        counter = host.stats.rq_error if status >= 500 else host.stats.rq_success
+        counter.cells[counter.index] += 1
         if not self.plan.suppress_envoy_headers:
             if self._complete_s is not None:
-                headers.set(_SERVICE_TIME, b"%d" % ((now_s - self._complete_s) * 1000))
-            if attempt.host.canary:
+                took = b"%d" % ((now_s - self._complete_s) * 1000)
+                if headers.pairs is None:
+                    headers.map[_SERVICE_TIME] = took
+                else:
+                    headers.set(_SERVICE_TIME, took)
+            if host.canary:
                 headers.set(b"x-envoy-upstream-canary", b"true")
         route = self._route
-        if route.include_attempt_count_in_response:
+        if route.virtual_host.include_attempt_count_in_response:
             headers.set(b"x-envoy-attempt-count", b"%d" % self._attempts)
         self._response_started = True
         info.response_code = status
@@ -342,9 +384,7 @@ class Router(HttpFilter):
                 headers.add(b"set-cookie", cookie)
         if route.finalize_response is not None:
             route.finalize_response(stream, headers)
-        if end:
-            self._upstream_complete(now_s)
-        stream.respond_headers(headers, end)
+        return True
 
     def upstream_data(self, attempt: UpstreamRequest, data: bytes, end: bool) -> None:
         """A piece of the body."""
@@ -358,13 +398,13 @@ class Router(HttpFilter):
         self.stream.respond_trailers(trailers)
 
     def _upstream_complete(self, now_s: float) -> None:
-        self._ended = True
         stream = self.stream
         stream.info.last_upstream_rx_s = now_s
         if self._complete_s is not None:
             elapsed_ms = int((now_s - self._complete_s) * 1000)
             host = stream.info.upstream_host
-            self._cluster.stats.charge_time(elapsed_ms, self._internal(), host is not None and host.canary)
+            internal = stream.request_headers.map.get(_INTERNAL) == b"true"
+            self._cluster.stats.charge_time(elapsed_ms, internal, host is not None and host.canary)
             if self._charge is not None:
                 self._charge.time.record(elapsed_ms)
 
@@ -418,7 +458,6 @@ class Router(HttpFilter):
 
     def _timed_out(self) -> None:
         """The route's time-out: never retried."""
-        stream = self.stream
         self._cluster.stats.upstream_rq_timeout.inc()
         if self._charge is not None:
             self._charge.timeout.inc()
@@ -558,9 +597,6 @@ class Router(HttpFilter):
 
     # ---- statistics ----
 
-    def _internal(self) -> bool:
-        return self.stream.request_headers.map.get(b"x-envoy-internal") == b"true"
-
     def _charge_begin(self, stats: RouteStats | None) -> None:
         self._charge = stats
         if stats is not None:
@@ -573,7 +609,8 @@ class Router(HttpFilter):
         attempt = self._attempt
         if attempt is not None and attempt.host.canary:
             canary = True
-        self._cluster.stats.charge_response(status, self._internal(), canary)
+        internal = self.stream.request_headers.map.get(_INTERNAL) == b"true"
+        self._cluster.stats.charge_response(status, internal, canary)
         if self._charge is not None:
             self._charge.count_response(status)
 

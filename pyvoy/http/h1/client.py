@@ -246,10 +246,7 @@ class Http1ClientCodec(Http1Decoder):
         self._response_done = True
         self._sink = None
         if sink is not None:
-            ended = len(data) == body
-            sink.on_headers(HeaderMap(values=values), ended)
-            if not ended:
-                sink.on_data(data[body:], True)
+            sink.on_response(HeaderMap(values=values), data[body:])
         if self._request_done:
             self.on_complete()
         return True

@@ -473,6 +473,16 @@ class Http1ServerCodec(Http1Decoder):
         """A 1xx head."""
         self._write(encoder.response_head(headers, b""))
 
+    def send_response(self, headers: HeaderMap, body: bytes) -> None:
+        """A whole response in one write."""
+        head = self.encode_headers(headers, not body)
+        if not body or self._mode.head:
+            self._write(head)
+        elif self._chunked_out:
+            self._write(head + encoder.chunk(body) + encoder.LAST_CHUNK)
+        else:
+            self._write(head + body)
+
     def send_headers(self, stream_id: int, headers: HeaderMap, end: bool) -> None:
         """The response head with its framing (RFC 9112 6.3); HTTP/1.0 clients get an unframed body."""
         head = self.encode_headers(headers, end)

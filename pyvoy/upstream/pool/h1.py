@@ -134,12 +134,6 @@ class Http1Connection(UpstreamConnection):
 
     # ---- requests ----
 
-    def attach(self, request: PoolRequest) -> int:
-        """Put a request on the idle connection; returns its stream id."""
-        self.request = request
-        self.requests += 1
-        return self.codec.new_stream(request)
-
     def cancel(self) -> None:
         """The request on this connection is given up: HTTP/1 can only close."""
         if self.request is None:
@@ -167,10 +161,11 @@ class Http1Connection(UpstreamConnection):
         self.pool.released(self)
 
     def _release(self) -> None:
-        if self.request is not None:
-            self.request = None
-            self.downstream = None
-            self.pool.request_over()
+        if self.request is None:
+            return
+        self.request = None
+        self.downstream = None
+        self.pool.request_over()
 
 
 class Http1Pool:
@@ -269,16 +264,17 @@ class Http1Pool:
     def _attach(self, connection: Http1Connection, request: PoolRequest) -> None:
         resources = self.resources
         stats = self.cluster.stats
-        if not resources.requests.can_create():
+        if not resources.requests.take():
             stats.upstream_rq_pending_overflow.inc()
             self._make_idle(connection)
             request.on_pool_failure(Reset.OVERFLOW, "")
             return
-        resources.requests.inc()
         cells = self._cells
         for index in self._begin_cells:
             cells[index] += 1
-        connection.attach(request)
+        connection.request = request
+        connection.requests += 1
+        connection.codec.new_stream(request)
         request.on_pool_ready(connection)
 
     def request_over(self) -> None:
