@@ -10,6 +10,7 @@ from typing import Any
 
 from pyvoy.config.compile.regex_rewrite import regex_rewrite
 from pyvoy.config.compile.route_match import PathMatch
+from pyvoy.config.compile.substitution_format import substitution_format
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.routing import direct_response as answers
@@ -21,7 +22,7 @@ supports(
     "https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite "
     "response_code strip_query",
 )
-supports("envoy.config.route.v3.DirectResponseAction", "status body")
+supports("envoy.config.route.v3.DirectResponseAction", "status body body_format")
 
 _REDIRECT_CODES = (301, 302, 303, 307, 308)
 
@@ -48,8 +49,18 @@ def redirect(message: Any, context: Context, path: PathMatch) -> Answerer:
 
 
 def direct_response(message: Any, context: Context, max_body_bytes: int) -> Answerer:
-    """A DirectResponseAction with a constant body."""
+    """A DirectResponseAction; `body_format` finds the constant body under %LOCAL_REPLY_BODY%."""
     body = context.data_source(message, "body") if message.HasField("body") else b""
     if len(body) > max_body_bytes:
         context.error("body", f"response body size is {len(body)} bytes; maximum is {max_body_bytes}")
-    return answers.direct_response(message.status, lambda _stream: body)
+    if not message.HasField("body_format"):
+        return answers.direct_response(message.status, lambda _stream: body)
+    compiled = substitution_format(message.body_format, context.at("body_format"))
+    formatter = compiled.formatter
+
+    def formatted(stream: Any) -> bytes:
+        stream.local_reply_body = body
+        return formatter(stream)
+
+    headers = ((b"content-type", compiled.content_type),) if compiled.content_type else ()
+    return answers.direct_response(message.status, formatted, headers)

@@ -93,3 +93,21 @@ def test_the_response_rules_are_done():
     )
     found = routes(f"{{match: {{prefix: /}}, redirect: {{host_redirect: h}}, {rules}}}")
     assert found.find(stream()).direct_response(stream()) == (301, b"", [(b"location", b"l"), (b"x", b"z")])
+
+
+@pytest.mark.parametrize(
+    ("text", "body", "content_type"),
+    [
+        ("text_format_source: {inline_string: '<%LOCAL_REPLY_BODY%|%REQ(x-a)%|%REQ(no)%>'}", b"<hi|AA|->", None),
+        ("{text_format: 'x%REQ(no)%z', omit_empty_values: true, content_type: text/html}", b"xz", b"text/html"),
+        ("json_format: {k: '%LOCAL_REPLY_BODY%', n: '%REQ(no)%'}", b'{"k":"hi","n":null}\n', b"application/json"),
+    ],
+)
+def test_body_format(text, body, content_type):
+    form = text if text.startswith("{") else f"{{{text}}}"
+    found = routes(
+        "{match: {prefix: /}, direct_response: {status: 200, body: {inline_string: hi}, body_format: " + form + "}}"
+    )
+    request = stream(headers=((b"x-a", b"AA"),))
+    headers = [] if content_type is None else [(b"content-type", content_type)]
+    assert found.find(request).direct_response(request) == (200, body, headers)
