@@ -207,7 +207,10 @@ async def _converse(case: Case, steps: tuple[Step, ...], port: int) -> Peer:
     sent = sum(1 for step in steps if isinstance(step, Answers))
     if case.http and not sent and case.settle_s is None:
         await peer.until(lambda: peer.final_responses() > 0, LONG_S)
-    await peer.until_end(_settle_s(case, peer))
+    patience_s = _settle_s(case, peer)
+    await peer.until_end(patience_s)
+    if case.settle_s is None and patience_s < (later_s := _settle_s(case, peer)):
+        await peer.until_end(later_s)  # the answer that announces the end came late
     return peer
 
 
