@@ -55,12 +55,14 @@ def direct_response(message: Any, context: Context, max_body_bytes: int) -> Answ
         context.error("body", f"response body size is {len(body)} bytes; maximum is {max_body_bytes}")
     if not message.HasField("body_format"):
         return answers.direct_response(message.status, lambda _stream: body)
-    compiled = substitution_format(message.body_format, context.at("body_format"))
-    formatter = compiled.formatter
+    formatter = substitution_format(message.body_format, context.at("body_format"), one_line=False)
 
     def formatted(stream: Any) -> bytes:
         stream.local_reply_body = body
         return formatter(stream)
 
-    headers = ((b"content-type", compiled.content_type),) if compiled.content_type else ()
+    content_type = message.body_format.content_type.encode()
+    if not content_type and message.body_format.WhichOneof("format") == "json_format":
+        content_type = b"application/json"
+    headers = ((b"content-type", content_type),) if content_type else ()
     return answers.direct_response(message.status, formatted, headers)
