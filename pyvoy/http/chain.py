@@ -59,7 +59,7 @@ def _handler(cls: type[HttpFilter], event: str) -> Handler | None:
         if event not in _VERDICT_EVENTS:
             raise TypeError(f"{cls.__name__}.{event} decides nothing, so nobody would wait for it: it cannot be async")
         return _asynchronous(method, event.startswith("request"))
-    return method  # type: ignore[no-any-return]
+    return method
 
 
 def _entries(specs: Iterable[tuple[int, FilterSpec]], event: str) -> Entries:
@@ -467,6 +467,9 @@ class HeldPath:
         hold = self.holds.get(slot)
         if hold is not None:
             hold.replace(body)
+            if slot in self.awaited:
+                hold.seen_bytes = len(body)
+                hold.seen_end = hold.ended
 
     def inject(self, slot: int, data: bytes, end: bool) -> None:
         """Hand data to the filters behind, releasing the headers first when they are still held."""
