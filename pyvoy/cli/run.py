@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 
@@ -23,6 +24,7 @@ def set_up_logs(options: Options) -> bool:
 
 def serve(options: Options) -> int:
     """Run the proxy until it is told to stop.  Returns the exit status."""
+    gc.disable()  # collecting while modules load finds nothing; every child turns it on again
     from pyvoy.server.proxy import ProxyApplication
     from pyvoy.server.supervisor import Supervisor
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyvoy.server.control import Channel
 from pyvoy.server.options import Options
@@ -22,11 +22,14 @@ WORKER = "worker"
 
 @dataclass(slots=True)
 class Checked:
-    """A configuration that can be used: its serialized bootstrap, the sockets it needs, warnings as lines of text."""
+    """A configuration that can be used: its serialized bootstrap, the sockets it needs, warnings as lines of text.
+
+    `loaded` is what the application made of it in this process, for children to inherit; None after a reload."""
 
     blob: bytes
     specs: list[ListenSpec]
     warnings: list[str] = field(default_factory=list)
+    loaded: Any = None
 
 
 class CheckFailed(Exception):
@@ -49,7 +52,7 @@ class ChildContext:
     index: int
     slot: int
     channel: Channel
-    blob: bytes
+    checked: Checked
     version: int
     shared: SharedState
     beats: Beats
@@ -66,8 +69,11 @@ class Application(Protocol):
     def preload(self) -> None:
         """Import what every child needs, in the supervisor, so that it is shared and a fork is quick."""
 
+    def load(self, options: Options) -> Checked:
+        """Read the first configuration, in the supervisor: no plan is built, no extension runs.  Raises CheckFailed."""
+
     def check(self, options: Options) -> Checked:
-        """Read and try the configuration; runs in a process that ends afterwards.  Raises CheckFailed."""
+        """Read the configuration and build its plans, in a process that ends afterwards.  Raises CheckFailed."""
 
     def main(self, context: ChildContext) -> int:
         """Be the main process until told to exit; the exit status."""

@@ -55,6 +55,7 @@ class ChildLoop:
         """Tell the supervisor that this child does its work now."""
         self.send("ready")
         gc.collect()
+        gc.enable()
         gc.freeze()  # plans live until the next reload: the collector need not look at them
 
     def send(self, kind: str, fields: dict[str, Any] | None = None, blob: bytes = b"") -> None:

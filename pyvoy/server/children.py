@@ -6,7 +6,6 @@ Source of the rules: ARCHITECTURE, "Three roles of process"; the back-off is pyv
 from __future__ import annotations
 
 import ctypes
-import gc
 import logging
 import os
 import signal
@@ -100,7 +99,6 @@ def _put_right(parent: int, name: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    gc.enable()
 
 
 def _flush_and_exit(status: int) -> None:

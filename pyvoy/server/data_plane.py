@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable
 
 from pyvoy.config.load import from_bytes
+from pyvoy.config.problems import ConfigErrors, Problems
 from pyvoy.network.listener import Listener
 from pyvoy.network.timers import TimerWheel
-from pyvoy.server.application import ChildContext
+from pyvoy.server.application import Checked, CheckFailed, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
 from pyvoy.server.drain import Drain
@@ -66,9 +67,16 @@ class ProxyDataPlane:
 
     # --- configuration
 
-    async def apply(self, blob: bytes, sockets: dict[str, list[socket.socket]]) -> None:
-        """Put a configuration in force."""
-        plan = build(from_bytes(blob), self._root, self._services.arena)
+    async def apply(self, checked: Checked, sockets: dict[str, list[socket.socket]]) -> None:
+        """Put a configuration in force.  Raises CheckFailed, having changed nothing."""
+        problems = Problems()
+        try:
+            plan = build(checked.loaded or from_bytes(checked.blob), self._root, self._services.arena, problems)
+        except ConfigErrors as error:
+            raise CheckFailed([str(problem) for problem in error.problems]) from None
+        if checked.loaded is not None and self._services.worker_index == 0:
+            for warning in problems.warnings:
+                log.warning("%s", warning)
         self._services.clusters.apply(plan.clusters)
         for listener_plan in plan.listeners:
             running = self._listeners.get(listener_plan.name)

@@ -17,7 +17,7 @@ from pyvoy.config.load import from_bytes
 from pyvoy.network.address import from_sockname
 from pyvoy.server.admin import Admin, AdminStats
 from pyvoy.server.admin_http import AdminServer
-from pyvoy.server.application import ChildContext
+from pyvoy.server.application import Checked, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
 from pyvoy.server.pages import all_pages
@@ -52,7 +52,7 @@ class Main:
         clusters = ClusterManager(root, self._arena, chance, reports=workers > 1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dns = DnsService(root, self._child.loop, self._publish, self._spawn, chance)
-        loaded = from_bytes(context.blob)
+        loaded = context.checked.loaded or from_bytes(context.checked.blob)
         self._proxy = Proxy(
             options=context.options,
             bootstrap=loaded.message,
@@ -82,7 +82,7 @@ class Main:
         return self._child.run(lambda: self._spawn_none(self._start()))
 
     async def _start(self) -> None:
-        self._adopt(self._context.blob, self._context.version, self._context.addresses)
+        self._adopt(self._context.checked, self._context.version, self._context.addresses)
         sock = self._context.admin_socket
         if sock is not None:
             self._proxy.admin_address = from_sockname(sock.getsockname()).text
@@ -96,8 +96,8 @@ class Main:
 
     # --- configuration
 
-    def _adopt(self, blob: bytes, version: int, addresses: dict[str, list[str]]) -> None:
-        loaded = from_bytes(blob)
+    def _adopt(self, checked: Checked, version: int, addresses: dict[str, list[str]]) -> None:
+        loaded = checked.loaded or from_bytes(checked.blob)
         proxy = self._proxy
         context = loaded.context(self._store.root, self._arena)
         plans = build_clusters(loaded.message.static_resources.clusters, context.at("static_resources"))
@@ -112,7 +112,7 @@ class Main:
         self._stats.loaded(proxy)
 
     def _on_config(self, message: Message) -> None:
-        self._adopt(message.blob, message.fields["version"], message.fields["addresses"])
+        self._adopt(Checked(message.blob, []), message.fields["version"], message.fields["addresses"])
 
     def _on_reload_failed(self, message: Message) -> None:
         self._proxy.last_reload_error = list(message.fields["lines"])

@@ -5,12 +5,15 @@ Everything heavy is imported in `preload`, before the first fork: children share
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pyvoy.server.application import Checked, CheckFailed, ChildContext
 from pyvoy.server.options import Options
 
-log = logging.getLogger("pyvoy.config")
+if TYPE_CHECKING:
+    from pyvoy.config.load import LoadedBootstrap
+    from pyvoy.config.problems import ConfigProblem
 
 
 class ProxyApplication:
@@ -24,20 +27,20 @@ class ProxyApplication:
 
         load_builtin()
 
+    def load(self, options: Options) -> Checked:
+        """Read and check the bootstrap.  Raises CheckFailed with every problem."""
+        return _checked(_load(options), ())
+
     def check(self, options: Options) -> Checked:
-        """Read the bootstrap, check it and build all its plans once.  Raises CheckFailed with every problem."""
-        from pyvoy.config.load import load
+        """Read and check the bootstrap and build all its plans once.  Raises CheckFailed with every problem."""
         from pyvoy.config.problems import ConfigErrors
-        from pyvoy.server import listen_specs
         from pyvoy.server.plans import try_build
 
-        node = {"id": options.service_node, "cluster": options.service_cluster, "zone": options.service_zone}
+        loaded = _load(options)
         try:
-            loaded = load(options.config_path or None, config_yaml=options.config_yaml, node=node)
-            warnings = (*loaded.warnings, *try_build(loaded))
+            return _checked(loaded, try_build(loaded))
         except ConfigErrors as error:
             raise CheckFailed([str(problem) for problem in error.problems]) from None
-        return Checked(loaded.serialized(), listen_specs.of_bootstrap(loaded.message), [str(one) for one in warnings])
 
     def main(self, context: ChildContext) -> int:
         """Admin, DNS, statistics."""
@@ -51,3 +54,21 @@ class ProxyApplication:
         from pyvoy.server.worker import Worker
 
         return Worker(context, ProxyDataPlane).run()
+
+
+def _load(options: Options) -> LoadedBootstrap:
+    from pyvoy.config.load import load
+    from pyvoy.config.problems import ConfigErrors
+
+    node = {"id": options.service_node, "cluster": options.service_cluster, "zone": options.service_zone}
+    try:
+        return load(options.config_path or None, config_yaml=options.config_yaml, node=node)
+    except ConfigErrors as error:
+        raise CheckFailed([str(problem) for problem in error.problems]) from None
+
+
+def _checked(loaded: LoadedBootstrap, more: Sequence[ConfigProblem]) -> Checked:
+    from pyvoy.server import listen_specs
+
+    specs = listen_specs.of_bootstrap(loaded.message)
+    return Checked(loaded.serialized(), specs, [str(problem) for problem in (*loaded.warnings, *more)], loaded)

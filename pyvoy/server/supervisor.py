@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,14 +65,28 @@ class Supervisor:
         self._next_round_s = 0.0
         self._wake, self._wake_writer = socket.socketpair()
         self._shared = SharedState(options.concurrency)
+        self._handlers: dict[str, Callable[[Child, Message], None]] = {
+            "ready": self._on_ready,
+            "applied": self._on_applied,
+            "refused": self._on_refused,
+            "to_workers": self._to_workers,
+            "to_main": self._to_main,
+            "logging": self._on_logging,
+            "reload": lambda child, message: self._reload(),
+            "reopen_logs": lambda child, message: self._reopen_logs(),
+            "quit": lambda child, message: self.stop("/quitquitquit"),
+        }
 
     def run(self) -> int:
         """Serve until told to stop.  Returns the exit status of the proxy."""
         self._application.preload()
         self._listen_to_signals()
-        gc.collect()
-        gc.freeze()  # what is there now is shared with the children and never collected
-        self._start_check()
+        try:
+            self._adopt(self._application.load(self._options))
+        except CheckFailed as error:
+            self._refuse(error.lines)
+        except BindError as error:
+            self._refuse([str(error)])
         while self._status is None:
             self._turn()
         for child in self._children.values():
@@ -175,8 +190,6 @@ class Supervisor:
             checked = self._check.outcome()
             if checked is None:
                 return
-            for warning in checked.warnings:
-                log.warning("%s", warning)
             self._adopt(checked)
         except CheckFailed as error:
             self._fail_check(error.lines)
@@ -193,10 +206,14 @@ class Supervisor:
         if self._check:
             self._check.stop()
             self._check = None
+        self._refuse(lines)
+
+    def _refuse(self, lines: list[str]) -> None:
+        """Say what is wrong: the proxy does not start, or keeps the configuration it has."""
         for line in lines:
             log.critical("%s", line)
         source = self._options.config_path
-        if self._version == 0:
+        if not self._live:
             log.critical("error initializing configuration '%s'", source)
             self._status = 1
         else:
@@ -204,12 +221,15 @@ class Supervisor:
             self._tell_main("reload_failed", {"lines": lines})
 
     def _adopt(self, checked: Checked) -> None:
+        for warning in checked.warnings:
+            log.warning("%s", warning)
         old = self._tables
         self._tables = old.bind(checked.specs)
         self._checked = checked
         self._version += 1
         if self._version == 1:
             self._write_admin_address()
+            gc.freeze()  # what is there now is shared with the children and never collected
             for slot in range(self._slots):
                 self._fork(slot)
             return
@@ -265,7 +285,7 @@ class Supervisor:
             index=index,
             slot=slot,
             channel=channel,
-            blob=self._checked.blob,
+            checked=self._checked,
             version=self._version,
             shared=self._shared,
             beats=self._beats,
@@ -301,6 +321,8 @@ class Supervisor:
             return
         log.error("%s (pid %d) %s", child.name, child.pid, children.describe_status(status))
         if not child.ready and not self._live:
+            if self._status is not None:
+                return
             log.critical("%s could not start", child.name)
             self._status = 1
             return
@@ -329,31 +351,35 @@ class Supervisor:
                 self._kill(child)  # without its channel a child is of no use; SIGCHLD brings the rest
 
     def _on_message(self, child: Child, message: Message) -> None:
-        fields = message.fields
-        if message.kind == "ready":
-            self._on_ready(child)
-        elif message.kind == "to_workers":
-            for other in list(self._children.values()):
-                if other.role == WORKER:
-                    self._send(other, fields["kind"], fields["fields"], message.blob)
-        elif message.kind == "to_main":
-            self._tell_main(fields["kind"], {**fields["fields"], "worker": child.index}, message.blob)
-        elif message.kind == "applied":
-            if fields["error"]:
-                log.critical("%s could not apply configuration %d: %s", child.name, fields["version"], fields["error"])
-            self._tell_main("applied", {**fields, "worker": child.index})
-        elif message.kind == "reload":
-            self._reload()
-        elif message.kind == "reopen_logs":
-            self._reopen_logs()
-        elif message.kind == "logging":
-            logs.set_component(fields["component"], fields["level"])
-            for other in list(self._children.values()):
-                self._send(other, "logging", fields)
-        elif message.kind == "quit":
-            self.stop("/quitquitquit")
+        handler = self._handlers.get(message.kind)
+        if handler is not None:
+            handler(child, message)
 
-    def _on_ready(self, child: Child) -> None:
+    def _to_workers(self, child: Child, message: Message) -> None:
+        for other in list(self._children.values()):
+            if other.role == WORKER:
+                self._send(other, message.fields["kind"], message.fields["fields"], message.blob)
+
+    def _to_main(self, child: Child, message: Message) -> None:
+        fields = {**message.fields["fields"], "worker": child.index}
+        self._tell_main(message.fields["kind"], fields, message.blob)
+
+    def _on_applied(self, child: Child, message: Message) -> None:
+        fields = message.fields
+        if fields["error"]:
+            log.critical("%s could not apply configuration %d: %s", child.name, fields["version"], fields["error"])
+        self._tell_main("applied", {**fields, "worker": child.index})
+
+    def _on_refused(self, child: Child, message: Message) -> None:
+        if self._status is None and not self._live:  # one worker speaks for all
+            self._refuse(message.fields["lines"])
+
+    def _on_logging(self, child: Child, message: Message) -> None:
+        logs.set_component(message.fields["component"], message.fields["level"])
+        for other in list(self._children.values()):
+            self._send(other, "logging", message.fields)
+
+    def _on_ready(self, child: Child, message: Message) -> None:
         child.ready = True
         started = len(self._children) == self._slots and all(other.ready for other in self._children.values())
         if started and not self._live:

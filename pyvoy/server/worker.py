@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from pyvoy.server.application import ChildContext
+from pyvoy.server.application import Checked, CheckFailed, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
 from pyvoy.server.drain import Drainable, drain_and_wait
@@ -25,8 +25,10 @@ log = logging.getLogger("pyvoy.main")
 class DataPlane(Drainable, Protocol):
     """Listeners, clusters and filter chains of one worker."""
 
-    async def apply(self, blob: bytes, sockets: dict[str, list[socket.socket]]) -> None:
-        """Build a configuration (serialized bootstrap, sockets by listener) and put it in place of the one before."""
+    async def apply(self, checked: Checked, sockets: dict[str, list[socket.socket]]) -> None:
+        """Build a configuration and put it in place of the one before; `sockets` are by listener.
+
+        Raises CheckFailed, having changed nothing."""
 
     def on_message(self, message: Message) -> None:
         """A frame from main."""
@@ -73,8 +75,16 @@ class Worker:
 
     async def _start(self) -> None:
         async with self._order:
-            await self._plane.apply(self._context.blob, self._by_listener(self._context.socket_keys))
+            try:
+                await self._apply_first()
+            except CheckFailed as error:
+                self._child.send("refused", {"lines": error.lines})
+                self._child.exit(1)
+                return
         self._child.ready()
+
+    async def _apply_first(self) -> None:
+        await self._plane.apply(self._context.checked, self._by_listener(self._context.socket_keys))
 
     def _by_listener(self, keys: dict[str, list[str]]) -> dict[str, list[socket.socket]]:
         return {listener: [self._sockets[key] for key in wanted] for listener, wanted in keys.items()}
@@ -94,7 +104,7 @@ class Worker:
         error = ""
         async with self._order:
             try:
-                await self._plane.apply(message.blob, self._by_listener(keys))
+                await self._plane.apply(Checked(message.blob, []), self._by_listener(keys))
             except Exception as failure:  # the wall of the worker: the configuration before stays in force
                 log.critical("cannot apply configuration %d", message.fields["version"], exc_info=True)
                 error = f"{type(failure).__name__}: {failure}"

@@ -30,8 +30,8 @@ class EchoPlane:
         self.greeting = b""
         self.draining = False
 
-    async def apply(self, blob: bytes, sockets: dict[str, list[socket.socket]]) -> None:
-        config = json.loads(blob)
+    async def apply(self, checked: Checked, sockets: dict[str, list[socket.socket]]) -> None:
+        config = json.loads(checked.blob)
         if config.get("crash"):
             os._exit(3)
         self.greeting = config["greeting"].encode()
@@ -107,6 +107,9 @@ class Echo(asyncio.Protocol):
 class EchoApplication:
     def preload(self) -> None:
         pass
+
+    def load(self, options: Options) -> Checked:
+        return self.check(options)
 
     def check(self, options: Options) -> Checked:
         text = Path(options.config_path).read_text()
