@@ -23,11 +23,11 @@ _ESCAPES = {code: f"\\u{code:04x}" for code in (*range(32), 34, 92, 127)}
 _BYTE_ESCAPES = {**_ESCAPES, **{code: f"\\u{code:04x}" for code in range(128, 256)}}
 
 
-def compile_json(struct: Mapping[str, Any], *, omit_empty: bool = False, sort_keys: bool = True) -> Formatter:
+def compile_json(struct: Mapping[str, Any], *, omit_empty: bool = False) -> Formatter:
     """The function of a json_format structure; its line ends with a line break.  Raises FormatError.
 
     `omit_empty` leaves out what is missing and structures that become empty by it."""
-    render = _object(struct, omit_empty, sort_keys)
+    render = _object(struct, omit_empty)
 
     def line(source: Any) -> bytes:
         return (render(source) or b"{}") + b"\n"
@@ -45,9 +45,8 @@ def json_string(value: bytes) -> bytes:
         return b'"%b"' % value.decode("latin-1").translate(_BYTE_ESCAPES).encode()
 
 
-def _object(struct: Mapping[str, Any], omit_empty: bool, sort_keys: bool) -> Value:
-    keys = sorted(struct) if sort_keys else list(struct)
-    members = tuple((json_string(key.encode()) + b":", _value(struct[key], omit_empty, sort_keys)) for key in keys)
+def _object(struct: Mapping[str, Any], omit_empty: bool) -> Value:
+    members = tuple((json_string(key.encode()) + b":", _value(struct[key], omit_empty)) for key in sorted(struct))
 
     def render(source: Any) -> bytes | None:
         parts = []
@@ -60,8 +59,8 @@ def _object(struct: Mapping[str, Any], omit_empty: bool, sort_keys: bool) -> Val
     return render
 
 
-def _list(items: list[Any], omit_empty: bool, sort_keys: bool) -> Value:
-    getters = tuple(_value(item, omit_empty, sort_keys) for item in items)
+def _list(items: list[Any], omit_empty: bool) -> Value:
+    getters = tuple(_value(item, omit_empty) for item in items)
 
     def render(source: Any) -> bytes | None:
         parts = [value for get in getters if (value := get(source)) is not None]
@@ -70,11 +69,11 @@ def _list(items: list[Any], omit_empty: bool, sort_keys: bool) -> Value:
     return render
 
 
-def _value(node: Any, omit_empty: bool, sort_keys: bool) -> Value:
+def _value(node: Any, omit_empty: bool) -> Value:
     if isinstance(node, Mapping):
-        return _object(node, omit_empty, sort_keys)
+        return _object(node, omit_empty)
     if isinstance(node, list | tuple):
-        return _list(list(node), omit_empty, sort_keys)
+        return _list(list(node), omit_empty)
     if isinstance(node, str):
         return _string(node, omit_empty)
     if isinstance(node, float) and node.is_integer():

@@ -36,10 +36,6 @@ def test_empty_values_can_be_left_out() -> None:
     assert compile_json(struct, omit_empty=True)(Source()) == b'{"l":[1],"m":"xy"}\n'
 
 
-def test_keys_keep_their_order_when_asked() -> None:
-    assert compile_json({"z": 1, "a": 2}, sort_keys=False)(Source()) == b'{"z":1,"a":2}\n'
-
-
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
