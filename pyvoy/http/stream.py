@@ -92,8 +92,7 @@ class ResponseSide:
         stream.send_local_reply(500, b"Internal Server Error", details=details.RESPONSE_PAYLOAD_TOO_LARGE)
 
     def pause_source(self, stream: HttpStream, pause: bool) -> None:
-        if stream.source is not None:
-            stream.source.pause_response(pause)
+        stream.pause_response(pause)
 
 
 REQUEST_SIDE = RequestSide()
@@ -142,6 +141,7 @@ class HttpStream:
     _response_entered = False
     _response_ended = False
     _request_paused = 0
+    _response_paused = 0
     _tasks: list[asyncio.Task[Any]] | None = None
 
     def __init__(self, manager: HttpConnectionManager, stream_id: int, now_s: float, wall_s: float) -> None:
@@ -547,8 +547,6 @@ class HttpStream:
         headers, body = self.manager.plan.local_reply(self, reply)
         self.local_reply_body = body
         self.response_headers = headers
-        if self.source is not None:
-            self.source.pause_response(False)
         if self._response_entered:
             self.encode_headers(headers, not body)
             if body:
@@ -722,10 +720,16 @@ class HttpStream:
         self._request_paused += 1 if pause else -1
         self.manager.pause_reading(pause)
 
+    def pause_response(self, pause: bool) -> None:
+        """Stop or resume reading from the upstream; calls nest."""
+        before = self._response_paused
+        self._response_paused += 1 if pause else -1
+        if self.source is not None and (before == 0) != (self._response_paused == 0):
+            self.source.pause_response(pause)
+
     def on_downstream_watermark(self, high: bool) -> None:
         """The client reads too slowly, or has caught up."""
-        if self.source is not None:
-            self.source.pause_response(high)
+        self.pause_response(high)
 
     def count_too_large(self, *, request: bool) -> None:
         """A filter's buffer outgrew its limit."""
