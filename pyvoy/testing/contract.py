@@ -96,7 +96,11 @@ def _requests(more: dict[str, str]) -> dict[str, tuple[Event, ...]]:
 def _responses(more: dict[str, str]) -> dict[str, tuple[Event, ...]]:
     head = playbook.response(200, *more.items(), content_type="text/plain")
     shapes = {name: (head, *rest) for name, rest in _bodies(playbook.response_data, playbook.response_trailers).items()}
-    return {"head only": (playbook.response(204, *more.items(), end=True),), **shapes}
+    return {
+        "head only": (playbook.response(204, *more.items(), end=True),),
+        "whole at once pieces": (playbook.whole_response(200, _BODY, *more.items(), content_type="text/plain"),),
+        **shapes,
+    }
 
 
 def _plain(

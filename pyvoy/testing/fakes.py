@@ -184,6 +184,12 @@ class RecordingCodec:
         if data or end:
             self._record.note("sent_data", data=data, end=end)
 
+    def send_response(self, headers: HeaderMap, body: bytes) -> None:
+        """A whole response at once."""
+        self.send_headers(0, headers, not body)
+        if body:
+            self.send_data(0, body, True)
+
     def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
         """The trailers."""
         assert self._state == "body", f"response trailers in the state {self._state!r}"
@@ -205,14 +211,13 @@ class FakeUpstream(HttpFilter):
 
     Its plan is the stage (see `stage.py`), which answers in its name."""
 
-    __slots__ = ("_paused", "_stage", "_state", "_stream")
+    __slots__ = ("_stage", "_state", "_stream")
 
     terminal = True
 
     def __init__(self, plan: Any) -> None:
         self._stage = plan
         self._state = "head"
-        self._paused = 0
         self._stream: Any = None
         plan.upstream = self
 
@@ -247,13 +252,8 @@ class FakeUpstream(HttpFilter):
         return CONTINUE
 
     def pause_response(self, pause: bool) -> None:
-        """ResponseSource: only what changes anything is recorded."""
-        before = self._paused
-        self._paused += 1 if pause else -1
-        if not before and self._paused:
-            self._stage.record.note("upstream_paused")
-        elif before and not self._paused:
-            self._stage.record.note("upstream_resumed")
+        """ResponseSource: reading from the upstream stops or goes on."""
+        self._stage.record.note("upstream_paused" if pause else "upstream_resumed")
 
     def on_destroy(self, stream: Any) -> None:
         """A request that was not answered to its end is cut."""

@@ -181,6 +181,12 @@ def response(status: int = 200, *pairs: NamedHeader, end: bool = False, **more: 
     return Event(f"response({status}{' end' if end else ''})", lambda stage: stage.response(fields(), end=end))
 
 
+def whole_response(status: int = 200, body: bytes = b"", *pairs: NamedHeader, **more: Any) -> Event:
+    """The upstream's response arrives in one piece: head, body and end."""
+    fields = _pairs(((":status", str(status)), *pairs), more)
+    return Event(f"whole_response({status})", lambda stage: stage.whole_response(fields(), body))
+
+
 def response_data(body: bytes, *, end: bool = False) -> Event:
     """The upstream sends a piece of the body."""
     text = f"response_data({body[:40]!r}{' end' if end else ''})"

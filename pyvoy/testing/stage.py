@@ -162,6 +162,14 @@ class Stage:
             self.stream.respond_headers(headers, end)
         self.fakes.loop.settle()
 
+    def whole_response(self, headers: HeaderMap, body: bytes) -> None:
+        """The upstream's response arrives in one piece."""
+        if self._can_answer():
+            self.answered = True
+            self.stream.info.response_code_details = details.VIA_UPSTREAM
+            self.stream.respond(headers, body)
+        self.fakes.loop.settle()
+
     def response_data(self, data: bytes, *, end: bool) -> None:
         """The upstream sends a piece of the response body."""
         if self._can_answer():
