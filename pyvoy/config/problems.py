@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(?:(\d+)|\"([^\"]*)\")\]")
 
@@ -19,7 +19,7 @@ class Source:
     """One text that was read: its name for messages and its lines for excerpts."""
 
     name: str
-    lines: tuple[str, ...] = ()
+    lines: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True, frozen=True)
