@@ -13,6 +13,7 @@ from typing import Any
 
 import uvloop
 
+from pyvoy.observe.access_log.file import LOG_FILES
 from pyvoy.server import logs
 from pyvoy.server.application import ChildContext
 from pyvoy.server.control import ChannelClosed, Message
@@ -94,6 +95,7 @@ class ChildLoop:
             self.exit(1)
 
     def _reopen_logs(self, message: Message) -> None:
+        LOG_FILES.reopen()
         try:
             logs.reopen()
         except logs.LogError as error:

@@ -19,6 +19,7 @@ from pyvoy.config.load import from_bytes
 from pyvoy.config.problems import ConfigErrors, Problems
 from pyvoy.network.listener import Listener
 from pyvoy.network.timers import TimerWheel
+from pyvoy.observe.access_log.file import LOG_FILES
 from pyvoy.server.application import Checked, CheckFailed, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
@@ -45,6 +46,7 @@ class ProxyDataPlane:
         def defer(work: Callable[[], None]) -> None:
             loop.call_soon(work)
 
+        LOG_FILES.configure(options.file_flush_interval_s, options.file_flush_min_size_kb * 1024)
         self._options = options
         self._root = store.root
         self._drain = Drain(time.monotonic, chance)
@@ -163,5 +165,6 @@ class ProxyDataPlane:
             listener.close_all()
 
     async def close(self) -> None:
-        """Nothing is carried any more."""
+        """Nothing is carried any more: write out the access logs."""
         self._services.clusters.drain()
+        LOG_FILES.close()

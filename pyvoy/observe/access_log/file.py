@@ -156,6 +156,11 @@ class LogFiles:
         self._ending = False
         self._flushing = threading.Lock()
 
+    def configure(self, flush_interval_s: float, flush_bytes: int) -> None:
+        """Set when lines are written: --file-flush-interval-msec and --file-flush-min-size-kb."""
+        self.flush_interval_s = flush_interval_s
+        self.flush_bytes = flush_bytes
+
     def open(self, path: str, root_scope: Scope) -> LogFile:
         """The file of a path, shared by all loggers that name it.  Raises OSError."""
         found = self._files.get(path)

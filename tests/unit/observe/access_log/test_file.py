@@ -48,7 +48,7 @@ def test_writing_goes_on_after_close(files: LogFiles, store: Store, tmp_path: Pa
 
 
 def test_a_full_buffer_is_written_at_once(files: LogFiles, store: Store, tmp_path: Path) -> None:
-    files.flush_interval_s = 1000.0
+    files.configure(1000.0, 64 * 1024)
     written = threading.Event()
     file = files.open(str(tmp_path / "a.log"), store.root)
     counter = store.root.counter("filesystem.write_completed")
@@ -61,7 +61,7 @@ def test_a_full_buffer_is_written_at_once(files: LogFiles, store: Store, tmp_pat
 
 
 def test_the_timer_writes_what_waits(files: LogFiles, store: Store, tmp_path: Path) -> None:
-    files.flush_interval_s = 0.01
+    files.configure(0.01, 64 * 1024)
     pause = threading.Event()
     files.open(str(tmp_path / "a.log"), store.root).write(b"x\n")
     for _ in range(200):
