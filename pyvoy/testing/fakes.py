@@ -89,7 +89,9 @@ class FakeConnection:
 
     runner = None
 
-    def __init__(self, services: Services, record: Record, *, buffer_limit_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self, services: Services, record: Record, *, buffer_limit_bytes: int = 1 << 20, number: int = 1
+    ) -> None:
         self.services = services
         self.record = record
         self.buffer_limit_bytes = buffer_limit_bytes
@@ -99,7 +101,7 @@ class FakeConnection:
         self.read_disabled = 0
         self.resumed: list[Any] = []
         self.info = info = ConnectionInfo()
-        info.connection_id = 1
+        info.connection_id = number
         info.remote = info.direct_remote = CLIENT
         info.local = info.direct_local = LOCAL
         info.start_s = services.clock()

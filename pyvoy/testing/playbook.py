@@ -140,6 +140,11 @@ def headers(method: str = "GET", path: str = "/", *pairs: NamedHeader, end: bool
     return Event(f"headers({method} {path}{' end' if ended else ''})", lambda stage: stage.request(fields(), end=ended))
 
 
+def connect() -> Event:
+    """The client opens a new connection for what follows."""
+    return Event("connect()", Stage.connect)
+
+
 def data(body: bytes, *, end: bool = False) -> Event:
     """A piece of the request body."""
     return Event(f"data({body[:40]!r}{' end' if end else ''})", lambda stage: stage.request_data(body, end=end))

@@ -63,7 +63,7 @@ def plain_reply(stream: HttpStream, reply: LocalReply) -> tuple[HeaderMap, bytes
 
 
 class Stage:
-    """One connection with one stream at a time.
+    """A connection after the other, with one stream at a time.
 
     `filters` are those before the upstream's; `route_plans` the per-route plans by filter name.  `buffer_limit_bytes`
     is the limit of filters that buffer."""
@@ -99,17 +99,33 @@ class Stage:
             idle_timeout_s=None,
             **plan,
         )
-        self.connection = FakeConnection(fakes.services, self.record, buffer_limit_bytes=buffer_limit_bytes)
-        self.manager = HttpConnectionManager(self.plan)
-        self.manager.on_new_connection(cast("Any", self.connection))
-        self.manager.codec = cast("Any", RecordingCodec(self.record))
+        self._buffer_limit_bytes = buffer_limit_bytes
         self._next_id = 0
+        self._opened: list[tuple[HttpConnectionManager, FakeConnection]] = []
+        self.connection: FakeConnection
+        self.manager: HttpConnectionManager
         self.stream: HttpStream
+        self.connect()
 
     # ---- the client ----
 
+    def connect(self) -> None:
+        """The client opens a connection of its own for the next request."""
+        self.connection = FakeConnection(
+            self.fakes.services,
+            self.record,
+            buffer_limit_bytes=self._buffer_limit_bytes,
+            number=len(self._opened) + 1,
+        )
+        self.manager = HttpConnectionManager(self.plan)
+        self._opened.append((self.manager, self.connection))
+        self.manager.on_new_connection(cast("Any", self.connection))
+        self.manager.codec = cast("Any", RecordingCodec(self.record))
+
     def request(self, headers: HeaderMap, *, end: bool) -> None:
-        """A request head arrives."""
+        """A request head arrives, on a new connection when the old one was closed."""
+        if not self.connection.is_open:
+            self.connect()
         self._next_id += 1
         self.answered = False
         self.upstream = None
@@ -203,8 +219,8 @@ class Stage:
         self.fakes.loop.advance(seconds)
 
     def close(self) -> None:
-        """The client closes the connection."""
-        if not self.manager.closing or self.manager.streams or self.connection.is_open:
-            self.connection.close()
-        self.manager.on_close(cast("Any", self.connection))
+        """The client closes all its connections."""
+        for manager, connection in self._opened:
+            connection.close()
+            manager.on_close(cast("Any", connection))
         self.fakes.loop.settle()

@@ -400,7 +400,9 @@ def test_added_data_is_not_lost_when_a_filter_behind_holds_the_head() -> None:
     def add(filter_: Any, stream: Any) -> None:
         stream.add_request_data(filter_, b"x")
 
-    p = play([(Scripted, {}), (Scripted, {"request_headers": [add]}), (Scripted, {"request_headers": [STOP_AND_BUFFER]})])
+    p = play(
+        [(Scripted, {}), (Scripted, {"request_headers": [add]}), (Scripted, {"request_headers": [STOP_AND_BUFFER]})]
+    )
     p >> headers() << held() >> go_on(2) << forwarded(end=False) << forwarded_data(b"x", end=True)
     p.end()
 
@@ -559,7 +561,17 @@ def test_what_comes_while_an_async_head_waits_passes_the_filter_afterwards() -> 
 
 def test_async_data_callbacks_run_one_after_the_other() -> None:
     p = play(Awaiting, {"request_data": CONTINUE})
-    p >> headers("POST") << forwarded() >> data(b"a") << held() >> data(b"b") << held() >> data(b"c", end=True) << held()
+    (
+        p
+        >> headers("POST")
+        << forwarded()
+        >> data(b"a")
+        << held()
+        >> data(b"b")
+        << held()
+        >> data(b"c", end=True)
+        << held()
+    )
     assert at(p).seen[1:] == [("request_data", b"a", False)]
     p >> after(1) << forwarded_data(b"a", end=False) >> after(1) << forwarded_data(b"bc", end=True)
     assert at(p).seen[1:] == [("request_data", b"a", False), ("request_data", b"bc", True)]
