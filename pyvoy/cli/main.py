@@ -115,9 +115,11 @@ def demo(arguments: list[str]) -> int:
     """`pyvoy demo`."""
     parser = Parser("pyvoy demo", description="A sidecar at work in front of a small service.", allow_abbrev=False)
     parser.add_argument("--once", action="store_true", help="end after the two requests, with 0 if all was as promised")
+    parser.add_argument("--config", metavar="FILE", default="", help="bootstrap (default: config/demo.yaml)")
+    args = parser.parse_args(arguments)
     from pyvoy.cli.demo import run_demo
 
-    return run_demo(once=parser.parse_args(arguments).once)
+    return run_demo(once=args.once, config=args.config)
 
 
 def _serve(options: Options) -> int:

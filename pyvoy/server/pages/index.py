@@ -5,6 +5,7 @@ One self-contained document without scripts; everything that came from a configu
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from html import escape
@@ -136,7 +137,7 @@ def _clusters(proxy: Proxy, snapshot: Snapshot) -> str:
 
 
 def _processes(proxy: Proxy) -> str:
-    rows = [_process("supervisor", proxy.supervisor_pid, ""), _process("main", "self", "")]
+    rows = [_process("supervisor", proxy.supervisor_pid, ""), _process("main, this page", "self", "")]
     for worker in sorted(proxy.workers, key=lambda one: one.index):
         note = "" if worker.ready else "starting"
         if worker.restarts:
@@ -146,7 +147,7 @@ def _processes(proxy: Proxy) -> str:
 
 
 def _process(name: str, pid: int | str, note: str) -> str:
-    shown = "" if pid == "self" else pid
+    shown = os.getpid() if pid == "self" else pid
     memory = _size(resident_bytes(pid))
     return f'<tr><td>{name}</td><td class="n help">{note}</td><td class=n>{shown}</td><td class=n>{memory}</td></tr>'
 
