@@ -10,12 +10,12 @@ Stricter than Envoy, which forwards them: a Host that is no `host[:port]` (user 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pyvoy.http.client_address import XFF, AddressSet, Detector, locator
-from pyvoy.http.h1.grammar import valid_authority
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.hop_by_hop import (
     CONNECTION_REJECTED,
@@ -118,6 +118,8 @@ EDGE_STRIPPED = tuple(
 """Removed as well from requests that come in at the edge (use_remote_address and not internal)."""
 
 _KNOWN_HOSTS = 1024
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%_~!$&'()*+;=-]*\]|[0-9A-Za-z.%_~!$&'()*+;=-]*)(?::[0-9]*)?")
+"""RFC 9110 4.2, `host [":" port]`; an empty host or port and any number pass, as in Envoy."""
 
 
 def compile_request_rules(plan: RequestRulesPlan) -> RequestRules:
@@ -151,7 +153,7 @@ def compile_request_rules(plan: RequestRulesPlan) -> RequestRules:
     return _with_short_cut(rules) if _is_plain(plan) else rules
 
 
-_WATCHED = frozenset((*EXTERNAL_STRIPPED, *REQUEST_NAMES, XFF, XFP, REQUEST_ID, b":scheme", b"x-forwarded-client-cert"))
+_WATCHED = frozenset((*EXTERNAL_STRIPPED, *REQUEST_NAMES, XFF, XFP, REQUEST_ID, b"x-forwarded-client-cert"))
 
 
 def _is_plain(plan: RequestRulesPlan) -> bool:
@@ -175,7 +177,7 @@ def _with_short_cut(rules: RequestRules) -> RequestRules:
         host = values.get(b":authority")
         path = values.get(b":path")
         ordinary = host in known and path is not None and path[:1] == b"/" and b"#" not in path
-        if not ordinary or headers.pairs is not None or not _WATCHED.isdisjoint(values):
+        if not ordinary or headers.pairs is not None or not _WATCHED.isdisjoint(values) or values.get(b":scheme"):
             rejection = rules(headers, connection, info, random_hex, source)
             if rejection is None and host is not None:
                 if len(known) >= _KNOWN_HOSTS:
@@ -200,7 +202,7 @@ def _target_check(plan: RequestRulesPlan) -> Callable[[HeaderMap, ConnectionInfo
         if authority not in known:
             if authority is None:
                 return MISSING_HOST
-            if not valid_authority(authority):
+            if _HOST.fullmatch(authority) is None:
                 return INVALID_AUTHORITY
             if len(known) >= _KNOWN_HOSTS:
                 known.clear()

@@ -78,6 +78,9 @@ def test_repeated_headers_stay_in_order() -> None:
         (b"a.test,b.test", (400, "http.invalid_authority")),
         (b"a.test:99999x", (400, "http.invalid_authority")),
         (b"[::1]x", (400, "http.invalid_authority")),
+        (b"[::1", (400, "http.invalid_authority")),
+        (b"::1", (400, "http.invalid_authority")),
+        (b"a:80:90", (400, "http.invalid_authority")),
     ],
 )
 def test_a_host_that_is_no_host_is_refused(host: bytes | None, expected: tuple[int, str]) -> None:
@@ -87,7 +90,10 @@ def test_a_host_that_is_no_host_is_refused(host: bytes | None, expected: tuple[i
     assert run.rejection.close
 
 
-@pytest.mark.parametrize("host", [b"", b"a.test", b"A.TEST:80", b"[::1]", b"[::1]:80", b"a_b.c", b"1.2.3.4:80", b"a."])
+@pytest.mark.parametrize(
+    "host",
+    [b"", b"a.test", b"A.TEST:80", b"[::1]", b"[::1]:80", b"a_b.c", b"1.2.3.4:80", b"a.", b"a:", b":80", b"a:99999"],
+)
 def test_hosts_that_pass(host: bytes) -> None:
     assert Run(host=host).headers.map[b":authority"] == host
 
