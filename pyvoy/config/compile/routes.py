@@ -15,8 +15,8 @@ from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, l
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.routing.direct_response import tls_redirect
-from pyvoy.http.routing.hosts import DomainTable, Finder, host_finder
-from pyvoy.http.routing.match import Entry, require_tls, route_finder
+from pyvoy.http.routing.hosts import DomainTable, Finder, catch_all, host_finder
+from pyvoy.http.routing.match import Entry, require_tls, route_finder, sole_prefix
 from pyvoy.http.routing.table import Route, RouteTable, VirtualHost
 from pyvoy.http.routing.virtual_cluster import RouteStats, virtual_cluster_finder
 
@@ -45,26 +45,34 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
     )
     level = level_of(message, context, Level())
     domains = DomainTable()
-    hosts = []
+    hosts: list[VirtualHost] = []
+    sole: tuple[bytes, Route] | None = None
     for index, host_message in enumerate(message.virtual_hosts):
         place = context.at("virtual_hosts", index)
-        host, finder = _virtual_host(host_message, place, table, level)
+        host, finder, sole = _virtual_host(host_message, place, table, level)
         hosts.append(host)
         _add_domains(host_message, place, domains, finder, message.name)
-    return RouteTable(
-        message.name,
-        host_finder(
+    if len(hosts) == 1 and domains.only_default and domains.default is not None and sole is not None:
+        find = catch_all(*sole)
+    else:
+        find = host_finder(
             domains,
             ignore_port=message.ignore_port_in_host_matching,
             host_header=message.vhost_header.lower().encode() or b":authority",
-        ),
+        )
+    return RouteTable(
+        message.name,
+        find,
         tuple(hosts),
         tuple(name.lower().encode() for name in message.internal_only_headers),
         metadata_dict(message, "metadata"),
     )
 
 
-def _virtual_host(message: Any, context: Context, table: TableLevel, above: Level) -> tuple[VirtualHost, Finder]:
+def _virtual_host(
+    message: Any, context: Context, table: TableLevel, above: Level
+) -> tuple[VirtualHost, Finder, tuple[bytes, Route] | None]:
+    """The host, its finder, and its only route when that is a plain prefix."""
     host = VirtualHost(
         message.name,
         include_request_attempt_count=message.include_request_attempt_count,
@@ -84,10 +92,12 @@ def _virtual_host(message: Any, context: Context, table: TableLevel, above: Leve
     )
     entries = [_entry(route, context.at("routes", index), level) for index, route in enumerate(message.routes)]
     finder = route_finder(entries)
+    sole = sole_prefix(entries)
     if message.require_tls:
         answer = Route("", host, action="redirect", direct_response=tls_redirect)
         finder = require_tls(finder, answer, external_only=message.require_tls == 1)
-    return host, finder
+        sole = None
+    return host, finder, sole
 
 
 def _add_domains(message: Any, context: Context, domains: DomainTable, finder: Finder, table_name: str) -> None:

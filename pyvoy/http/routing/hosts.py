@@ -25,6 +25,11 @@ class DomainTable:
     prefixes: dict[bytes, Finder] = field(default_factory=dict)
     default: Finder | None = None
 
+    @property
+    def only_default(self) -> bool:
+        """Nothing but "*" (or nothing at all)."""
+        return not (self.exact or self.suffixes or self.prefixes)
+
     def add(self, domain: bytes, finder: Finder) -> bool:
         """Enter a domain (lower case); False if it is there already."""
         if domain == b"*":
@@ -43,12 +48,22 @@ class DomainTable:
         return True
 
 
+def catch_all(prefix: bytes, route: Route) -> Callable[[Any], Route | None]:
+    """The `find` of the commonest table: one host for all domains with one plain prefix."""
+
+    def find(stream: Any) -> Route | None:
+        path = stream.request_headers.map.get(b":path")
+        return route if path is not None and path.startswith(prefix) else None
+
+    return find
+
+
 def host_finder(
     domains: DomainTable, *, ignore_port: bool = False, host_header: bytes = b":authority"
 ) -> Callable[[Any], Route | None]:
-    """The route table's `find`.  With nothing but a "*" host no header is looked at."""
+    """The route table's `find`.  With nothing but a "*" host no host is looked at."""
     default = domains.default
-    if not (domains.exact or domains.suffixes or domains.prefixes):
+    if domains.only_default:
         return _only_default(default)
     exact = domains.exact
     by_wildcard = _wildcard_finder(domains.suffixes, domains.prefixes)

@@ -138,8 +138,9 @@ def fraction_condition(numerator: int, denominator: int) -> Condition:
 
 def route_finder(entries: Sequence[Entry]) -> Finder:
     """The cheapest finder for these routes, in order."""
-    if len(entries) == 1 and entries[0].plain and entries[0].kind == "prefix":
-        return _one_prefix(entries[0])
+    sole = sole_prefix(entries)
+    if sole is not None:
+        return _one_prefix(*sole)
     if all(entry.plain for entry in entries):
         return _literals(entries)
     return _general(entries)
@@ -159,44 +160,73 @@ def require_tls(finder: Finder, redirect: Route, *, external_only: bool) -> Find
     return find
 
 
-def _one_prefix(entry: Entry) -> Finder:
-    prefix, route = entry.literal, entry.route
-    if b"?" not in prefix and b"#" not in prefix:
+def sole_prefix(entries: Sequence[Entry]) -> tuple[bytes, Route] | None:
+    """Prefix and route of a list that is nothing but one plain prefix; None for any other list."""
+    if len(entries) != 1 or not entries[0].plain or entries[0].kind != "prefix" or not _is_bare(entries[0].literal):
+        return None
+    return entries[0].literal, entries[0].route
 
-        def find(_stream: Any, values: dict[bytes, bytes]) -> Route | None:
-            path = values.get(b":path")
-            return route if path is not None and path.startswith(prefix) else None
 
-        return find
-    return lambda _stream, _values: None  # a path without query never begins so
+def _is_bare(prefix: bytes) -> bool:
+    """False for a prefix that no path without query and fragment begins with."""
+    return b"?" not in prefix and b"#" not in prefix
+
+
+def _one_prefix(prefix: bytes, route: Route) -> Finder:
+    def find(_stream: Any, values: dict[bytes, bytes]) -> Route | None:
+        path = values.get(b":path")
+        return route if path is not None and path.startswith(prefix) else None
+
+    return find
 
 
 def _literals(entries: Sequence[Entry]) -> Finder:
+    """Plain prefixes and paths: a dict of paths, and the prefixes in front of the one that was hit."""
     exact: dict[bytes, tuple[int, Route]] = {}
     prefixes: list[tuple[bytes, int, Route]] = []
     for index, entry in enumerate(entries):
         if entry.kind == "path":
             exact.setdefault(entry.literal, (index, entry.route))
-        elif b"?" not in entry.literal and b"#" not in entry.literal:
+        elif _is_bare(entry.literal):
             prefixes.append((entry.literal, index, entry.route))
+    if len(prefixes) > 2 * len({len(prefix) for prefix, _, _ in prefixes}) + 2:
+        return _by_length(exact, prefixes)
     ordered = tuple(prefixes)
 
     def find(_stream: Any, values: dict[bytes, bytes]) -> Route | None:
         path = values.get(b":path")
         if path is None:
             return None
-        hit = exact.get(bare_path(path))
-        if hit is None:
-            for prefix, _, route in ordered:
-                if path.startswith(prefix):
-                    return route
-            return None
-        limit, found = hit
+        limit, found = exact.get(bare_path(path), _NO_HIT)
         for prefix, index, route in ordered:
             if index > limit:
                 break
             if path.startswith(prefix):
                 return route
+        return found
+
+    return find
+
+
+_NO_HIT: tuple[int, Route | None] = (1 << 62, None)
+
+
+def _by_length(exact: dict[bytes, tuple[int, Route]], prefixes: Sequence[tuple[bytes, int, Route]]) -> Finder:
+    """Many prefixes of few lengths: one dict look-up per length; the smallest index is the first route."""
+    tables: dict[int, dict[bytes, tuple[int, Route]]] = {}
+    for prefix, index, route in prefixes:
+        tables.setdefault(len(prefix), {}).setdefault(prefix, (index, route))
+    lengths = tuple(sorted(tables.items()))
+
+    def find(_stream: Any, values: dict[bytes, bytes]) -> Route | None:
+        path = values.get(b":path")
+        if path is None:
+            return None
+        best, found = exact.get(bare_path(path), _NO_HIT)
+        for length, table in lengths:
+            hit = table.get(path[:length])
+            if hit is not None and hit[0] < best:
+                best, found = hit
         return found
 
     return find

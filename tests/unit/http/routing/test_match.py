@@ -25,6 +25,7 @@ TABLES = [
     [("path", b"/a"), ("prefix", b"/a"), ("prefix", b"/")],
     [("prefix", b"/ab"), ("path", b"/abc"), ("path", b"/a"), ("prefix", b"/#")],
     [("path", b"/a"), ("path", b"/a?x"), ("path", b"/")],
+    [("prefix", b"/abc"), ("path", b"/ab"), *(("prefix", b"/%c" % letter) for letter in b"bcdexyza"), ("prefix", b"/")],
 ]
 
 
