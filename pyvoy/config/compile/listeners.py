@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyvoy.config.compile.access_log import build_access_logs
+from pyvoy.config.compile.addresses import listen_address
 from pyvoy.config.compile.chain_match import chain_match
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.manager import ManagerPlan
-from pyvoy.network.address import Address, ListenAddress
+from pyvoy.network.address import Address
 from pyvoy.network.chain_match import ChainMatch, build_chain_table
 from pyvoy.network.listener import FilterChain, ListenerPlan, Maker
 from pyvoy.server.listen_specs import listener_name
@@ -60,8 +61,9 @@ def build_listeners(messages: Iterable[Any], context: Context) -> list[ListenerP
 
 
 def _listener(message: Any, name: str, context: Context) -> ListenerPlan:
-    addresses = [_address(message.address)]
-    addresses += [_address(additional.address) for additional in message.additional_addresses]
+    addresses = [listen_address(message.address, context.at("address"))]
+    for index, additional in enumerate(message.additional_addresses):
+        addresses.append(listen_address(additional.address, context.at("additional_addresses", index).at("address")))
     scope = context.root_scope.scope(f"listener.{message.stat_prefix or _stat_name(addresses[0].address)}")
     place = context.inside(name, message.traffic_direction, scope)
     chains, match = _chains(message, place)
@@ -80,12 +82,6 @@ def _listener(message: Any, name: str, context: Context) -> ListenerPlan:
         backlog=context.wrapped(message, "tcp_backlog_size", 128),
         direction=_DIRECTIONS[message.traffic_direction],
     )
-
-
-def _address(message: Any) -> ListenAddress:
-    if message.HasField("pipe"):
-        return ListenAddress(Address("", 0, message.pipe.path), message.pipe.mode)
-    return ListenAddress(Address(message.socket_address.address, message.socket_address.port_value))
 
 
 def _stat_name(address: Address) -> str:
