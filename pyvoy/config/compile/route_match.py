@@ -26,6 +26,7 @@ supports("envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions")
 supports("envoy.config.route.v3.RouteMatch.ConnectMatcher")
 supports("envoy.config.route.v3.QueryParameterMatcher", "name string_match present_match")
 
+_SPECIAL = frozenset("\\.+*?()|[]{}^$")
 _DENOMINATORS = (100, 10_000, 1_000_000)
 
 
@@ -86,13 +87,45 @@ def _path_match(message: Any, context: Context, case_sensitive: bool) -> PathMat
         test = tests.separated_prefix_test(literal, case_sensitive=case_sensitive)
         return PathMatch("other", test, literal, literal)
     if which == "safe_regex":
-        return PathMatch("other", context.regex(message, "safe_regex"))
+        test = context.regex(message, "safe_regex")
+        return PathMatch("other", _behind_head(test, literal_head(message.safe_regex.regex)))
     if which == "path_match_policy":
         template = template_match(message.path_match_policy, context.at("path_match_policy"))
         return PathMatch("other", tests.any_path if template is None else template.test, template=template)
     if which == "connect_matcher":
         return PathMatch("connect", tests.any_path)
     return PathMatch("other", tests.any_path)
+
+
+def literal_head(pattern: str) -> bytes:
+    """Text that every match of the pattern begins with; empty when that is not plain to see."""
+    text = pattern.removeprefix("^")
+    size = 0
+    while size < len(text) and text[size] not in _SPECIAL:
+        size += 1
+    if size < len(text) and text[size] in "*?{|":
+        size -= 1
+    if "|" in _outside_groups(text):
+        return b""
+    return text[: max(size, 0)].encode()
+
+
+def _outside_groups(text: str) -> str:
+    """The characters outside parentheses; classes and escapes are not understood, which only costs the head."""
+    depth = 0
+    found = []
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if depth <= 0:
+            found.append(character)
+    return "".join(found)
+
+
+def _behind_head(test: PathTest, head: bytes) -> PathTest:
+    """The engine is asked only about paths that begin right: comparing bytes costs a tenth of it."""
+    if len(head) < 2:
+        return test
+    return lambda path: path.startswith(head) and test(path)
 
 
 def _metadata(matches: MetadataTest) -> Condition:
