@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.config.compile.bootstrap import report_unread_runtime
 from pyvoy.config.compile.clusters import build_clusters
 from pyvoy.config.problems import ConfigProblem, Problems
 
@@ -27,7 +28,8 @@ class ServerPlan:
 def build(loaded: LoadedBootstrap, root_scope: Scope, arena: Arena, problems: Problems | None = None) -> ServerPlan:
     """All plans; problems are collected in `problems` and raised as ConfigErrors if there is an error."""
     collected = problems if problems is not None else Problems()
-    context = loaded.context(root_scope, arena, collected).at("static_resources")
+    root = loaded.context(root_scope, arena, collected)
+    context = root.at("static_resources")
     static: Any = loaded.message.static_resources
     clusters = build_clusters(static.clusters, context)
     listeners: list[ListenerPlan] = []
@@ -35,6 +37,7 @@ def build(loaded: LoadedBootstrap, root_scope: Scope, arena: Arena, problems: Pr
         from pyvoy.config.compile.listeners import build_listeners
 
         listeners = build_listeners(static.listeners, context)
+    report_unread_runtime(loaded.message, root)
     collected.raise_errors()
     return ServerPlan(clusters, listeners)
 
