@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.network.timers import TimerWheel
+from pyvoy.stats.tally import TallyBoard
 
 if TYPE_CHECKING:
     from pyvoy.server.arena import Arena
@@ -43,6 +44,10 @@ class Services:
     connection_ids: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    tallies: TallyBoard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tallies = TallyBoard(self.loop)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run a coroutine as a task that is kept alive and whose failure is logged."""
