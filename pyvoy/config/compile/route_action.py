@@ -34,9 +34,8 @@ supports("envoy.config.route.v3.NonForwardingAction")
 supports(
     "envoy.config.route.v3.RouteAction",
     "cluster cluster_header weighted_clusters cluster_not_found_response_code metadata_match timeout idle_timeout "
-    "flush_timeout retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs "
-    "max_stream_duration",
-    tuning="early_data_policy",
+    "retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration",
+    tuning="early_data_policy flush_timeout",
 )
 supports(
     "envoy.config.route.v3.RouteAction.MaxStreamDuration",
@@ -44,14 +43,6 @@ supports(
 )
 supports("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
 supports("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post")
-supports(
-    "envoy.config.route.v3.WeightedCluster", "clusters total_weight header_name use_hash_policy runtime_key_prefix"
-)
-supports(
-    "envoy.config.route.v3.WeightedCluster.ClusterWeight",
-    f"name cluster_header weight metadata_match host_rewrite_literal {LEVEL_FIELDS}",
-)
-
 _NOT_FOUND_CODES = (503, 404, 500)
 
 
@@ -125,7 +116,6 @@ def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None
 def _timeouts(route: Route, action: Any, context: Context) -> None:
     route.timeout_s = context.duration_s(action, "timeout", DEFAULT_TIMEOUT_S) or None
     route.idle_timeout_s = context.duration_s(action, "idle_timeout")
-    route.flush_timeout_s = context.duration_s(action, "flush_timeout")
     route.max_grpc_timeout_s = context.duration_s(action, "max_grpc_timeout")
     route.grpc_timeout_offset_s = context.duration_s(action, "grpc_timeout_offset")
     if action.HasField("max_stream_duration"):

@@ -58,7 +58,6 @@ class Route:
 
     timeout_s: float | None = DEFAULT_TIMEOUT_S
     idle_timeout_s: float | None = None
-    flush_timeout_s: float | None = None
     max_stream_duration_s: float | None = None
     has_max_stream_duration: bool = False
     """The route sets `max_stream_duration`: it takes the place of `timeout`, which then has no default."""
