@@ -27,6 +27,7 @@ from pyvoy.network.network_filter import CloseType, NetworkFilter, NetworkVerdic
 from pyvoy.network.timers import Timer
 from pyvoy.observe import details
 from pyvoy.observe.details import Flag
+from pyvoy.stats.tally import Tally
 
 if TYPE_CHECKING:
     from pyvoy.network.connection import DownstreamConnection
@@ -62,6 +63,8 @@ class ManagerPlan:
     filter_failures: Counter
     codec: Http1Plan = field(default_factory=Http1Plan)
     lines: HeadLines = field(default_factory=HeadLines)
+    tallies: tuple[Tally, tuple[Tally, ...], Tally] | None = None
+    """Made with the first connection, because they belong to a worker's loop."""
     access_logs: tuple[AccessLogger, ...] = ()
     log_on_new_request: bool = False
     proxy_100_continue: bool = False
@@ -121,6 +124,13 @@ class HttpConnectionManager(NetworkFilter):
         self.buffer_limit_bytes = connection.buffer_limit_bytes
         stats = self.plan.stats
         self._cells = stats.cells
+        tallies = self.plan.tallies
+        if tallies is None:
+            tallies = self.plan.tallies = stats.make_tallies(services.tallies)
+        self._begun, self._done, self._over = tallies
+        self._stream_idle_s = self.plan.stream_idle_timeout_s or 0.0
+        self._wall_offset_s = self._wall() - self._clock()
+        self._has_limits = bool(self.plan.request_timeout_s or self.plan.max_stream_duration_s)
         self._rx_index = stats.downstream_cx_rx_bytes_total.index
         self._tx_index = stats.downstream_cx_tx_bytes_total.index
         self.codec = Http1ServerCodec(self, self._write, self.plan.codec, self.plan.lines)
@@ -242,24 +252,20 @@ class HttpConnectionManager(NetworkFilter):
 
     def new_stream(self, stream_id: int) -> RequestSink:
         """A request begins."""
-        stats = self.plan.stats
-        cells = self._cells
-        for index in stats.begin:
-            cells[index] += 1
+        begun = self._begun
+        if not begun.count:
+            begun.board.note(begun)
+        begun.count += 1
         self._requests += 1
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
         now_s = self._clock()
-        stream = HttpStream(self, stream_id, now_s, self._wall())
-        self.streams[stream_id] = stream
-        plan = self.plan
-        idle_s = plan.stream_idle_timeout_s
-        if idle_s:
-            stream.idle_timeout_s = idle_s
-            if now_s + idle_s < self._armed_s:
-                self.watch(now_s + idle_s)
-        if plan.request_timeout_s or plan.max_stream_duration_s:
+        stream = self.streams[stream_id] = HttpStream(self, stream_id, now_s, now_s + self._wall_offset_s)
+        idle_s = self._stream_idle_s
+        if idle_s and now_s + idle_s < self._armed_s:
+            self.watch(now_s + idle_s)
+        if self._has_limits:
             self._arm_stream_limits(stream)
         return stream
 
@@ -345,9 +351,10 @@ class HttpConnectionManager(NetworkFilter):
         status = int(headers.map[b":status"])
         info.response_code = status
         if not stream.health_check:
-            cells = self._cells
-            for index in plan.stats.done[status // 100 if status < 600 else 0]:
-                cells[index] += 1
+            done = self._done[status // 100 if status < 600 else 0]
+            if not done.count:
+                done.board.note(done)
+            done.count += 1
         info.first_downstream_tx_s = self._clock()
         if not stream.request_ended and not (stream.upgraded and status < 300):
             plan.stats.downstream_rq_response_before_rq_complete.inc()
@@ -383,10 +390,12 @@ class HttpConnectionManager(NetworkFilter):
     def stream_over(self, stream: HttpStream, now_s: float) -> None:
         """The stream has ended: go on with the connection, or close it."""
         self.streams.pop(stream.stream_id, None)
-        stats = self.plan.stats
-        self._cells[stats.active_index] -= 1
+        over = self._over
+        if not over.count:
+            over.board.note(over)
+        over.count += 1
         if not stream.health_check:
-            stats.downstream_rq_time.record(int((now_s - stream.info.start_s) * 1000))
+            over.values.append(int((now_s - stream.info.start_s) * 1000))
         self._idle_since_s = now_s
         codec = self.codec
         if stream.response_started and stream.request_ended and not codec.broken and not self.closing:
@@ -446,8 +455,9 @@ class HttpConnectionManager(NetworkFilter):
     def _look_at(self, stream: HttpStream, now_s: float) -> float:
         """End the stream if a time-out is due; else when the next one is."""
         next_s = _FOREVER
-        if stream.idle_timeout_s:
-            idle_s = stream.active_s + stream.idle_timeout_s
+        timeout_s = self._stream_idle_s if stream.idle_timeout_s is None else stream.idle_timeout_s
+        if timeout_s:
+            idle_s = stream.active_s + timeout_s
             if now_s >= idle_s:
                 self._stream_idle(stream)
                 return _FOREVER

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyvoy.stats.tally import Tally, TallyBoard
+
 if TYPE_CHECKING:
     from pyvoy.stats.counters import Counter, Gauge
     from pyvoy.stats.histograms import Histogram
@@ -107,13 +109,21 @@ class HttpStats:
             completed.append(twin.counter("downstream_rq_completed"))
             for counters, code in zip(by_class, _CODES, strict=True):
                 counters.append(twin.counter(f"downstream_rq_{code}"))
-        self.downstream_rq_active.add(0)
-        self.active_index = self.downstream_rq_active.index
-        self.begin = (self.downstream_rq_total.index, self.downstream_rq_http1_total.index, self.active_index)
-        """Cells of a request that begins."""
-        self.done = tuple(tuple(counter.index for counter in completed + counters) for counters in [[], *by_class])
-        """Cells of a request that ends, by the first digit of its status (0: none)."""
+        self._done = tuple(tuple(counter.index for counter in completed + counters) for counters in [[], *by_class])
+        # Cells of a request that is answered, by the first digit of its status (0: none).
         self.codec_dropped_underscores = root.counter("http1.dropped_headers_with_underscores")
         self.codec_rejected_underscores = root.counter("http1.requests_rejected_with_underscores_in_headers")
         root.counter("http1.metadata_not_supported_error")
         root.counter("http1.response_flood")
+
+    def make_tallies(self, board: TallyBoard) -> tuple[Tally, tuple[Tally, ...], Tally]:
+        """What a request moves when it begins, when its response head goes out (by the first digit of the status),
+        and when it is over."""
+        active = self.downstream_rq_active
+        active.add(0)
+        begun = (self.downstream_rq_total.index, self.downstream_rq_http1_total.index, active.index)
+        return (
+            Tally(board, self.cells, begun),
+            tuple(Tally(board, self.cells, indexes) for indexes in self._done),
+            Tally(board, self.cells, (), (self.downstream_rq_time,), falling=(active.index,)),
+        )

@@ -55,13 +55,13 @@ class UpstreamRequest:
         """`end` says that the request is a head only."""
         self._owner = owner
         self.host = host
-        self._pool = pool
+        self.pool = pool
         self._request_done = end
 
     def start(self) -> None:
         """Ask the pool for a connection; the head goes out as soon as it is there."""
         self.waiting = True
-        self._pool.acquire(self)
+        self.pool.acquire(self)
 
     # ---- request ----
 
@@ -205,7 +205,7 @@ class UpstreamRequest:
         if self.waiting:
             self.waiting = False
             self._end()
-            self._pool.cancel_pending(self)
+            self.pool.cancel_pending(self)
             return False
         under_way = not self.ended
         if not self.ended:

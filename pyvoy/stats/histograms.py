@@ -31,6 +31,14 @@ class Histogram:
         else:
             self._record_large(value)
 
+    def record_many(self, value: int, times: int) -> None:
+        """Count a value that occurred several times."""
+        if 0 <= value < 1000:
+            self.cells[self.index + SMALL[value]] += times
+            return
+        for _ in range(times):
+            self.record(value)
+
     def _record_large(self, value: int) -> None:
         if value > MAX_VALUE:
             self.cells[self.index + BIN_COUNT - 1] += 1

@@ -134,15 +134,22 @@ class ClusterStats:
     def charge_response(self, code: int, internal: bool, canary: bool) -> None:
         """Count a response that goes downstream: `upstream_rq_completed`, `_2xx`, `_200` and their twins below
         `internal.` or `external.` and, for a canary host, `canary.`."""
+        cells = self._cells
+        for index in self._response_cells(code, internal, canary):
+            cells[index] += 1
+
+    def _response_cells(self, code: int, internal: bool, canary: bool) -> tuple[int, ...]:
         key = (code, internal, canary)
         indexes = self._responses.get(key)
         if indexes is None:
             prefixes = ["", *_twins(internal, canary)]
             indexes = tuple(counter.index for counter in self._code_counters(prefixes, code))
             self._responses[key] = indexes
-        cells = self._cells
-        for index in indexes:
-            cells[index] += 1
+        return indexes
+
+    def outcome_cells(self, code: int) -> tuple[tuple[int, ...], tuple[Histogram, ...]]:
+        """The counters' cells and the histograms that an ordinary response of this code moves."""
+        return self._response_cells(code, False, False), self._time_histograms(False, False)
 
     def charge_retried_response(self, code: int) -> None:
         """Count a response that is thrown away for another attempt: `retry.upstream_rq_<code>`."""
@@ -154,14 +161,17 @@ class ClusterStats:
 
     def charge_time(self, duration_ms: int, internal: bool, canary: bool) -> None:
         """Record `upstream_rq_time` and its twins."""
+        for histogram in self._time_histograms(internal, canary):
+            histogram.record(duration_ms)
+
+    def _time_histograms(self, internal: bool, canary: bool) -> tuple[Histogram, ...]:
         key = (internal, canary)
         histograms = self._times.get(key)
         if histograms is None:
             prefixes = ["", *_twins(internal, canary)]
             histograms = tuple(self.scope.histogram(prefix + "upstream_rq_time") for prefix in prefixes)
             self._times[key] = histograms
-        for histogram in histograms:
-            histogram.record(duration_ms)
+        return histograms
 
     def _code_counters(self, prefixes: list[str], code: int) -> tuple[Counter, ...]:
         names = ["upstream_rq_completed"]

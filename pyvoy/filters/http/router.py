@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _INTERNAL = b"x-envoy-internal"
 _EXPECTED = b"x-envoy-expected-rq-timeout-ms"
+_CANARY = b"x-envoy-upstream-canary"
 _SERVICE_TIME = b"x-envoy-upstream-service-time"
 _STEERING = frozenset(
     b"x-envoy-upstream-rq-timeout-ms x-envoy-upstream-rq-per-try-timeout-ms x-envoy-expected-rq-timeout-ms "
@@ -337,11 +338,34 @@ class Router(HttpFilter):
             self.stream.send_informational(headers)
 
     def upstream_response(self, attempt: UpstreamRequest, headers: HeaderMap, body: bytes) -> None:
-        """A whole response: as head and body, in one go."""
-        now_s = self.stream.services.clock()
-        if self._take_headers(attempt, headers, True, now_s):
-            self._upstream_complete(now_s)
-            self.stream.respond(headers, body)
+        """A whole response.  The ordinary one (nothing asks for a closer look) is counted by one tally."""
+        stream = self.stream
+        now_s = stream.services.clock()
+        values = headers.map
+        if (
+            self._retry is not None
+            or self._charge is not None
+            or self._complete_s is None
+            or _INTERNAL in stream.request_headers.map
+            or _CANARY in values
+            or attempt.host.canary
+        ):
+            if self._take_headers(attempt, headers, True, now_s):
+                self._upstream_complete(now_s)
+                stream.respond(headers, body)
+            return
+        status = values[b":status"]
+        pool = attempt.pool
+        tally = pool.outcome(status) or pool.new_outcome(status)
+        if not tally.count:
+            tally.board.note(tally)
+        tally.count += 1
+        took_ms = int((now_s - self._complete_s) * 1000)
+        tally.values.append(took_ms)
+        info = stream.info
+        info.first_upstream_rx_s = info.last_upstream_rx_s = now_s
+        self._write_headers(stream, headers, took_ms)
+        stream.respond(headers, body)
 
     def upstream_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool) -> None:
         """The response head: retry, or pass it on with the router's headers and the route's rules."""
@@ -364,27 +388,29 @@ class Router(HttpFilter):
         host = attempt.host
         counter = host.stats.rq_error if status >= 500 else host.stats.rq_success
         counter.cells[counter.index] += 1
-        if not self.plan.suppress_envoy_headers:
-            if self._complete_s is not None:
-                took = b"%d" % ((now_s - self._complete_s) * 1000)
-                if headers.pairs is None:
-                    headers.map[_SERVICE_TIME] = took
-                else:
-                    headers.set(_SERVICE_TIME, took)
-            if host.canary:
-                headers.set(b"x-envoy-upstream-canary", b"true")
+        if host.canary:
+            headers.set(_CANARY, b"true")
+        complete_s = self._complete_s
+        self._write_headers(stream, headers, None if complete_s is None else int((now_s - complete_s) * 1000))
+        return True
+
+    def _write_headers(self, stream: HttpStream, headers: HeaderMap, took_ms: int | None) -> None:
+        """What the router and the route write into a response head."""
+        if took_ms is not None and not self.plan.suppress_envoy_headers:
+            if headers.pairs is None:
+                headers.map[_SERVICE_TIME] = b"%d" % took_ms
+            else:
+                headers.set(_SERVICE_TIME, b"%d" % took_ms)
         route = self._route
         if route.virtual_host.include_attempt_count_in_response:
             headers.set(b"x-envoy-attempt-count", b"%d" % self._attempts)
         self._response_started = True
-        info.response_code = status
-        info.response_code_details = details.VIA_UPSTREAM
+        stream.info.response_code_details = details.VIA_UPSTREAM
         if self._cookies:
             for cookie in self._cookies:
                 headers.add(b"set-cookie", cookie)
         if route.finalize_response is not None:
             route.finalize_response(stream, headers)
-        return True
 
     def upstream_data(self, attempt: UpstreamRequest, data: bytes, end: bool) -> None:
         """A piece of the body."""
@@ -605,7 +631,7 @@ class Router(HttpFilter):
 
     def _charge_code(self, status: int, headers: HeaderMap | None) -> None:
         """Count a response of the upstream, or one made here on its behalf (Envoy: chargeUpstreamCode)."""
-        canary = headers is not None and headers.map.get(b"x-envoy-upstream-canary") == b"true"
+        canary = headers is not None and headers.map.get(_CANARY) == b"true"
         attempt = self._attempt
         if attempt is not None and attempt.host.canary:
             canary = True

@@ -19,7 +19,6 @@ from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.headers import HeaderMap
 
 _MAX_INFORMATIONAL = 10_000
-_LENGTH_DIGITS = 12
 
 
 class Http1ClientCodec(Http1Decoder):
@@ -210,27 +209,18 @@ class Http1ClientCodec(Http1Decoder):
         end = data.find(b"\r\n\r\n")
         if end < 0:
             return False
+        head = data[:end]
         known = self._lines
-        lines = data[:end].split(b"\r\n")
-        status = known.status(lines.pop(0))
-        if status is None:
-            return False
-        get = known.get
-        split = known.split
-        pairs = [get(line) or split(line) for line in lines]
-        values = {b":status": status}
-        values.update(pairs)
-        length = values.get(b"content-length", b"")
+        if head == known.last_head:
+            kept = known.last_values
+            length = known.last_length
+        else:
+            parsed = known.response_head(head, self._plan)
+            if parsed is None:
+                return False
+            kept, length = parsed
         body = end + 4
-        if (
-            not length.isdigit()
-            or len(length) > _LENGTH_DIGITS
-            or len(data) != body + int(length)
-            or b"transfer-encoding" in values
-            or len(values) != len(pairs) + 1
-            or len(pairs) > self._plan.count_limit
-            or end > self._plan.head_limit_bytes
-        ):
+        if len(data) != body + length:
             return False
         checker = self._checker
         if checker is None:
@@ -239,14 +229,14 @@ class Http1ClientCodec(Http1Decoder):
             checker.feed_data(data)
         except HttpParserError as error:
             raise self.explain(error) from None
-        connection = values.get(b"connection")
+        connection = kept.get(b"connection")
         if connection is not None and connection != b"keep-alive" and b"close" in tokens(connection):
             self.reusable = False
         sink = self._sink
         self._response_done = True
         self._sink = None
         if sink is not None:
-            sink.on_response(HeaderMap(values=values), data[body:])
+            sink.on_response(HeaderMap(values=kept.copy()), data[body:])
         if self._request_done:
             self.on_complete()
         return True

@@ -21,8 +21,11 @@ class Silent:
     """The protocol object of a parser that only checks: it has no callbacks."""
 
 
+_NEEDS_PARSER = frozenset((b"content-length", b"transfer-encoding", b"upgrade"))
+"""A head with one of these goes through the parser's callbacks."""
 _KNOWN_LINES = 4096
 _KNOWN_LINE_BYTES = 160
+_LENGTH_DIGITS = 12
 
 
 class HeadLines:
@@ -32,9 +35,12 @@ class HeadLines:
     shared by its connections.
     """
 
-    __slots__ = ("_known", "_statuses", "get")
+    __slots__ = ("_known", "_statuses", "get", "last_head", "last_length", "last_values")
 
     def __init__(self) -> None:
+        self.last_head = b""
+        self.last_values: dict[bytes, bytes] = {}
+        self.last_length = 0
         self._statuses: dict[bytes, bytes | None] = {}
         self._known: dict[bytes, Pair] = {}
         self.get = self._known.get
@@ -50,6 +56,44 @@ class HeadLines:
             self._known[line] = pair
         return pair
 
+
+    def request_block(self, block: bytes, count_limit: int) -> dict[bytes, bytes] | None:
+        """The values of a request whose field lines are `block` (with the blank line), pseudo headers first and empty
+        but for the host; None when the block needs the parser's callbacks: a repeated name, no host, a body."""
+        if block.find(b"\r\n\r\n") != len(block) - 4:
+            return None
+        get = self.get
+        split = self.split
+        pairs = [get(line) or split(line) for line in block[:-4].split(b"\r\n")]
+        fields = dict(pairs)
+        host = fields.pop(b"host", None)
+        if host is None or len(fields) != len(pairs) - 1 or len(pairs) > count_limit:
+            return None
+        if not _NEEDS_PARSER.isdisjoint(fields):
+            return None
+        return {b":authority": host, b":path": b"", b":method": b"", b":scheme": b"", **fields}
+
+    def response_head(self, head: bytes, plan: Http1Plan) -> tuple[dict[bytes, bytes], int] | None:
+        """Values and Content-Length of a whole response head (without the blank line); None when it needs the
+        parser's callbacks: another framing, a repeated name, an unusual status.  The last one is kept: until the date
+        changes, an upstream's answers of one length have the same head."""
+        lines = head.split(b"\r\n")
+        status = self.status(lines.pop(0))
+        if status is None or len(lines) > plan.count_limit or len(head) > plan.head_limit_bytes:
+            return None
+        get = self.get
+        split = self.split
+        values = {b":status": status}
+        values.update([get(line) or split(line) for line in lines])
+        length = values.get(b"content-length", b"")
+        if not length.isdigit() or len(length) > _LENGTH_DIGITS:
+            return None
+        if b"transfer-encoding" in values or len(values) != len(lines) + 1:
+            return None
+        self.last_head = head
+        self.last_values = values
+        self.last_length = int(length)
+        return values, self.last_length
 
     def status(self, line: bytes) -> bytes | None:
         """The code of a final HTTP/1.1 response that may have a body; None for any other status line."""

@@ -5,41 +5,50 @@ Pure functions.  What goes out is framed here from the header map alone; nothing
 
 from __future__ import annotations
 
-from pyvoy.http.h1.grammar import proper_case, status_line
+from itertools import islice
+
+from pyvoy.http.h1.grammar import STATUS_LINES, proper_case, status_line
 from pyvoy.http.headers import HeaderMap
 
 LAST_CHUNK = b"0\r\n\r\n"
 
 
+_field = b": ".join
+_STATUS_FIELD = len(b":status: 200\r\n")
+_PSEUDO = (b":authority", b":path", b":method", b":scheme")
+_PSEUDO_BYTES = len(b":authority: \r\n:path: \r\n:method: \r\n:scheme: \r\n")
+
+
+def _fields(headers: HeaderMap) -> bytes:
+    """All regular fields, each with its CRLF; for a map whose pseudo headers do not stand first in their order."""
+    return b"".join([name + b": " + value + b"\r\n" for name, value in headers.items() if name[0] != 58])
+
+
 def response_head(headers: HeaderMap, extra: bytes) -> bytes:
-    """The response head; `extra` is the framing header that the codec adds (with its CRLF) or empty."""
-    pairs = headers.items()
-    return b"".join(
-        [
-            status_line(headers.map[b":status"]),
-            *[name + b": " + value + b"\r\n" for name, value in pairs if name[0] != 58],
-            extra,
-            b"\r\n",
-        ]
-    )
+    """The response head; `extra` is the framing header that the codec adds (with its CRLF) or empty.
 
-
-def request_head(headers: HeaderMap, extra: bytes, version: bytes = b" HTTP/1.1\r\nhost: ") -> bytes:
-    """The request head; Host comes first, from `:authority`."""
+    The whole map is joined at once and `:status`, which stands first, is cut off: no step per header in Python.
+    """
     values = headers.map
-    return b"".join(
-        [
-            values[b":method"],
-            b" ",
-            values[b":path"],
-            version,
-            values.get(b":authority", b""),
-            b"\r\n",
-            *[name + b": " + value + b"\r\n" for name, value in headers.items() if name[0] != 58],
-            extra,
-            b"\r\n",
-        ]
-    )
+    status = values[b":status"]
+    line = STATUS_LINES.get(status) or status_line(status)
+    block = b"\r\n".join(map(_field, values.items() if headers.pairs is None else headers.pairs))
+    if block[:9] != b":status: " or len(status) != 3 or len(block) < _STATUS_FIELD:
+        return b"%b%b%b\r\n" % (line, _fields(headers), extra)
+    return b"%b%b\r\n%b\r\n" % (line, block[_STATUS_FIELD:], extra)
+
+
+def request_head(headers: HeaderMap, extra: bytes) -> bytes:
+    """The request head; Host comes first, from `:authority`.  The four pseudo headers stand first and are cut off."""
+    values = headers.map
+    authority = values.get(b":authority", b"")
+    path = values[b":path"]
+    method = values[b":method"]
+    if headers.pairs is not None or tuple(islice(values, 4)) != _PSEUDO:
+        return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b\r\n" % (method, path, authority, _fields(headers), extra)
+    block = b"\r\n".join(map(_field, values.items()))
+    cut = _PSEUDO_BYTES + len(authority) + len(path) + len(method) + len(values[b":scheme"])
+    return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b\r\n%b\r\n" % (method, path, authority, block[cut:], extra)
 
 
 def connect_head(headers: HeaderMap, extra: bytes) -> bytes:

@@ -22,8 +22,6 @@ from pyvoy.http.headers import HeaderMap
 
 Write = Callable[[bytes], None]
 
-_NEEDS_PARSER = frozenset((b"content-length", b"transfer-encoding", b"upgrade"))
-"""A head with one of these goes through the parser's callbacks."""
 _NO_LENGTH = (b"204", b"304")
 _JOIN_LIMIT = 65536
 """Above this size copying a body costs more than a second write."""
@@ -76,12 +74,13 @@ class Http1ServerCodec(Http1Decoder):
 
     __slots__ = (
         "_begun",
+        "_block",
+        "_block_values",
         "_bound_bytes",
         "_busy",
         "_checker",
         "_chunked",
         "_chunked_out",
-        "_count_limit",
         "_draining",
         "_fast_limit",
         "_head_bytes",
@@ -110,7 +109,8 @@ class Http1ServerCodec(Http1Decoder):
         self._lines = lines or HeadLines()
         self._checker: HttpRequestParser | None = None
         self._fast_limit = plan.head_limit_bytes if plan.underscores is Underscores.ALLOW else 0
-        self._count_limit = plan.count_limit
+        self._block = b""
+        self._block_values: dict[bytes, bytes] = {}
         self.server = server
         self.protocol = "HTTP/1.1"
         self.broken = False
@@ -169,30 +169,24 @@ class Http1ServerCodec(Http1Decoder):
         """The ordinary case: one read holds exactly one request without a body.  False when it is anything else.
 
         The parser still judges every byte, only without a callback per header; what it has accepted is then split by
-        lines, which is safe because it refuses folded lines and bare CR or LF.
+        lines, which is safe because it refuses folded lines and bare CR or LF.  A client sends the same field lines
+        again and again on a connection, so the last ones are kept.
         """
-        if data.find(b"\r\n\r\n") != len(data) - 4:
+        if data[-4:] != b"\r\n\r\n":
             return False
-        lines = data[:-4].split(b"\r\n")
-        start = lines.pop(0).split(b" ")
-        if len(start) != 3 or start[2] != b"HTTP/1.1" or start[1][:1] != b"/":
+        start, _, block = data.partition(b"\r\n")
+        method, _, rest = start.partition(b" ")
+        target = rest[:-9]
+        if rest[-9:] != b" HTTP/1.1" or target[:1] != b"/" or b" " in target:
             return False
-        get = self._lines.get
-        split = self._lines.split
-        pairs = [get(line) or split(line) for line in lines]
-        method = start[0]
-        values = {b":authority": b"", b":path": start[1], b":method": method}
-        values.update(pairs)
-        host = values.pop(b"host", None)
-        if (
-            host is None
-            or len(values) != len(pairs) + 2
-            or len(pairs) > self._count_limit
-            or not _NEEDS_PARSER.isdisjoint(values)
-            or method == b"CONNECT"
-        ):
-            return False
-        values[b":authority"] = host
+        if block == self._block:
+            known = self._block_values
+        else:
+            parsed = self._lines.request_block(block, self._plan.count_limit)
+            if parsed is None:
+                return False
+            self._block = block
+            known = self._block_values = parsed
         checker = self._checker
         if checker is None:
             checker = self._checker = HttpRequestParser(Silent())
@@ -201,13 +195,16 @@ class Http1ServerCodec(Http1Decoder):
         except HttpParserError as error:
             self._fail(self.explain(error))
             return True
-        self._version_10 = self._upgrade = False
-        mode = self._mode_of(method, values.get(b"connection"))
-        headers = HeaderMap(values=values)
-        if self._busy:
-            self._wait(mode).on_headers(headers, True)
+        values = known.copy()
+        values[b":path"] = target
+        values[b":method"] = method
+        if method == b"GET" and b"connection" not in values:
+            mode = _GET_MODE
         else:
-            self._open_stream(mode).on_headers(headers, True)
+            self._version_10 = self._upgrade = False
+            mode = self._mode_of(method, values.get(b"connection"))
+        sink = self._wait(mode) if self._busy else self._open_stream(mode)
+        sink.on_headers(HeaderMap(values=values), True)
         return True
 
     def feed_eof(self) -> None:
@@ -299,6 +296,7 @@ class Http1ServerCodec(Http1Decoder):
         else:
             self._odd_target(target, host, pseudo)
         pseudo[b":method"] = self._method
+        pseudo[b":scheme"] = pseudo.pop(b":scheme", b"")
         if host is not None:
             headers.remove(b"host")
         pseudo.update(values)

@@ -16,6 +16,7 @@ from pyvoy.http.h1.decoder import HeadLines
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.network.timers import Timer
 from pyvoy.observe.details import Reset
+from pyvoy.stats.tally import Tally
 from pyvoy.upstream.pool.connection import UpstreamConnection
 from pyvoy.upstream.pool.decide import Step, on_request, reconnect_for_pending
 
@@ -172,19 +173,20 @@ class Http1Pool:
     """All connections of one worker to one host, for one routing priority."""
 
     __slots__ = (
-        "_active_cells",
         "_all",
-        "_begin_cells",
-        "_cells",
+        "_begun",
         "_connecting",
         "_draining",
         "_idle",
         "_idle_timer",
         "_max_requests",
+        "_outcomes",
+        "_over",
         "_pending",
         "cluster",
         "host",
         "lines",
+        "outcome",
         "plan",
         "resources",
         "services",
@@ -207,9 +209,14 @@ class Http1Pool:
         stats, host_stats = cluster.stats, host.stats
         for gauge in (stats.upstream_rq_active, host_stats.rq_active):
             gauge.add(0)
-        self._cells = stats.upstream_rq_total.cells
-        self._active_cells = (stats.upstream_rq_active.index, host_stats.rq_active.index)
-        self._begin_cells = (stats.upstream_rq_total.index, host_stats.rq_total.index, *self._active_cells)
+        active = (stats.upstream_rq_active.index, host_stats.rq_active.index)
+        totals = (stats.upstream_rq_total.index, host_stats.rq_total.index)
+        cells = stats.upstream_rq_total.cells
+        self._begun = Tally(services.tallies, cells, (*totals, *active))
+        self._over = Tally(services.tallies, cells, (), falling=active)
+        self._outcomes: dict[bytes, Tally] = {}
+        self.outcome = self._outcomes.get
+        """The tally of a response by its status, None before the first (see `new_outcome`)."""
         self._max_requests = http.max_requests_per_connection
         self._idle: list[Http1Connection] = []
         self._all: set[Http1Connection] = set()
@@ -269,9 +276,10 @@ class Http1Pool:
             self._make_idle(connection)
             request.on_pool_failure(Reset.OVERFLOW, "")
             return
-        cells = self._cells
-        for index in self._begin_cells:
-            cells[index] += 1
+        begun = self._begun
+        if not begun.count:
+            begun.board.note(begun)
+        begun.count += 1
         connection.request = request
         connection.requests += 1
         connection.codec.new_stream(request)
@@ -280,9 +288,20 @@ class Http1Pool:
     def request_over(self) -> None:
         """A request has left its connection."""
         self.resources.requests.dec()
-        cells = self._cells
-        for index in self._active_cells:
-            cells[index] -= 1
+        over = self._over
+        if not over.count:
+            over.board.note(over)
+        over.count += 1
+
+    def new_outcome(self, status: bytes) -> Tally:
+        """The tally of ordinary responses (external request, host no canary) with this status: what
+        `ClusterStats.charge_response` and `charge_time` count, and the host's success or error."""
+        code = int(status)
+        counter = self.host.stats.rq_error if code >= 500 else self.host.stats.rq_success
+        indexes, histograms = self.cluster.stats.outcome_cells(code)
+        tally = Tally(self.services.tallies, counter.cells, (*indexes, counter.index), histograms)
+        self._outcomes[status] = tally
+        return tally
 
     # ---- connections ----
 
