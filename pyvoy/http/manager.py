@@ -32,6 +32,8 @@ from pyvoy.stats.tally import Tally
 if TYPE_CHECKING:
     from pyvoy.network.connection import DownstreamConnection
     from pyvoy.network.listener import AccessLogger
+    from pyvoy.observe.stream_info import ConnectionInfo
+    from pyvoy.server.services import Services
     from pyvoy.stats.counters import Counter
 
 H2_PREFACE = b"PRI * HTTP/2.0\r\n"
@@ -89,6 +91,11 @@ class HttpConnectionManager(NetworkFilter):
 
     plan: ManagerPlan
     codec: Http1ServerCodec
+    connection: DownstreamConnection
+    connection_info: ConnectionInfo
+    services: Services
+    buffer_limit_bytes: int
+    random_hex: Callable[[], bytes]
 
     def __init__(self, plan: ManagerPlan) -> None:
         self.plan = plan

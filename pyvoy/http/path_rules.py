@@ -52,6 +52,7 @@ def compile_path_rules(normalize: bool, merge_slashes: bool, escaped_slashes: Es
         redirecting = False
         if (reject or unescape) and b"%" in path:
             if reject and _ESCAPED_SLASH.search(path):
+                headers.set(b":path", unescape_slashes(path) + mark + query)
                 return FAILED
             if unescape:
                 unescaped = unescape_slashes(path)

@@ -167,7 +167,7 @@ class HttpStream:
         self.request_ended = end
         manager = self.manager
         plan = manager.plan
-        rejection = plan.request_rules(headers, self.connection, self.info, manager.random_hex)
+        rejection = plan.request_rules(headers, self.connection, self.info, manager.random_hex, self)
         if rejection is not None:
             manager.reject(self, rejection)
             return

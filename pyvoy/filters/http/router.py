@@ -254,9 +254,7 @@ class Router(HttpFilter):
                 append_forwarded_host=self._route.append_x_forwarded_host,
                 keep_original=not self.plan.suppress_envoy_headers,
             )
-        pool = host.pools.get(self._route.priority) or http1_pool(
-            stream.services, self._cluster, host, self._route.priority
-        )
+        pool = http1_pool(stream.services, self._cluster, host, self._route.priority)
         attempt = self._attempt = UpstreamRequest(self, host, pool, end)
         stream.source = self
         if self._per_try_s and (end or stream.request_ended):

@@ -162,6 +162,11 @@ class Http1ClientCodec(Http1Decoder):
             self.on_complete()
 
     @property
+    def response_done(self) -> bool:
+        """True when no response is due (the parser's callbacks change it while it runs)."""
+        return self._response_done
+
+    @property
     def tunnelling(self) -> bool:
         """True once the upstream has accepted the upgrade."""
         return self._tunnel
@@ -192,11 +197,11 @@ class Http1ClientCodec(Http1Decoder):
             self._after_upgrade(data[upgrade.args[0] :])
             return
         except HttpParserError as error:
-            if not self._response_done:
+            if not self.response_done:
                 raise self.explain(error) from None
             self.reusable = False
             return
-        if not self._response_done:
+        if not self.response_done:
             self._check_sizes()
         elif self._request_done:
             self.on_complete()

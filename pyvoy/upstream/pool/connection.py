@@ -60,7 +60,7 @@ class UpstreamConnection(asyncio.Protocol):
         address = self.host.address
         try:
             if address.is_pipe:
-                await loop.create_unix_connection(lambda: self, _pipe_path(address.path))
+                await loop.create_unix_connection(lambda: self, _pipe_path(address.path))  # type: ignore[arg-type]  # bytes name an abstract socket
             else:
                 await loop.create_connection(lambda: self, address.ip, address.port)
         except OSError as error:
