@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from pyvoy.config.compile.access_log import build_access_logs
+from pyvoy.config.compile.client_detection import build_detectors, build_early_mutations
 from pyvoy.config.compile.local_reply import build_local_reply
 from pyvoy.config.compile.routes import build_route_table
 from pyvoy.config.context import Context
 from pyvoy.config.message_types import unpack
 from pyvoy.config.registry import type_name_of
 from pyvoy.http.chain import ChainPlan, FilterSpec
-from pyvoy.http.client_address import Detector, custom_header_detector, xff_detector
 from pyvoy.http.date import DateSource
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.manager import ManagerPlan
@@ -23,7 +23,6 @@ from pyvoy.http.request_rules import RequestRulesPlan, compile_request_rules
 from pyvoy.http.response_rules import ResponseRulesPlan, ServerHeader, compile_response_rules
 from pyvoy.http.routing.table import RouteTable
 from pyvoy.http.stats import HttpStats
-
 
 
 def manager_plan(message: Any, context: Context) -> ManagerPlan:
@@ -124,7 +123,8 @@ def _request_rules(message: Any, context: Context, routes: RouteTable) -> Reques
         xff_num_trusted_hops=message.xff_num_trusted_hops,
         skip_xff_append=message.skip_xff_append,
         peer_substitute=own_address(),
-        detectors=_detectors(message, context),
+        detectors=build_detectors(message, context),
+        early_mutations=build_early_mutations(message, context),
         internal_ranges=context.at("internal_address_config").cidr_ranges(internal.cidr_ranges, "cidr_ranges")
         if message.HasField("internal_address_config")
         else None,
@@ -170,31 +170,6 @@ def _pack_trace_reason(message: Any, context: Context) -> bool:
         return True
     inner = unpack(config, type_name_of(config.type_url))
     return bool(context.wrapped(inner, "pack_trace_reason", True))
-
-
-def _detectors(message: Any, context: Context) -> tuple[Detector, ...]:
-    extensions = message.original_ip_detection_extensions
-    if extensions and (message.use_remote_address.value or message.xff_num_trusted_hops):
-        context.error(
-            "original_ip_detection_extensions", "cannot be combined with use_remote_address or xff_num_trusted_hops"
-        )
-    found = []
-    for index, extension in enumerate(extensions):
-        name = type_name_of(extension.typed_config.type_url)
-        inner = unpack(extension.typed_config, name)
-        if name.endswith(".XffConfig"):
-            append = not context.wrapped(inner, "skip_xff_append", True)
-            found.append(xff_detector(inner.xff_num_trusted_hops, append))
-        elif name.endswith(".CustomHeaderConfig"):
-            status = inner.reject_with_status.code if inner.HasField("reject_with_status") else None
-            found.append(
-                custom_header_detector(
-                    inner.header_name.lower().encode(), inner.allow_extension_to_set_address_as_trusted, status
-                )
-            )
-        else:
-            context.error(f"original_ip_detection_extensions[{index}]", f"type {name!r} is not supported")
-    return tuple(found)
 
 
 def _response_rules(message: Any) -> ResponseRulesPlan:

@@ -26,7 +26,7 @@ supports(
     strip_trailing_host_dot max_request_headers_kb common_http_protocol_options http_protocol_options
     stream_idle_timeout request_timeout request_headers_timeout drain_timeout delayed_close_timeout upgrade_configs
     local_reply_config proxy_100_continue add_user_agent append_x_forwarded_port scheme_header_transformation
-    original_ip_detection_extensions forward_client_cert_details access_log_options
+    original_ip_detection_extensions early_header_mutation_extensions forward_client_cert_details access_log_options
     flush_access_log_on_new_request""",
     tuning="""tracing http2_protocol_options http3_protocol_options stream_error_on_invalid_http_message
     append_local_overload set_current_client_cert_details add_proxy_protocol_connection_state
@@ -58,11 +58,6 @@ supports(
     "envoy.config.core.v3.HttpProtocolOptions",
     """idle_timeout max_connection_duration max_headers_count max_stream_duration headers_with_underscores_action
     max_requests_per_connection""",
-)
-supports("envoy.extensions.http.original_ip_detection.xff.v3.XffConfig", "xff_num_trusted_hops skip_xff_append")
-supports(
-    "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
-    "header_name allow_extension_to_set_address_as_trusted reject_with_status",
 )
 
 
