@@ -65,6 +65,7 @@ class ProxyDataPlane:
             random=chance,
             connection_ids=itertools.count(index, options.concurrency).__next__,
             draining=self._drain.should_close,
+            health_failed=self._drain.is_health_failed,
         )
 
     # --- configuration
@@ -113,7 +114,7 @@ class ProxyDataPlane:
     # --- frames
 
     def on_message(self, message: Message) -> None:
-        """DNS results, health and draining."""
+        """DNS results, health, draining."""
         fields = message.fields
         if message.kind == "dns":
             self._services.clusters.update_hosts(fields["cluster"], resolved_from_json(fields["resolved"]))

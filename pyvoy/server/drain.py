@@ -60,6 +60,10 @@ class Drain:
         """The admin's health check state: a failed proxy wants its clients to go elsewhere."""
         self._health_failed = failed
 
+    def is_health_failed(self) -> bool:
+        """Whether /healthcheck/fail is in force."""
+        return self._health_failed
+
     def should_close(self) -> bool:
         """Whether a connection that finishes a request now should be closed."""
         if self._health_failed:

@@ -58,7 +58,7 @@ class Main:
             bootstrap=loaded.message,
             clusters=clusters,
             runtime=loaded.environment(root, self._arena).runtime,
-            tags=TagExtractor(),
+            tags=TagExtractor(fixed=context.options.stats_tags),
             snapshot=self._snapshot,
             reset_counters=self._view.reset_counters,
             send=self._child.send,

@@ -29,7 +29,8 @@ class Services:
     """The services of one worker.
 
     `clock` gives monotonic seconds, `wall` epoch seconds.  `connection_ids` yields ids that no other worker gives.
-    `draining` is asked by the connection manager before it keeps a connection alive.
+    `draining` is asked by the connection manager before it keeps a connection alive; `health_failed` tells whether the
+    admin's /healthcheck/fail is in force.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -43,6 +44,7 @@ class Services:
     random: random.Random = field(default_factory=random.Random)
     connection_ids: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
+    health_failed: Callable[[], bool] = lambda: False
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     tallies: TallyBoard = field(init=False)
 

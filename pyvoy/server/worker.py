@@ -55,7 +55,7 @@ class Worker:
             "config": self._on_config,
             "drain": self._on_drain,
         }
-        for kind in ("drain_listeners", "health", "dns", "runtime"):
+        for kind in ("drain_listeners", "health", "dns"):
             self._child.handlers[kind] = self._plane.on_message
 
     def run(self) -> int:
