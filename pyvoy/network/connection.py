@@ -1,8 +1,9 @@
 """A downstream connection: from accept through listener filters and the chain match to the network filters.
 
-One asyncio Protocol per connection.  It moves through phases by exchanging the one callable that incoming bytes go to
-(`_receive`): the listener filters' look at the first bytes, the transport socket, the network filter chain; a phase
-that the configuration does not need is skipped and costs nothing.  Watermarks are the transport's.
+One asyncio Protocol per connection.  It moves through phases by exchanging the one callable that the transport hands
+incoming bytes to (`data_received`): the listener filters' look at the first bytes, the transport socket, the network
+filter chain or its only filter; a phase that the configuration does not need is skipped and costs nothing.
+Watermarks are the transport's.
 Source: Envoy's ActiveTcpSocket (listener filters), ConnectionImpl and FilterManagerImpl (network filters).
 """
 
@@ -15,17 +16,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from pyvoy.network.address import from_sockname
-from pyvoy.network.filter_runner import FilterRunner
+from pyvoy.network.connection_source import ConnectionSource
+from pyvoy.network.filter_runner import FilterRunner, discard
 from pyvoy.network.listener_filter import ListenerFilter, ListenerVerdict
 from pyvoy.network.network_filter import CloseType, NetworkFilter
 from pyvoy.network.timers import Timer
 from pyvoy.observe.stream_info import ConnectionInfo
 
 if TYPE_CHECKING:
-    from pyvoy.network.listener import FilterChain, Listener
+    from pyvoy.network.listener import FilterChain, Listener, ListenerPlan
     from pyvoy.network.transport_socket import TransportSocket
 
 _RST = struct.pack("ii", 1, 0)
+_NO_LIMIT_BYTES = 1 << 40
 
 
 class DownstreamConnection(asyncio.Protocol):
@@ -40,14 +43,21 @@ class DownstreamConnection(asyncio.Protocol):
         "_eof",
         "_filter_index",
         "_filter_timer",
+        "_holding",
         "_listener",
         "_listener_filters",
         "_read_disabled",
-        "_receive",
+        "_source",
+        "_target",
         "_write",
+        "_write_ended",
         "buffer",
         "chain",
+        "closed_locally",
+        "data_received",
         "info",
+        "plan",
+        "reset_by_peer",
         "runner",
         "services",
         "transport",
@@ -55,22 +65,32 @@ class DownstreamConnection(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
+    data_received: Callable[[bytes], None]  # type: ignore[assignment]  # a slot: transports call what it holds
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
+        self.plan: ListenerPlan = listener.plan
         self.services = listener.services
         self.info = ConnectionInfo()
         self.chain: FilterChain | None = None
         self.runner: FilterRunner | None = None
         self.transport_socket: TransportSocket | None = None
         self.buffer = bytearray()
+        """What was looked at, or came while reading was disabled, and has not reached the network filters."""
+        self.closed_locally = False
+        self.reset_by_peer = False
+        self._target: Callable[[bytes], None] = discard
+        self.data_received = discard
         self._listener_filters: list[ListenerFilter] = []
         self._filter_index = 0
         self._filter_timer: Timer | None = None
         self._delay_timer: Timer | None = None
         self._read_disabled = 0
+        self._holding = False
         self._closing = False
         self._eof = False
+        self._write_ended = False
+        self._source: ConnectionSource | None = None
 
     # ---- asyncio.Protocol ----
 
@@ -87,21 +107,23 @@ class DownstreamConnection(asyncio.Protocol):
         if local is None:
             local = from_sockname(transport.get_extra_info("sockname"))
         info.direct_local = info.local = local
-        info.listener_name = self._listener.plan.name
+        info.listener_name = self.plan.name
         if not self._listener.admit(self):
             self._closing = True
-            self._receive: Callable[[bytes], None] = self._discard
             self.transport.abort()
             return
-        filters = self._listener.plan.listener_filters
+        filters = self.plan.listener_filters
         if filters:
             self._start_inspection([make(plan) for make, plan in filters])
         else:
             self._choose_chain()
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes from the client."""
-        self._receive(data)
+    def _receive_with(self, target: Callable[[bytes], None]) -> None:
+        """From now on bytes go straight to `target`; the transport keeps the callable, so it is told."""
+        self._target = target
+        if not self._holding:
+            self.data_received = target
+            self.transport.set_protocol(self)
 
     def eof_received(self) -> bool:
         """The client half-closed; True keeps our side open."""
@@ -110,26 +132,38 @@ class DownstreamConnection(asyncio.Protocol):
             self._finish_close()
         elif self.runner is None:
             self._inspect(b"")
-        elif self.transport_socket is not None:
+        elif not self._holding:
+            self._deliver_end(self.runner)
+        return True
+
+    def _deliver_end(self, runner: FilterRunner) -> None:
+        if self.transport_socket is not None:
             self.transport_socket.receive_eof()
         else:
-            self.runner.on_end()
-        return True
+            runner.on_end()
+        if self._write_ended:
+            self._finish_close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, by either side."""
         self._closing = True
         self._cancel_timers()
-        self._receive = self._discard
+        self.data_received = self._target = discard
+        if isinstance(exc, ConnectionResetError) and not self.closed_locally:
+            self.reset_by_peer = True
         runner = self.runner
         if runner is not None:
             self.runner = None
             runner.destroy()
         elif self._filter_index < len(self._listener_filters):
+            if exc is not None:
+                self._listener.stats.downstream_listener_filter_error.inc()
             self._listener_filter_gone()
         if self.transport_socket is not None:
             self.transport_socket.closed()
         self._listener.forget(self)
+        if runner is not None:
+            runner.log()
 
     def pause_writing(self) -> None:
         """The client reads too slowly."""
@@ -145,8 +179,8 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _start_inspection(self, filters: list[ListenerFilter]) -> None:
         self._listener_filters = filters
-        self._receive = self._inspect
-        timeout_s = self._listener.plan.listener_filters_timeout_s
+        self._receive_with(self._inspect)
+        timeout_s = self.plan.listener_filters_timeout_s
         if timeout_s:
             self._filter_timer = self.services.timers.call_later(timeout_s, self._inspection_timeout)
         self._listener.stats.downstream_pre_cx_active.inc()
@@ -166,10 +200,11 @@ class DownstreamConnection(asyncio.Protocol):
                 verdict = filter_.on_data(self, self._eof)
             if verdict is ListenerVerdict.MORE:
                 if self._eof:
-                    self._inspection_failed("downstream_listener_filter_remote_close")
+                    self._listener.stats.downstream_listener_filter_remote_close.inc()
+                    self._inspection_failed()
                 return
             if verdict is ListenerVerdict.CLOSE:
-                self._inspection_failed("downstream_listener_filter_error")
+                self._inspection_failed()
                 return
             self._filter_index += 1
             started = False
@@ -182,28 +217,27 @@ class DownstreamConnection(asyncio.Protocol):
         self._listener.stats.downstream_pre_cx_active.dec()
         self._filter_index = len(self._listener_filters)
         self._choose_chain()
-        if self.buffer and self.runner is not None:
-            data = bytes(self.buffer)
-            self.buffer.clear()
-            self._receive(data)
-        if self._eof and self.runner is not None:
-            self.runner.on_end()
 
     def _inspection_timeout(self) -> None:
         self._filter_timer = None
         self._listener.stats.downstream_pre_cx_timeout.inc()
-        if self._listener.plan.continue_on_listener_filters_timeout:
+        if self.plan.continue_on_listener_filters_timeout:
             self._inspection_done()
         else:
-            self._inspection_failed("")
+            self._inspection_failed()
 
-    def _inspection_failed(self, counter: str) -> None:
-        if counter:
-            getattr(self._listener.stats, counter).inc()
-        self._receive = self._discard
+    def _inspection_failed(self) -> None:
         self._listener_filter_gone()
-        self._closing = True
-        self.transport.close()
+        self._refuse()
+
+    def _refuse(self) -> None:
+        """Close a connection that has no chain.  Unread bytes make that a reset, as when a socket is closed."""
+        self._closing = self.closed_locally = True
+        self.data_received = discard
+        if self.buffer:
+            self._reset()
+        else:
+            self.transport.close()
 
     def _listener_filter_gone(self) -> None:
         """The connection ended while a listener filter was waiting."""
@@ -228,27 +262,61 @@ class DownstreamConnection(asyncio.Protocol):
         listener = self._listener
         if not self.info.transport_protocol:
             self.info.transport_protocol = "raw_buffer"
-        chain = listener.match(self.info)
-        if chain is None or not chain.filters:
-            listener.no_chain(self, matched=chain is not None)
-            self._closing = True
-            self._receive = self._discard
-            self.transport.close()
+        chain = self.plan.match(self.info)
+        if chain is None:
+            listener.no_chain(self)
+            self._refuse()
             return
         self.chain = chain
         self.info.filter_chain_name = chain.name
-        limit = listener.plan.per_connection_buffer_limit_bytes
-        self.transport.set_write_buffer_limits(high=limit, low=limit // 2)
         listener.admitted(self)
+        if not chain.filters:
+            listener.stats.network_extension_config_missing.inc()
+            self._refuse()
+            return
+        limit = self.plan.per_connection_buffer_limit_bytes or _NO_LIMIT_BYTES
+        self.transport.set_write_buffer_limits(high=limit, low=limit // 2)
         runner = self.runner = FilterRunner(self, chain)
         if chain.transport_socket is None:
-            self._write = self.transport.write
-            self._receive = runner.receive
+            self._write: Callable[[bytes], None] = self.transport.write
+            runner.start()
+            self._target = runner.receive
         else:
             self.transport_socket = chain.transport_socket(self)
             self._write = self.transport_socket.send
-            self._receive = self.transport_socket.receive
-        runner.start()
+            runner.start()
+            self._target = self.transport_socket.receive
+        if not self._closing:
+            self._start_reading()
+
+    def _start_reading(self) -> None:
+        """Let the bytes go to the filters; a filter that disabled reading gets none, though some may be here."""
+        if self._read_disabled:
+            self._holding = True
+            self.data_received = self._hold
+            self.transport.set_protocol(self)
+            return
+        self._receive_with(self._target)
+        self._deliver_held()
+
+    def _hold(self, data: bytes) -> None:
+        """A transport that was just made reads once in spite of `pause_reading`."""
+        self.buffer += data
+        self.transport.pause_reading()
+
+    def _deliver_held(self) -> None:
+        if self.buffer:
+            data = bytes(self.buffer)
+            self.buffer.clear()
+            self._target(data)
+        if self._eof and self.runner is not None and not self._closing:
+            self._deliver_end(self.runner)
+
+    def receive_directly(self, receive: Callable[[bytes], None]) -> None:
+        """The filter chain's way for plain bytes is this one call from now on; nothing when a transport socket is
+        in between, which calls `runner.receive`."""
+        if self.transport_socket is None and not self._closing:
+            self._receive_with(receive)
 
     # ---- Connection (what network filters call) ----
 
@@ -259,8 +327,15 @@ class DownstreamConnection(asyncio.Protocol):
 
     @property
     def buffer_limit_bytes(self) -> int:
-        """The listener's per_connection_buffer_limit_bytes."""
-        return self._listener.plan.per_connection_buffer_limit_bytes
+        """The listener's per_connection_buffer_limit_bytes; as good as none when it is 0."""
+        return self.plan.per_connection_buffer_limit_bytes or _NO_LIMIT_BYTES
+
+    @property
+    def source(self) -> ConnectionSource:
+        """What access logs read of this connection."""
+        if self._source is None:
+            self._source = ConnectionSource(self.info, self.services)
+        return self._source
 
     @property
     def writer(self) -> Callable[[bytes], None]:
@@ -279,9 +354,16 @@ class DownstreamConnection(asyncio.Protocol):
             self._write(data)
 
     def write_end(self) -> None:
-        """Half-close behind what is written."""
-        if self._closing:
+        """Half-close behind what is written; the connection ends with it when the client is done too."""
+        if self._closing or self._write_ended:
             return
+        self._write_ended = True
+        self._send_end()
+        if self._eof:
+            self._closing = True
+            self._finish_close()
+
+    def _send_end(self) -> None:
         if self.transport_socket is not None:
             self.transport_socket.send_end()
         elif self.transport.can_write_eof():
@@ -293,17 +375,21 @@ class DownstreamConnection(asyncio.Protocol):
             self.info.termination_details = details
         if self._closing:
             return
-        self._closing = True
-        self._receive = self._discard
+        self._closing = self.closed_locally = True
+        self._holding = False
         if kind is CloseType.FLUSH_AND_DELAY and not self._eof:
+            self._receive_with(discard)
             self._close_delayed()
-        elif kind is CloseType.ABORT:
-            self.socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
-            self.transport.abort()
+        elif kind is CloseType.ABORT or (kind is CloseType.NO_FLUSH and self.buffer):
+            self._reset()
         elif kind is CloseType.NO_FLUSH:
             self.transport.abort()
         else:
             self._finish_close()
+
+    def _reset(self) -> None:
+        self.socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+        self.transport.abort()
 
     def _close_delayed(self) -> None:
         """Half-close, then wait for the client to close: closing at once could reset away an unread reply."""
@@ -315,10 +401,7 @@ class DownstreamConnection(asyncio.Protocol):
         if self._read_disabled:
             self._read_disabled = 0
             self.transport.resume_reading()
-        if self.transport_socket is not None:
-            self.transport_socket.send_end()
-        elif self.transport.can_write_eof():
-            self.transport.write_eof()
+        self._send_end()
         self._delay_timer = self.services.timers.call_later(delay_s, self._delay_over)
 
     def _delay_over(self) -> None:
@@ -343,14 +426,15 @@ class DownstreamConnection(asyncio.Protocol):
             self._read_disabled -= 1
             if self._read_disabled == 0:
                 self.transport.resume_reading()
+                if self._holding:
+                    self._holding = False
+                    self._receive_with(self._target)
+                    self._deliver_held()
 
     def continue_reading(self, filter_: NetworkFilter) -> None:
         """Resume behind a filter that answered STOP."""
         if self.runner is not None:
             self.runner.resume(filter_)
-
-    def _discard(self, data: bytes) -> None:
-        """Bytes that come after the connection was closed from here."""
 
     def _cancel_timers(self) -> None:
         for timer in (self._filter_timer, self._delay_timer):

@@ -1,6 +1,7 @@
 """Runs the network filters of one connection: data first to last, writes last to first.
 
-A chain of one filter (the connection manager, tcp_proxy) is the ordinary case and gets its data by one direct call.
+A last filter that has a `receiver` (the connection manager, tcp_proxy) gets its bytes by one direct call when no filter
+before it looks at bytes.
 """
 
 from __future__ import annotations
@@ -17,13 +18,27 @@ if TYPE_CHECKING:
 STOP = NetworkVerdict.STOP
 
 
+def discard(data: bytes) -> None:
+    """Bytes that nobody wants any more."""
+
+
 class FilterRunner:
     """The filters of one connection and where each direction is held.
 
     `receive` is what the connection hands plain bytes to.
     """
 
-    __slots__ = ("_connection", "_held", "_holder", "_opened", "filters", "has_write_filters", "receive")
+    __slots__ = (
+        "_connection",
+        "_held",
+        "_held_bytes",
+        "_holder",
+        "_opened",
+        "_paused",
+        "filters",
+        "has_write_filters",
+        "receive",
+    )
 
     def __init__(self, connection: DownstreamConnection, chain: FilterChain) -> None:
         self._connection = connection
@@ -32,21 +47,35 @@ class FilterRunner:
         self._opened = 0
         self._holder: int | None = None
         self._held: list[tuple[bytes, bool]] = []
+        self._held_bytes = 0
+        self._paused = False
         self.receive: Callable[[bytes], None] = self._receive_all
 
     def start(self) -> None:
         """Tell the filters of the new connection; one that stops holds those behind it."""
         self._open_from(0)
-        if len(self.filters) == 1 and self._holder is None and hasattr(self.filters[0], "receiver"):
-            self.receive = self._connection._receive = self.filters[0].receiver(self._connection)
+        receive = self._direct()
+        if receive is not None:
+            self.receive = receive
+
+    def _direct(self) -> Callable[[bytes], None] | None:
+        """The last filter's own receiver, when no other filter has to see the bytes."""
+        filters = self.filters
+        if self._holder is not None or not filters or not self._connection.is_open:
+            return None
+        last = filters[-1]
+        if not hasattr(last, "receiver") or any(hasattr(filter_, "on_data") for filter_ in filters[:-1]):
+            return None
+        receive: Callable[[bytes], None] = last.receiver(self._connection)
+        return receive
 
     def _open_from(self, index: int) -> None:
         connection = self._connection
         for at in range(index, len(self.filters)):
             filter_ = self.filters[at]
-            self._opened = at + 1
             if not connection.is_open:
                 return
+            self._opened = at + 1
             if hasattr(filter_, "on_new_connection") and filter_.on_new_connection(connection) is STOP:
                 self._holder = at
                 return
@@ -69,14 +98,25 @@ class FilterRunner:
             if not connection.is_open or connection.runner is not self:
                 return
             if self._holder is not None and at > self._holder:
-                self._held.append((data, end))
+                self._hold(data, end)
                 return
             filter_ = self.filters[at]
             if hasattr(filter_, "on_data") and filter_.on_data(connection, data, end) is STOP:
                 if self._holder is None or at < self._holder:
                     self._holder = at
-                self._held.append((data, end))
+                self._hold(data, end)
                 return
+
+    def _hold(self, data: bytes, end: bool) -> None:
+        """Keep what a filter stopped; at the buffer limit reading stops too."""
+        connection = self._connection
+        if not connection.is_open:
+            return
+        self._held.append((data, end))
+        self._held_bytes += len(data)
+        if not self._paused and self._held_bytes >= connection.buffer_limit_bytes:
+            self._paused = True
+            connection.read_disable(True)
 
     def resume(self, filter_: NetworkFilter) -> None:
         """Go on behind the filter that holds the connection."""
@@ -86,9 +126,16 @@ class FilterRunner:
         self._holder = None
         if self._opened <= at + 1:
             self._open_from(at + 1)
-        held, self._held = self._held, []
+        held, self._held, self._held_bytes = self._held, [], 0
         for data, end in held:
             self._deliver(at + 1, data, end)
+        if self._paused and self._held_bytes < self._connection.buffer_limit_bytes:
+            self._paused = False
+            self._connection.read_disable(False)
+        receive = self._direct()
+        if receive is not None:
+            self.receive = receive
+            self._connection.receive_directly(receive)
 
     def write(self, data: bytes, *, end: bool) -> None:
         """Bytes to the client through the write filters, last to first."""
@@ -111,4 +158,11 @@ class FilterRunner:
         for filter_ in self.filters[: self._opened]:
             if hasattr(filter_, "on_close"):
                 filter_.on_close(self._connection)
-        self.filters = []
+
+    def log(self) -> None:
+        """Let the filters log, behind the listener's access log as in Envoy, and let go of them."""
+        filters, self.filters = self.filters[: self._opened], []
+        self.receive = discard
+        for filter_ in filters:
+            if hasattr(filter_, "on_log"):
+                filter_.on_log(self._connection)

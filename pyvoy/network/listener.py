@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pyvoy.network.address import Address, ListenAddress, from_sockname
 from pyvoy.network.connection import DownstreamConnection
 from pyvoy.network.network_filter import CloseType
-from pyvoy.observe.details import Flag
-from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
+from pyvoy.observe.details import FILTER_CHAIN_NOT_FOUND, Flag
+from pyvoy.observe.stream_info import ConnectionInfo
 
 if TYPE_CHECKING:
+    from pyvoy.server.arena import SharedGauge
     from pyvoy.server.services import Services
     from pyvoy.stats.counters import Counter, Gauge
     from pyvoy.stats.store import Scope
@@ -105,6 +106,7 @@ class ListenerStats:
     downstream_listener_filter_remote_close: Counter
     downstream_pre_cx_active: Gauge
     downstream_pre_cx_timeout: Counter
+    network_extension_config_missing: Counter
     no_filter_chain_match: Counter
     downstream_cx_overflow: Counter
 
@@ -131,13 +133,9 @@ class Listener:
         self.connections: set[DownstreamConnection] = set()
         self.fixed_local: Address | None = None
         self._counted: set[DownstreamConnection] = set()
+        self._shared: SharedGauge = services.arena.resource(f"listener_connections {plan.name}")
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
-
-    @property
-    def match(self) -> Callable[[ConnectionInfo], FilterChain | None]:
-        """The filter chain look-up of the current plan."""
-        return self.plan.match
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accept on `sockets` (bound and listening; ownership passes to the listener)."""
@@ -187,9 +185,9 @@ class Listener:
     # ---- called by connections ----
 
     def admit(self, connection: DownstreamConnection) -> bool:
-        """False when the listener's connection limit is reached."""
-        limit = self.plan.max_connections
-        if limit is not None and len(self.connections) >= limit:
+        """False when the listener's connection limit, which all workers share, is reached."""
+        limit = connection.plan.max_connections
+        if limit is not None and not self._shared.inc_within(limit):
             self.stats.downstream_cx_overflow.inc()
             return False
         self.connections.add(connection)
@@ -205,8 +203,13 @@ class Listener:
         self._counted.add(connection)
 
     def forget(self, connection: DownstreamConnection) -> None:
-        """The connection is gone."""
+        """The connection is gone: statistics and the listener's access log."""
+        if connection not in self.connections:
+            return
         self.connections.discard(connection)
+        plan = connection.plan
+        if plan.max_connections is not None:
+            self._shared.dec()
         if connection in self._counted:
             self._counted.discard(connection)
             stats = self.stats
@@ -215,16 +218,17 @@ class Listener:
             stats.worker_active.dec()
             length_s = self.services.clock() - connection.info.start_s
             stats.downstream_cx_length_ms.record(int(length_s * 1000))
-
-    def no_chain(self, connection: DownstreamConnection, *, matched: bool) -> None:
-        """No filter chain fits (or the one that fits is empty): count, log, and the connection is closed."""
-        if matched:
-            return
-        self.stats.no_filter_chain_match.inc()
-        if self.plan.access_logs:
-            source = _ConnectionSource(connection)
-            for logger in self.plan.access_logs:
+        if plan.access_logs:
+            source = connection.source
+            source.end()
+            for logger in plan.access_logs:
                 logger.log(source)
+
+    def no_chain(self, connection: DownstreamConnection) -> None:
+        """No filter chain fits; the connection is closed."""
+        self.stats.no_filter_chain_match.inc()
+        connection.info.response_flags |= Flag.NO_ROUTE_FOUND
+        connection.info.response_code_details = FILTER_CHAIN_NOT_FOUND
 
     # ---- draining ----
 
@@ -247,21 +251,3 @@ class Listener:
         """Close every connection now."""
         for connection in list(self.connections):
             connection.close(CloseType.NO_FLUSH)
-
-
-class _ConnectionSource:
-    """What an access log reads of a connection that never had a stream."""
-
-    request_headers = None
-    request_trailers = None
-    response_headers = None
-    response_trailers = None
-    route = None
-
-    def __init__(self, connection: DownstreamConnection) -> None:
-        self.connection = connection.info
-        self.services = connection.services
-        self.info = StreamInfo()
-        self.info.start_s = connection.info.start_s
-        self.info.start_wall_s = connection.info.start_wall_s
-        self.info.response_flags = Flag.NO_ROUTE_FOUND

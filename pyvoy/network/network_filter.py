@@ -44,7 +44,9 @@ class NetworkFilter:
     on_data(connection, data, end) -> NetworkVerdict      bytes from the client; `end` is the client's half-close
     on_write(connection, data, end) -> NetworkVerdict     bytes to the client
     on_high_watermark(connection) / on_low_watermark(connection)   the client reads too slowly / has caught up
-    on_close(connection) -> None                          once, last
+    on_close(connection) -> None                          once, when the connection is gone
+    on_log(connection) -> None                            last, behind the listener's access log
+    receiver(connection) -> callable(bytes)               the last filter's direct way for bytes, in place of `on_data`
     """
 
     terminal: ClassVar[bool] = False

@@ -21,6 +21,7 @@ from pyvoy.network.listener import FilterChain, ListenerPlan, Maker
 from pyvoy.server.listen_specs import listener_name
 
 MIB = 1024 * 1024
+_NO_LIMIT = 1 << 62
 _DIRECTIONS = ("UNSPECIFIED", "INBOUND", "OUTBOUND")
 
 supports(
@@ -81,7 +82,14 @@ def _listener(message: Any, name: str, context: Context) -> ListenerPlan:
         digest=hashlib.sha256(message.SerializeToString(deterministic=True)).digest(),
         backlog=context.wrapped(message, "tcp_backlog_size", 128),
         direction=_DIRECTIONS[message.traffic_direction],
+        max_connections=_connection_limit(name, context),
     )
+
+
+def _connection_limit(name: str, context: Context) -> int | None:
+    """The listener's limit from the runtime; None without one."""
+    limit = context.runtime.integer(f"envoy.resource_limits.listener.{name}.connection_limit", _NO_LIMIT)
+    return None if limit == _NO_LIMIT else limit
 
 
 def _stat_name(address: Address) -> str:
