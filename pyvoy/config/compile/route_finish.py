@@ -15,7 +15,7 @@ from pyvoy.config.context import Context
 from pyvoy.config.problems import nearest_name
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.routing.direct_response import with_rules
-from pyvoy.http.routing.header_rules import Apply, HeaderRules
+from pyvoy.http.routing.header_rules import Apply, HeaderRules, showing_response
 from pyvoy.http.routing.rewrite import Step, combine
 from pyvoy.http.routing.table import Route
 
@@ -45,10 +45,11 @@ def finish(
     route.finalize_request = combine([*first, *rules, *parts.steps])
     response = [*first_response, *level.response_rules[::order]]
     finalize = _response_finalizer([item.apply for item in response])
-    if route.direct_response is None:
-        route.finalize_response = finalize
-    elif finalize is not None:
+    route.reply_rules = route.finalize_response = finalize
+    if finalize is not None and route.direct_response is not None:
         route.direct_response = with_rules(route.direct_response, finalize)
+    elif finalize is not None and any(rule.formatter is not None for item in response for rule in item.rules):
+        route.finalize_response = showing_response(finalize)
     route.filter_plans = level.plans
     route.disabled_filters = level.disabled_filters
     route.enabled_filters = level.enabled_filters

@@ -6,13 +6,15 @@ DirectResponseEntry (a 201 or 3xx without a redirect also gets a location: the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.routing.rewrite import TextRewrite
+from pyvoy.observe import details
 
+ResponseRules = Callable[[Any, HeaderMap], None]
 Answer = tuple[int, bytes, list[Pair]]
 Answerer = Callable[..., Answer]
 """`(stream, keep_original=True)`: redirects that rewrite the path write it, and x-envoy-original-path."""
@@ -61,16 +63,31 @@ def direct_response(status: int, body: Callable[[Any], bytes], headers: tuple[Pa
     return answer
 
 
-def with_rules(answer: Answerer, rules: Callable[[Any, HeaderMap], None]) -> Answerer:
+def with_rules(answer: Answerer, rules: ResponseRules) -> Answerer:
     """The answer with the route's response header rules done, so that nobody else has to."""
 
     def finalized(stream: Any, keep_original: bool = True) -> Answer:
         status, body, pairs = answer(stream, keep_original)
-        headers = HeaderMap([(b":status", b"%d" % status), *pairs])
-        rules(stream, headers)
-        return status, body, [pair for pair in headers.items() if pair[0] != b":status"]
+        return status, body, reply_headers(rules, stream, status, details.DIRECT_RESPONSE, pairs)
 
     return finalized
+
+
+def reply_headers(
+    rules: ResponseRules | None, stream: Any, status: int, detail: str, pairs: Sequence[Pair] = ()
+) -> list[Pair]:
+    """The headers of a reply that the router makes for a route (`rules` is its `reply_rules`).
+
+    Envoy 1.40 does the route's response rules on each of them: no cluster, no host, resets, time-outs, overflow.  The
+    operators see the status line, flags and details of the reply, but no response code yet; x-envoy-overloaded and
+    x-envoy-attempt-count come behind the rules and are untouched by them (measured)."""
+    if rules is None:
+        return list(pairs)
+    headers = HeaderMap([(b":status", b"%d" % status), *pairs])
+    stream.info.response_code_details = detail
+    stream.response_headers = headers
+    rules(stream, headers)
+    return [pair for pair in headers.items() if pair[0] != b":status"]
 
 
 def tls_redirect(stream: Any, keep_original: bool = True) -> Answer:

@@ -115,6 +115,19 @@ def _general(removals: tuple[bytes, ...], rules: tuple[HeaderRule, ...]) -> Appl
     return apply
 
 
+def showing_response(apply: Apply) -> Apply:
+    """Rules whose operators may ask for the response: the stream shows the head that is being made."""
+
+    def apply_shown(stream: Any, headers: HeaderMap) -> None:
+        stream.response_headers = headers
+        status = headers.map.get(b":status")
+        if status is not None:
+            stream.info.response_code = int(status)
+        apply(stream, headers)
+
+    return apply_shown
+
+
 def clean(value: bytes) -> bytes:
     """A computed value without the bytes that would break a header line (metadata may hold any text)."""
     if b"\n" in value or b"\r" in value or b"\x00" in value:

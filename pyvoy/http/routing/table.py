@@ -76,6 +76,8 @@ class Route:
 
     finalize_request: Finalizer | None = None
     finalize_response: Finalizer | None = None
+    reply_rules: Finalizer | None = None
+    """The response rules for replies of the router itself: see `direct_response.reply_headers`."""
     auto_host_rewrite: bool = False
     append_x_forwarded_host: bool = False
     direct_response: Callable[..., tuple[int, bytes, list[Pair]]] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.routing.direct_response import reply_headers
 from tests.unit.config.compile.tables import problems, routes, stream, table
 
 RULES = """
@@ -96,3 +97,27 @@ def test_a_route_without_rules_has_nothing_to_do():
     route = routes("{match: {prefix: /}, route: {cluster: a}}").find(stream())
     assert route.finalize_request is None
     assert route.finalize_response is None
+
+
+def test_operators_of_response_rules_see_the_response():
+    rules = (
+        "response_headers_to_add: [{header: {key: x, value: '%RESPONSE_CODE% %RESP(x-up)% %REQ(:path)% %REQ(no)%'}}]"
+    )
+    found = routes(f"{{match: {{prefix: /}}, route: {{cluster: a}}, {rules}}}")
+    request = stream(b"/p")
+    response = HeaderMap([(b":status", b"201"), (b"x-up", b"u")])
+    found.find(request).finalize_response(request, response)
+    assert response.get(b"x") == b"201 u /p "
+
+
+def test_replies_of_the_router_carry_the_response_rules():
+    value = "%RESPONSE_CODE% %RESP(:status)% %RESPONSE_CODE_DETAILS% %RESP(k)%"
+    found = routes(
+        "{match: {prefix: /}, route: {cluster: a}, response_headers_to_remove: [gone], "
+        f"response_headers_to_add: [{{header: {{key: x, value: '{value}'}}}}]}}"
+    )
+    request = stream()
+    pairs = [(b"k", b"v"), (b"gone", b"1")]
+    headers = reply_headers(found.find(request).reply_rules, request, 503, "cluster_not_found", pairs)
+    assert headers == [(b"k", b"v"), (b"x", b"0 503 cluster_not_found v")]
+    assert reply_headers(None, request, 503, "d", pairs) == pairs
