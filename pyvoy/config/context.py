@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config import registry
-from pyvoy.config.problems import NOWHERE, Problems, Where, join_path, nearest_name
+from pyvoy.config.problems import NOWHERE, Problems, Where, indexed, join_path, nearest_name
 from pyvoy.config.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -99,11 +99,7 @@ class Context:
 
     def at(self, field: str, index: int | str | None = None) -> Context:
         """The context of a sub-message: `at("route")`, `at("filters", 2)`, `at("typed_per_filter_config", name)`."""
-        step = field
-        if isinstance(index, int):
-            step = f"{field}[{index}]"
-        elif index is not None:
-            step = f'{field}["{index}"]'
+        step = indexed(field, index)
         return Context(
             self.env,
             self.scope,

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(?:(\d+)|\"([^\"]*)\")\]")
 
@@ -114,6 +115,10 @@ class Problems:
         """Whether an error was reported for exactly this field."""
         return any(problem.path == path and problem.is_error for problem in self._all)
 
+    def has_error_below(self, path: str) -> bool:
+        """Whether an error was reported for this field or for one within."""
+        return any(problem.path.startswith(path) and problem.is_error for problem in self._all)
+
     def __iter__(self) -> Iterator[ConfigProblem]:
         return iter(in_text_order(self._all))
 
@@ -132,6 +137,34 @@ class Problems:
         """Raise ConfigErrors with everything collected if one of them is an error."""
         if self.has_errors:
             raise ConfigErrors(tuple(self))
+
+
+class Reporter(Protocol):
+    """What a check needs of its place: builders pass their Context, the loader a Spot."""
+
+    def error(self, field: str, text: str, nearest: str = "") -> None: ...
+
+    def at(self, field: str, index: int | str | None = None) -> Reporter: ...
+
+
+class Spot:
+    """A place to report from, before there is anything to build with."""
+
+    __slots__ = ("_path", "_problems", "_where")
+
+    def __init__(self, problems: Problems, where: Where, path: str = "") -> None:
+        self._problems = problems
+        self._where = where
+        self._path = path
+
+    def error(self, field: str, text: str, nearest: str = "") -> None:
+        """Report an error at a field (dotted relative path, "" for the message itself)."""
+        self._problems.error(self._where.follow(field), join_path(self._path, field), text, nearest)
+
+    def at(self, field: str, index: int | str | None = None) -> Spot:
+        """The place of a sub-message."""
+        step = indexed(field, index)
+        return Spot(self._problems, self._where.follow(step), join_path(self._path, step))
 
 
 def in_text_order(problems: Iterable[ConfigProblem]) -> list[ConfigProblem]:
@@ -193,6 +226,13 @@ def path_steps(path: str) -> Iterator[str | int]:
             yield int(index)
         else:
             yield key
+
+
+def indexed(field: str, index: int | str | None) -> str:
+    """The step to an entry of a list (`field[2]`) or a map (`field["key"]`)."""
+    if isinstance(index, int):
+        return f"{field}[{index}]"
+    return field if index is None else f'{field}["{index}"]'
 
 
 def join_path(base: str, step: str | int) -> str:

@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pyvoy.config.compile.addresses import listen_address
 from pyvoy.config.message_types import TypeNotFoundError, unpack
-from pyvoy.config.problems import Problems, Where, join_path
+from pyvoy.config.problems import Problems, Spot, Where, join_path, nearest_name
 from pyvoy.config.registry import lookup, type_name_of
 from pyvoy.config.shapes import shape_of
 
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "envoy.extensions.filters.http.router.v3.Router"
 TLS_INSPECTOR = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+
+PROTOCOL_OPTIONS = (
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+    "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions",
+)
 
 _ANYWHERE = frozenset(("0.0.0.0", "::"))
 _CHOOSES_BY_HEADER = frozenset(("cluster_header", "cluster_specifier_plugin", "inline_cluster_specifier_plugin"))
@@ -30,6 +36,8 @@ def check(bootstrap: Any, where: Where, problems: Problems) -> None:
     _duplicate_clusters(static, static_where, problems)
     _unused_clusters(bootstrap, static_where, problems)
     _open_admin(bootstrap, where, problems)
+    _addresses(bootstrap, where, problems)
+    _protocol_options(static, static_where, problems)
     if bootstrap.stats_flush_on_admin and bootstrap.HasField("stats_flush_interval"):
         what = "stats_flush_interval and stats_flush_on_admin exclude each other: set only one"
         problems.error(where.child("stats_flush_on_admin"), "stats_flush_on_admin", what)
@@ -112,6 +120,31 @@ def _open_admin(bootstrap: Any, where: Where, problems: Problems) -> None:
         field = "admin.address.socket_address.address"
         what = f"the admin endpoint listens on {address}: whoever reaches it can stop the proxy and read its secrets"
         problems.warning(where.follow(field), field, what)
+
+
+def _addresses(bootstrap: Any, where: Where, problems: Problems) -> None:
+    # Sockets are bound before plans are built, so their addresses are checked here.
+    places: list[tuple[Any, str]] = []
+    if bootstrap.admin.HasField("address"):
+        places.append((bootstrap.admin.address, "admin.address"))
+    for index, listener in enumerate(bootstrap.static_resources.listeners):
+        path = f"static_resources.listeners[{index}]"
+        places.append((listener.address, f"{path}.address"))
+        for number, additional in enumerate(listener.additional_addresses):
+            places.append((additional.address, f"{path}.additional_addresses[{number}].address"))
+    for address, path in places:
+        if not problems.has_error_below(path):
+            listen_address(address, Spot(problems, where.follow(path), path))
+
+
+def _protocol_options(static: Any, where: Where, problems: Problems) -> None:
+    for index, cluster in enumerate(static.clusters):
+        for key in cluster.typed_extension_protocol_options:
+            if key not in PROTOCOL_OPTIONS:
+                step = f'clusters[{index}].typed_extension_protocol_options["{key}"]'
+                what = f"there are no protocol options named '{key}'"
+                nearest = nearest_name(key, PROTOCOL_OPTIONS)
+                problems.error(where.follow(step), f"static_resources.{step}", what, nearest)
 
 
 def _missing_inspector(listener: Any, where: Where, path: str, problems: Problems) -> None:

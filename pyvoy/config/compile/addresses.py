@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from pyvoy.config.context import Context
+from pyvoy.config.problems import Reporter
 from pyvoy.network.address import Address, ListenAddress
 
 MAX_PIPE_BYTES = 107
@@ -17,7 +17,7 @@ UNUSABLE = Address("127.0.0.1", 0)
 """Stands for an address that could not be read; the problem is reported, so it is never bound."""
 
 
-def ip_address(message: Any, context: Context) -> Address:
+def ip_address(message: Any, context: Reporter) -> Address:
     """The address of a SocketAddress that must be an IP."""
     try:
         ip = ipaddress.ip_address(message.address)
@@ -30,7 +30,7 @@ def ip_address(message: Any, context: Context) -> Address:
     return Address(str(ip), message.port_value)
 
 
-def pipe_address(message: Any, context: Context) -> Address:
+def pipe_address(message: Any, context: Reporter) -> Address:
     """The address of a Pipe."""
     path = message.path
     if "\x00" in path:
@@ -42,7 +42,7 @@ def pipe_address(message: Any, context: Context) -> Address:
     return Address("", 0, path)
 
 
-def listen_address(message: Any, context: Context) -> ListenAddress:
+def listen_address(message: Any, context: Reporter) -> ListenAddress:
     """What a listener binds.  `message` is its Address."""
     kind = message.WhichOneof("address")
     if kind == "pipe":

@@ -29,8 +29,8 @@ supports(
 supports(_BOOTSTRAP + "Bootstrap.StaticResources", fields="listeners clusters")
 supports(
     _BOOTSTRAP + "Admin",
-    fields="address allow_paths access_log access_log_path ignore_global_conn_limit",
-    tuning="profile_path socket_options",
+    fields="address allow_paths socket_options",
+    tuning="profile_path access_log access_log_path ignore_global_conn_limit",
 )
 supports(_BOOTSTRAP + "LayeredRuntime", fields="layers")
 supports(_BOOTSTRAP + "RuntimeLayer", fields="name static_layer", tuning="admin_layer")

@@ -27,6 +27,7 @@ def hcm(filters, **more):
 static_resources:
   listeners:
   - name: l
+    address: {{pipe: {{path: /x}}}}
     filter_chains:
     - filters:
       - name: hcm
@@ -63,7 +64,8 @@ def chain(match, inspector=False):
     filters = (
         f"[{{name: i, typed_config: {{'@type': {T}.listener.tls_inspector.v3.TlsInspector}}}}]" if inspector else "[]"
     )
-    listener = f"{{listener_filters: {filters}, filter_chains: {{filter_chain_match: {match}}}}}"
+    chains = f"{{filter_chain_match: {match}}}"
+    listener = f"{{address: {{pipe: {{path: /x}}}}, listener_filters: {filters}, filter_chains: {chains}}}"
     return f"static_resources: {{listeners: {listener}}}"
 
 
@@ -122,3 +124,29 @@ def test_an_admin_endpoint_for_everyone():
 def test_two_ways_to_flush():
     (problem,) = check("{stats_flush_on_admin: true, stats_flush_interval: 5s}")
     assert "exclude each other" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("admin: {address: {socket_address: {address: foo, port_value: 1}}}", "malformed IP address: foo"),
+        ("static_resources: {listeners: [{name: l}]}", "listeners[0].address: address is necessary"),
+        (
+            "static_resources: {listeners: [{address: {pipe: {path: /x}}, additional_addresses: [{address: "
+            "{socket_address: {address: foo, port_value: 1}}}]}]}",
+            "listeners[0].additional_addresses[0].address.socket_address.address: malformed IP address: foo",
+        ),
+    ],
+)
+def test_addresses_that_cannot_be_bound(text, what):
+    (problem,) = check(text)
+    assert what in problem
+
+
+def test_protocol_options_by_a_name_that_does_not_exist():
+    name = "envoy.extensions.upstreams.http.v3.HttpProtocolOption"
+    cluster = f"{{name: c, type: STATIC, typed_extension_protocol_options: {{{name}: {{}}}}}}"
+    problems = check(f"static_resources: {{clusters: [{cluster}]}}")
+    assert any(
+        f"there are no protocol options named '{name}'; did you mean \"{name}s\"?" in problem for problem in problems
+    )
