@@ -7,7 +7,6 @@ Source: Envoy's listener and cluster managers; ARCHITECTURE, rule 8.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import random
@@ -120,24 +119,16 @@ class ProxyDataPlane:
             self._services.clusters.update_hosts(fields["cluster"], resolved_from_json(fields["resolved"]))
         elif message.kind == "health":
             self._drain.set_health(failed=fields["failed"])
-        elif message.kind == "drain_listeners":
-            self._services.spawn(self._drain_listeners(fields), "drain_listeners")
+        elif message.kind == "drain":
+            self._drain.start(fields["time_s"], immediate=fields["immediate"])
+        elif message.kind == "close_listeners":
+            self._services.spawn(self._close_listeners(fields["names"]), "close_listeners")
 
-    async def _drain_listeners(self, fields: dict[str, object]) -> None:
-        time_s = float(str(fields["time_s"]))
-        chosen = [
-            listener
-            for listener in self._listeners.values()
-            if not fields["inbound_only"] or listener.plan.direction == "INBOUND"
-        ]
-        if fields["graceful"] or fields["skip_exit"]:
-            self._drain.start(time_s, immediate=bool(fields["immediate"]))
-        if fields["skip_exit"]:
-            return
-        if fields["graceful"]:
-            await asyncio.sleep(time_s)
-        for listener in chosen:
-            await listener.stop_accepting()
+    async def _close_listeners(self, names: list[str]) -> None:
+        for name in names:
+            if name in self._listeners:
+                self._sockets[name] = []
+                await self._listeners[name].stop_accepting()
 
     def on_stall(self, late_s: float, *, mega: bool) -> None:
         """Count a late loop."""

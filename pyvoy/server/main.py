@@ -63,6 +63,7 @@ class Main:
             reset_counters=self._view.reset_counters,
             send=self._child.send,
             to_workers=self._to_workers,
+            close_listeners=self._close_listeners,
             started_wall_s=context.started_wall_s,
         )
         self._proxy.pages = {page.path: page for page in all_pages()}
@@ -155,6 +156,9 @@ class Main:
         self._child.loop.call_later(seconds or FLUSH_INTERVAL_S, self._flush)
 
     # --- plumbing
+
+    def _close_listeners(self, names: list[str], delay_s: float) -> None:
+        self._child.loop.call_later(delay_s, self._child.send, "close_listeners", {"names": names})
 
     def _to_workers(self, kind: str, fields: dict[str, Any]) -> None:
         self._child.send("to_workers", {"kind": kind, "fields": fields})

@@ -135,6 +135,11 @@ class SocketTable:
             if id(bound.sockets[0]) not in kept:
                 bound.close()
 
+    def drop(self, listeners: set[str]) -> None:
+        """Close and forget the sockets of some listeners."""
+        for key in [key for key, bound in self._bound.items() if bound.spec.listener in listeners]:
+            self._bound.pop(key).close()
+
     def keys(self) -> set[str]:
         """The keys of all sockets."""
         return set(self._bound)

@@ -72,6 +72,7 @@ class Supervisor:
             "to_workers": self._to_workers,
             "to_main": self._to_main,
             "logging": self._on_logging,
+            "close_listeners": self._on_close_listeners,
             "reload": lambda child, message: self._reload(),
             "reopen_logs": lambda child, message: self._reopen_logs(),
             "quit": lambda child, message: self.stop("/quitquitquit"),
@@ -374,6 +375,12 @@ class Supervisor:
         if self._status is None and not self._live:  # one worker speaks for all
             self._refuse(message.fields["lines"])
 
+    def _on_close_listeners(self, child: Child, message: Message) -> None:
+        self._tables.drop(set(message.fields["names"]))
+        for other in list(self._children.values()):
+            if other.role == WORKER:
+                self._send(other, "close_listeners", message.fields)
+
     def _on_logging(self, child: Child, message: Message) -> None:
         logs.set_component(message.fields["component"], message.fields["level"])
         for other in list(self._children.values()):
@@ -438,7 +445,7 @@ class Supervisor:
         self._tables = SocketTable(self._options.concurrency)
         for child in list(self._children.values()):
             if child.role == WORKER:
-                self._send(child, "drain", {"time_s": self._options.drain_time_s})
+                self._send(child, "finish", {"time_s": self._options.drain_time_s})
         self._tell_state()
         self._on_drained()
 

@@ -1,7 +1,7 @@
 """A worker: one event loop that carries traffic.  What carries it is the data plane; this file is its process.
 
-Frames it understands: `sockets` and `config` (a new configuration), `drain` (finish and exit), `drain_listeners`,
-`health` and what the data plane itself knows.
+Frames it understands: `sockets` and `config` (a new configuration), `finish` (drain and exit), and those of the data
+plane: `drain`, `close_listeners`, `health`, `dns`.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Worker:
         self._child.handlers |= {
             "sockets": self._on_sockets,
             "config": self._on_config,
-            "drain": self._on_drain,
+            "finish": self._on_finish,
         }
-        for kind in ("drain_listeners", "health", "dns"):
+        for kind in ("drain", "close_listeners", "health", "dns"):
             self._child.handlers[kind] = self._plane.on_message
 
     def run(self) -> int:
@@ -114,7 +114,7 @@ class Worker:
                     self._sockets.pop(key).close()
         self._child.send("applied", {"version": message.fields["version"], "error": error})
 
-    def _on_drain(self, message: Message) -> None:
+    def _on_finish(self, message: Message) -> None:
         self._spawn(self._finish(float(message.fields["time_s"])))
 
     async def _finish(self, time_s: float) -> None:

@@ -130,6 +130,10 @@ class Proxy:
         pairs = (line.split(": ", 1) for line in lines)
         return {name: int(value) for name, value in pairs if value.lstrip("-").isdigit()}
 
+    def counted(self, name: str, value: int) -> None:
+        """Wait until a statistic has this value: a worker counts after it has answered."""
+        self.wait(lambda: self.stats()[name] == value, 3)
+
     def workers(self) -> list[int]:
         """Pids of the workers: the children that are neither main nor the supervisor."""
         found = []

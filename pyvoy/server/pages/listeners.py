@@ -9,8 +9,11 @@ from typing import Any
 
 from pyvoy.network.address import Address
 from pyvoy.server.admin_http import Request, Response
+from pyvoy.server.listen_specs import listener_name
 from pyvoy.server.pages.clusters import address_json
 from pyvoy.server.pages.page import Page, Proxy, json_response
+
+_INBOUND = 1
 
 
 def listeners(proxy: Proxy, request: Request) -> Response:
@@ -40,17 +43,18 @@ def drain_listeners(proxy: Proxy, request: Request) -> Response:
     """Stop accepting and let connections end; the process stays."""
     query = request.query
     graceful, skip_exit = "graceful" in query, "skip_exit" in query
-    if skip_exit and not graceful:
-        return Response("skip_exit requires graceful\n", 400)
-    fields = {
-        "graceful": graceful,
-        "skip_exit": skip_exit,
-        "inbound_only": "inboundonly" in query,
-        "time_s": proxy.options.drain_time_s,
-        "immediate": proxy.options.drain_immediately,
-    }
-    proxy.to_workers("drain_listeners", fields)
+    time_s = proxy.options.drain_time_s
+    names = _names(proxy, inbound_only="inboundonly" in query)
+    if graceful or skip_exit:
+        proxy.to_workers("drain", {"time_s": time_s, "immediate": proxy.options.drain_immediately})
+    if not skip_exit:
+        proxy.close_listeners(names, time_s if graceful else 0.0)
     return Response("OK\n")
+
+
+def _names(proxy: Proxy, *, inbound_only: bool) -> list[str]:
+    listeners = proxy.bootstrap.static_resources.listeners
+    return [listener_name(one) for one in listeners if not inbound_only or one.traffic_direction == _INBOUND]
 
 
 PAGES = (

@@ -41,7 +41,8 @@ class Worker:
 class Proxy:
     """The state of the proxy as main sees it.  Owner: main; pages read it and act through its callables.
 
-    `send(kind, fields)` is a frame to the supervisor, `to_workers(kind, fields)` one to all workers.  `snapshot()` is
+    `send(kind, fields)` is a frame to the supervisor, `to_workers(kind, fields)` one to all workers;
+    `close_listeners(names, delay_s)` stops accepting.  `snapshot()` is
     the statistics of all processes as they are now.  `addresses` are the real ones of each listener.
     """
 
@@ -54,6 +55,7 @@ class Proxy:
     reset_counters: Callable[[], None]
     send: Callable[[str, dict[str, Any]], None]
     to_workers: Callable[[str, dict[str, Any]], None]
+    close_listeners: Callable[[list[str], float], None]
     started_wall_s: float
     addresses: Mapping[str, list[str]] = field(default_factory=dict)
     admin_address: str = ""
