@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.http.headers import HeaderMap
+from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
+from pyvoy.http.routing.direct_response import reply_headers
 from pyvoy.http.routing.retry import RetryState, RetryStatus, retry_state
 from pyvoy.http.routing.rewrite import update_authority
 from pyvoy.http.routing.timeouts import expected_timeout, request_timeouts
@@ -159,8 +160,8 @@ class Router(HttpFilter):
         cluster = stream.services.clusters.get(name)
         if cluster is None:
             plan.no_cluster.inc()
-            stream.send_local_reply(
-                route.cluster_not_found_code, details=details.CLUSTER_NOT_FOUND, flags=Flag.NO_CLUSTER_FOUND
+            self._reply(
+                route, route.cluster_not_found_code, b"", details.CLUSTER_NOT_FOUND, flags=Flag.NO_CLUSTER_FOUND
             )
             return CONTINUE
         self._route = route
@@ -181,7 +182,10 @@ class Router(HttpFilter):
             self._timeout_s = route.timeout_s
             expected = plan.expected[route]
             if expected is not None:
-                headers.map[_EXPECTED] = expected
+                if headers.pairs is None:
+                    headers.map[_EXPECTED] = expected
+                else:
+                    headers.set(_EXPECTED, expected)
             return
         self._prepare_fully(stream, route, headers)
         if self._is_plain(route):
@@ -232,7 +236,7 @@ class Router(HttpFilter):
         plan = self.plan
         if route.direct_response is None:
             plan.no_cluster.inc()
-            stream.send_local_reply(503, details=details.CLUSTER_NOT_FOUND, flags=Flag.NO_CLUSTER_FOUND)
+            self._reply(route, 503, b"", details.CLUSTER_NOT_FOUND, flags=Flag.NO_CLUSTER_FOUND)
             return
         plan.direct_response.inc()
         status, body, headers = route.direct_response(stream, not plan.suppress_envoy_headers)
@@ -279,9 +283,25 @@ class Router(HttpFilter):
 
     def _no_host(self) -> None:
         self._charge_code(503, None)
-        self.stream.send_local_reply(
-            503, b"no healthy upstream", details=details.NO_HEALTHY_UPSTREAM, flags=Flag.NO_HEALTHY_UPSTREAM
-        )
+        headers = self._attempt_count_header()
+        detail, flag = details.NO_HEALTHY_UPSTREAM, Flag.NO_HEALTHY_UPSTREAM
+        self._reply(self._route, 503, b"no healthy upstream", detail, flags=flag, headers=headers)
+
+    def _attempt_count_header(self) -> tuple[Pair, ...]:
+        if not self._route.include_attempt_count_in_response:
+            return ()
+        return ((b"x-envoy-attempt-count", b"%d" % self._attempts),)
+
+    def _reply(
+        self, route: Route, status: int, body: bytes, detail: str, *, flags: int, headers: tuple[Pair, ...] = ()
+    ) -> None:
+        """A reply of the router itself: the route's response rules apply to it, `headers` come behind them."""
+        stream = self.stream
+        rules = route.reply_rules
+        if rules is not None:
+            stream.info.response_flags |= flags
+            headers = (*reply_headers(rules, stream, status, detail), *headers)
+        stream.send_local_reply(status, body, details=detail, flags=flags, headers=headers)
 
     def request_data(self, stream: HttpStream, data: bytes, end: bool) -> Verdict:
         """The body: on to the attempt, and kept while another attempt is possible."""
@@ -466,19 +486,16 @@ class Router(HttpFilter):
         self.stream.reset(reset_details(details.LATE_UPSTREAM_RESET, reason), flags)
 
     def _fail(self, reason: str, detail: str) -> None:
-        stream = self.stream
         status = 502 if reason == Reset.PROTOCOL_ERROR else 503
         overflow = reason == Reset.OVERFLOW
         self._charge_code(status, None)
         what = "retried and the latest reset reason" if self._attempts > 1 else "reset reason"
         body = f"upstream connect error or disconnect/reset before headers. {what}: {reason}"
-        stream.send_local_reply(
-            status,
-            body.encode(),
-            details=reset_details(details.EARLY_UPSTREAM_RESET, reason, "" if overflow else detail),
-            flags=RESET_FLAGS.get(reason, 0),
-            headers=_OVERLOADED if overflow and not self.plan.suppress_envoy_headers else (),
-        )
+        headers = self._attempt_count_header()
+        if overflow and not self.plan.suppress_envoy_headers:
+            headers = (*_OVERLOADED, *headers)
+        text = reset_details(details.EARLY_UPSTREAM_RESET, reason, "" if overflow else detail)
+        self._reply(self._route, status, body.encode(), text, flags=RESET_FLAGS.get(reason, 0), headers=headers)
 
     def _timed_out(self) -> None:
         """The route's time-out: never retried."""
@@ -499,10 +516,11 @@ class Router(HttpFilter):
         stream = self.stream
         if _ALT_RESPONSE in stream.request_headers.map:
             self._charge_code(204, None)
-            stream.send_local_reply(204, details=detail, flags=flags)
+            self._reply(self._route, 204, b"", detail, flags=flags, headers=self._attempt_count_header())
             return
         self._charge_code(504, None)
-        stream.send_local_reply(504, b"upstream request timeout", details=detail, flags=flags)
+        headers = self._attempt_count_header()
+        self._reply(self._route, 504, b"upstream request timeout", detail, flags=flags, headers=headers)
 
     def _give_up(self, attempt: UpstreamRequest) -> None:
         self._attempt = None
