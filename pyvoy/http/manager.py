@@ -389,8 +389,9 @@ class HttpConnectionManager(NetworkFilter):
             return True
         return self.codec.must_close
 
-    def log_access(self, stream: HttpStream) -> None:
-        """One line to each access log."""
+    def log_access(self, stream: HttpStream, log_type: str) -> None:
+        """One line to each access log; `log_type` is what %ACCESS_LOG_TYPE% says."""
+        stream.log_type = log_type
         for logger in self.plan.access_logs:
             logger.log(stream)
 

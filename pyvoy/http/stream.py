@@ -192,6 +192,8 @@ class HttpStream:
             self._expect(headers)
         if (b"upgrade" in values or values[b":method"] == b"CONNECT") and not manager.upgrade_allowed(self, route):
             return
+        if plan.log_on_new_request:
+            manager.log_access(self, "DownstreamStart")
         self._run_request_headers(headers, end)
 
     def _find_route(self) -> Any:
@@ -545,7 +547,6 @@ class HttpStream:
             self._reset_now(reply)
             return
         headers, body = self.manager.plan.local_reply(self, reply)
-        self.local_reply_body = body
         self.response_headers = headers
         if self._response_entered:
             self.encode_headers(headers, not body)
@@ -761,7 +762,7 @@ class HttpStream:
         if chain.log:
             self._notify(chain.log)
         if manager.plan.access_logs:
-            manager.log_access(self)
+            manager.log_access(self, "DownstreamEnd")
         if chain.destroy:
             self._notify(chain.destroy)
         self.filters = []

@@ -120,7 +120,6 @@ class StreamInfo:
     """The stream's random number for route fractions and cluster weights; drawn on first need, then kept."""
     route_metadata: Any = None
     """Metadata of the chosen route: {namespace: {key: value}}."""
-    cluster_metadata: Any = None
     _dynamic_metadata: dict[str, dict[str, Any]] | None = None
     _filter_state: dict[str, Any] | None = None
 

@@ -29,7 +29,8 @@ def _dynamic(source: Any) -> Any:
 
 
 def _cluster(source: Any) -> Any:
-    return source.info.cluster_metadata
+    cluster = source.services.clusters.get(source.info.upstream_cluster)
+    return None if cluster is None else cluster.plan.metadata
 
 
 def _route(source: Any) -> Any:

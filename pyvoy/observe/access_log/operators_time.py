@@ -27,10 +27,17 @@ _POINTS: dict[str, Moment] = {
     "US_RX_BEG": lambda source: source.info.first_upstream_rx_s,
     "US_RX_END": lambda source: source.info.last_upstream_rx_s,
     "DS_TX_BEG": lambda source: source.info.first_downstream_tx_s,
-    "DS_TX_END": lambda source: source.info.last_downstream_tx_s,
+    "DS_TX_END": lambda source: _response_end(source.info),
     "DS_CX_BEG": lambda source: source.connection.start_s or None,
     "DS_CX_END": lambda source: source.info.end_s,
 }
+
+
+def _response_end(info: Any) -> float | None:
+    """When the response was out; unless noted, the end of a stream whose response had begun."""
+    if info.last_downstream_tx_s is None and info.first_downstream_tx_s is not None:
+        return info.end_s  # type: ignore[no-any-return]
+    return info.last_downstream_tx_s  # type: ignore[no-any-return]
 
 
 def _time(moment: Callable[[Any], float], default: str, local: bool) -> Builder:

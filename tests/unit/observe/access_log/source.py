@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from pyvoy.http.headers import HeaderMap
@@ -18,8 +19,22 @@ class Host:
         self.metadata = {"h": {"k": "hh"}}
 
 
+class Plan:
+    """A cluster's plan."""
+
+    metadata = MappingProxyType({"m": {"k": "kv", "n": 1, "l": [1, "a", None], "o": {"p": "q", "a": 2}, "b": True}})
+
+
+class Cluster:
+    """A cluster."""
+
+    plan = Plan()
+
+
 class Clocks:
     """The services that operators read."""
+
+    clusters = MappingProxyType({"up": Cluster()})
 
     def clock(self) -> float:
         return 1010.5
@@ -77,6 +92,5 @@ class Source:
         info.attempt_count = 1
         info.request_id = b"4ec2c981-f71e-4eae-a88a-cd36569953c3"
         info.route_name = "rn"
-        info.cluster_metadata = {"m": {"k": "kv", "n": 1, "l": [1, "a", None], "o": {"p": "q", "a": 2}, "b": True}}
         info.route_metadata = {"r": {"k": "rr"}}
         return info
