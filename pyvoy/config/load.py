@@ -6,6 +6,7 @@ plans (`compile`), bind, resolve or start anything.  Source: Envoy's Server::Ins
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from pyvoy.server.arena import Arena
     from pyvoy.stats.store import Scope
 
-BOOTSTRAP_TYPE = "envoy.config.bootstrap.v3.Bootstrap"
+log = logging.getLogger("pyvoy.config")
+
 YAML_OPTION = "--config-yaml"
 
 
@@ -86,11 +88,32 @@ def read(path: str | None, config_yaml: str = "") -> tuple[Any, Where, Problems]
 
 def check(message: Any, where: Where, problems: Problems) -> LoadedBootstrap:
     """Check a Bootstrap that was read (or came as a message).  Raises ConfigErrors with all problems."""
+    readable = not problems.has_errors
     registry = load_builtin()
     Checker(problems, registry).check(message, where)
     traps.check(message, where, problems)
+    if readable and problems.has_errors:
+        _add_what_builders_say(LoadedBootstrap(message, where), problems)
     problems.raise_errors()
     return LoadedBootstrap(message, where, problems.warnings)
+
+
+def _add_what_builders_say(loaded: LoadedBootstrap, problems: Problems) -> None:
+    """Complete the list of a configuration that is refused anyway, so that nobody corrects it in two rounds.
+
+    Builders expect a message that passed the checks: what they choke on was reported already."""
+    from pyvoy.server import plans
+
+    more = Problems()
+    try:
+        plans.try_build(loaded, more)
+    except ConfigErrors:
+        pass
+    except Exception:
+        log.debug("plans of a refused configuration", exc_info=True)
+    for problem in more:
+        if problem.is_error and not problems.has_error_around(problem.path):
+            problems.add(problem)
 
 
 def from_bytes(data: bytes) -> LoadedBootstrap:

@@ -100,12 +100,13 @@ class Problems:
         self._seen: set[tuple[str, str, bool]] = set()
 
     def error(self, where: Where, path: str, what: str, nearest: str = "") -> None:
-        self._add(ConfigProblem(what, path, where.place, nearest))
+        self.add(ConfigProblem(what, path, where.place, nearest))
 
     def warning(self, where: Where, path: str, what: str, nearest: str = "") -> None:
-        self._add(ConfigProblem(what, path, where.place, nearest, is_error=False))
+        self.add(ConfigProblem(what, path, where.place, nearest, is_error=False))
 
-    def _add(self, problem: ConfigProblem) -> None:
+    def add(self, problem: ConfigProblem) -> None:
+        """Add a problem as it is; one that was told already is not told again."""
         key = (problem.path, problem.what, problem.is_error)
         if key not in self._seen:
             self._seen.add(key)
@@ -118,6 +119,13 @@ class Problems:
     def has_error_below(self, path: str) -> bool:
         """Whether an error was reported for this field or for one within."""
         return any(problem.path.startswith(path) and problem.is_error for problem in self._all)
+
+    def has_error_around(self, path: str) -> bool:
+        """Whether an error was reported for this field, for one within or for one that holds it."""
+        return any(
+            (problem.path.startswith(path) or path.startswith(problem.path)) and problem.is_error
+            for problem in self._all
+        )
 
     def __iter__(self) -> Iterator[ConfigProblem]:
         return iter(in_text_order(self._all))

@@ -42,11 +42,11 @@ def build(loaded: LoadedBootstrap, root_scope: Scope, arena: Arena, problems: Pr
     return ServerPlan(clusters, listeners)
 
 
-def try_build(loaded: LoadedBootstrap) -> tuple[ConfigProblem, ...]:
+def try_build(loaded: LoadedBootstrap, problems: Problems | None = None) -> tuple[ConfigProblem, ...]:
     """Build all plans once and throw them away.  Returns the warnings; raises ConfigErrors."""
     from pyvoy.server.arena import local_arena
     from pyvoy.stats.store import memory_store
 
-    problems = Problems()
-    build(loaded, memory_store().root, local_arena(), problems)
-    return problems.warnings
+    collected = problems if problems is not None else Problems()
+    build(loaded, memory_store().root, local_arena(), collected)
+    return collected.warnings
