@@ -60,7 +60,7 @@ def _with_processes(path: Path, ports: dict[int, int], *, once: bool) -> int:
     service = start("-m", "pyvoy.cli.details_service", str(ports[SERVICE_PORT]))
     sidecar = start("-m", "pyvoy", "-c", str(path), "--concurrency", "1", "-l", "warning")
     try:
-        if not (answers(ports[SERVICE_PORT], service) and answers(ports[SIDECAR_PORT], sidecar)):
+        if not (answers(ports[SERVICE_PORT], "/health", service) and answers(ports[ADMIN_PORT], "/ready", sidecar)):
             print("pyvoy demo: the service or the sidecar did not start", file=sys.stderr)
             return 1
         status = show(ports, path)
@@ -97,16 +97,16 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, *arguments], start_new_session=True)
 
 
-def answers(port: int, process: subprocess.Popen[bytes]) -> bool:
-    """Wait until the port accepts; False if the process ends or takes too long."""
+def answers(port: int, path: str, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until a path is answered with 200; False if the process ends or takes too long."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            socket.create_connection((HOST, port), 1).close()
+            if get(port, path).head.startswith("HTTP/1.1 200 "):
+                return True
         except OSError:
-            time.sleep(0.02)
-        else:
-            return True
+            pass
+        time.sleep(0.02)
     return False
 
 

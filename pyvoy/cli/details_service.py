@@ -41,8 +41,6 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
-    server_version = "details"
-    sys_version = ""
     timeout = 60
 
     def do_GET(self) -> None:
@@ -53,6 +51,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("location", f"http://127.0.0.1:{self.connection.getsockname()[1]}{self.path}")
         self.end_headers()
         self.wfile.write(body)
+
+    def version_string(self) -> str:
+        """The `server` header."""
+        return "details"
 
     def log_message(self, *args: object) -> None:
         """The demo prints what matters."""
