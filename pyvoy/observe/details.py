@@ -44,6 +44,8 @@ class Flag:
     DROP_OVERLOAD: Final = 1 << 27
     DOWNSTREAM_REMOTE_RESET: Final = 1 << 28
     UNCONDITIONAL_DROP_OVERLOAD: Final = 1 << 29
+    UPSTREAM_CONNECT_ATTEMPTS_EXCEEDED: Final = 1 << 30
+    """tcp_proxy's UPSTREAM_RETRY_LIMIT_EXCEEDED: noticed behind the failure, and logged behind it."""
 
 
 FLAG_NAMES: Final[tuple[tuple[int, str, str], ...]] = (
@@ -77,11 +79,15 @@ FLAG_NAMES: Final[tuple[tuple[int, str, str], ...]] = (
     (Flag.DROP_OVERLOAD, "DO", "DropOverload"),
     (Flag.DOWNSTREAM_REMOTE_RESET, "DR", "DownstreamRemoteReset"),
     (Flag.UNCONDITIONAL_DROP_OVERLOAD, "UDO", "UnconditionalDropOverload"),
+    (Flag.UPSTREAM_CONNECT_ATTEMPTS_EXCEEDED, "URX", "UpstreamRetryLimitExceeded"),
 )
 """(bit, short name, long name) in log order.  Envoy logs flags in the order they were set; a bit set has this
 fixed order instead, in which the retry limit comes first, because it is noticed before the failure that hits it."""
 
-FLAGS_BY_SHORT_NAME: Final[dict[str, int]] = {short: bit for bit, short, _ in FLAG_NAMES}
+FLAGS_BY_SHORT_NAME: Final[dict[str, int]] = {
+    short: sum(bit for bit, other, _ in FLAG_NAMES if other == short) for _, short, _ in FLAG_NAMES
+}
+"""Short name -> its bits: one, but two for the retry limit."""
 
 
 def flags_text(bits: int) -> str:

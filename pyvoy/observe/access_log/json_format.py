@@ -88,21 +88,25 @@ def _string(text: str, omit_empty: bool) -> Value:
         return _typed(pieces[0], None if omit_empty else _NULL)
     missing = b"" if omit_empty else b"-"
     if not any(isinstance(piece, Operator) for piece in pieces):
-        constant = json_string("".join([piece for piece in pieces if isinstance(piece, str)]).encode())
+        constant = json.dumps(
+            "".join([piece for piece in pieces if isinstance(piece, str)]), ensure_ascii=False
+        ).encode()
         return lambda source: constant
     getters = tuple(_piece(piece, missing) for piece in pieces)
 
     def render(source: Any) -> bytes:
-        return json_string(b"".join([get(source) for get in getters]))
+        return b'"%b"' % b"".join([get(source) for get in getters])
 
     return render
 
 
 def _piece(piece: str | Operator, missing: bytes) -> Formatter:
-    if isinstance(piece, Operator):
-        return text_getter(piece, missing)
-    constant = piece.encode()
-    return lambda source: constant
+    """A part of a JSON string, escaped; what is configured has JSON's short escapes, as in Envoy."""
+    if isinstance(piece, str):
+        constant = json.dumps(piece, ensure_ascii=False)[1:-1].encode()
+        return lambda source: constant
+    get = text_getter(piece, missing)
+    return lambda source: json_string(get(source))[1:-1]
 
 
 def _typed(operator: Operator, missing: bytes | None) -> Value:

@@ -18,6 +18,11 @@ from pyvoy.observe.details import Flag, Reset, flags_long_text, flags_text, rese
             "URX,UT",
             "UpstreamRetryLimitExceeded,UpstreamRequestTimeout",
         ),
+        (
+            Flag.UPSTREAM_CONNECTION_FAILURE | Flag.UPSTREAM_CONNECT_ATTEMPTS_EXCEEDED,
+            "UF,URX",
+            "UpstreamConnectionFailure,UpstreamRetryLimitExceeded",
+        ),
         (Flag.FAULT_INJECTED | Flag.DELAY_INJECTED, "DI,FI", "DelayInjected,FaultInjected"),
     ],
 )
@@ -27,7 +32,7 @@ def test_flags_are_written_as_envoy_does(bits: int, short: str, long: str) -> No
 
 
 def test_every_flag_has_one_bit_and_one_name() -> None:
-    assert len({bit for bit, _, _ in details.FLAG_NAMES}) == 30
+    assert len({bit for bit, _, _ in details.FLAG_NAMES}) == 31
     assert len(details.FLAGS_BY_SHORT_NAME) == 30
     assert all(bit.bit_count() == 1 for bit, _, _ in details.FLAG_NAMES)
 

@@ -24,6 +24,7 @@ from tests.unit.observe.access_log.source import Source
         ({"t": True, "z": None, "f": 1.5, "n": 5}, '{"f":1.5,"n":5,"t":true,"z":null}'),
         ({"m": "%CLUSTER_METADATA(m:o)%", "b": "%CLUSTER_METADATA(m:b)%"}, '{"b":true,"m":{"a":2,"p":"q"}}'),
         ({"f": "%RESPONSE_FLAGS%", "e": "%ENVIRONMENT(PYVOY_NOT_SET)%"}, '{"e":"-","f":"-"}'),
+        ({"q": 'a"b\\é %RESPONSE_CODE%', "c": 'a"\n'}, '{"c":"a\\"\\n","q":"a\\"b\\\\é 200"}'),
         ({}, "{}"),
     ],
 )
