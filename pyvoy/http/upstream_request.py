@@ -185,6 +185,11 @@ class UpstreamRequest:
 
     # ---- the end ----
 
+    @property
+    def complete(self) -> bool:
+        """True when request and response are both whole: there is nothing to cancel."""
+        return self.ended and self._request_done
+
     def _end(self) -> None:
         self.ended = True
         if self.timer is not None:

@@ -68,6 +68,7 @@ class Cluster:
         "_root_scope",
         "balancer",
         "name",
+        "pick_any",
         "plan",
         "priority_set",
         "scope",
@@ -104,6 +105,8 @@ class Cluster:
         self._by_address: dict[str, Host] = {}
         self.priority_set: PrioritySet = (make_host_set(0, (), {}),)
         self.balancer.update(self.priority_set)
+        self.pick_any = self.balancer.pick_any
+        """Chooses a host for a request without wishes; None when there is none (not counted)."""
         if plan.discovery is Discovery.STATIC:
             self.set_hosts(plan.assignment)
 
@@ -234,6 +237,7 @@ class Cluster:
     def _install(self, sets: tuple[HostSet, ...]) -> None:
         self.priority_set = sets
         self.balancer.update(sets)
+        self.pick_any = self.balancer.pick_any
         if not self._reports:
             return
         stats = self.stats

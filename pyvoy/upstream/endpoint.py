@@ -135,6 +135,7 @@ class Host:
     """
 
     __slots__ = (
+        "active",
         "address",
         "canary",
         "flags",
@@ -160,6 +161,8 @@ class Host:
         self.flags = flags
         self.health = health_of(flags)
         self.pools: dict[Any, HostPool] = {}
+        self.active = 0
+        """Requests of this worker on the host; the gauge `rq_active` follows within a turn of the loop."""
 
     def set_flag(self, flag: HealthFlag, on: bool) -> bool:
         """Set or clear one reason; True when the host's health or exclusion changed by it."""

@@ -272,7 +272,10 @@ class Router(HttpFilter):
         retry = self._retry
         plain = route.hash_policy is None and route.metadata_match is None and stream.upstream_override_host is None
         if plain and (retry is None or not retry.plan.host_predicates):
-            return cluster.choose_host()
+            host = cluster.pick_any()
+            if host is None:
+                cluster.stats.upstream_cx_none_healthy.inc()
+            return host
         cookies: list[bytes] = []
         host = cluster.choose_host(RouterContext(route, stream, retry, cookies))
         if cookies and self._cookies is None:
@@ -658,11 +661,12 @@ class Router(HttpFilter):
 
     def on_destroy(self, stream: HttpStream) -> None:
         """The stream is over: release the upstream, whatever state it is in."""
-        self._stop_backoff()
+        if self._backoff is not None:
+            self._stop_backoff()
         if self._retry is not None:
             self._retry.release()
         attempt = self._attempt
-        if attempt is not None:
+        if attempt is not None and not attempt.complete:
             self._attempt = None
             if attempt.cancel():
                 self._cluster.stats.upstream_rq_tx_reset.inc()

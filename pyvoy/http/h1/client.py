@@ -37,6 +37,7 @@ class Http1ClientCodec(Http1Decoder):
         "_informational",
         "_is_head",
         "_lines",
+        "_odd",
         "_parser",
         "_request_done",
         "_response_done",
@@ -74,6 +75,8 @@ class Http1ClientCodec(Http1Decoder):
         self._sink: ResponseSink | None = None
         self._stream_id = 0
         self._is_head = False
+        self._odd = False
+        """The answer's framing depends on the request (HEAD, CONNECT, an upgrade)."""
         self._chunked = False
         self._chunked_out = False
         self._until_close = False
@@ -108,6 +111,7 @@ class Http1ClientCodec(Http1Decoder):
         method = values[b":method"]
         self._is_head = method == b"HEAD"
         self._upgrade = b"upgrade" in values or method == b"CONNECT"
+        self._odd = self._is_head or self._upgrade
         self._chunked_out = False
         extra = b""
         if self._plan.proper_case:
@@ -188,8 +192,6 @@ class Http1ClientCodec(Http1Decoder):
             return
         if self._in_body:
             self._quiet_bytes += len(data)
-        elif not self._head_bytes and not self._is_head and not self._upgrade and self._feed_whole(data):
-            return
         self._bound_bytes = self._head_bytes + len(data)
         try:
             self._parser.feed_data(data)
@@ -206,13 +208,14 @@ class Http1ClientCodec(Http1Decoder):
         elif self._request_done:
             self.on_complete()
 
-    def _feed_whole(self, data: bytes) -> bool:
-        """The ordinary case: one read holds exactly one response with a Content-Length.  False when it does not.
+    def feed_whole(self, data: bytes) -> bool:
+        """The ordinary case: one read holds exactly one response with a Content-Length.  False when it does not, and
+        then nothing has been done with the data.  Raises CodecError.
 
         As in the server codec, the parser judges every byte and the lines are split here.
         """
         end = data.find(b"\r\n\r\n")
-        if end < 0:
+        if end < 0 or self._odd or self._in_body or self._head_bytes or self._response_done:
             return False
         head = data[:end]
         known = self._lines

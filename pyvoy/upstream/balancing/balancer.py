@@ -27,6 +27,10 @@ class Balancer(Protocol):
     def update(self, sets: PrioritySet) -> None:
         """The hosts or their health have changed."""
 
+    @property
+    def pick_any(self) -> Callable[[], Host | None]:
+        """The shortest way to a host for a request without wishes; asked for anew after each `update`."""
+
     def choose(self, context: LoadBalancerContext | None) -> Host | None:
         """A host for one request; None when no host may be used."""
 
@@ -72,6 +76,11 @@ class PickerBalancer:
         self._fast = None
         if load.healthy[0] == 100 and not load.panic[0] and self._locality_scheduler(0, degraded=False) is None:
             self._fast = self._picker(0, "healthy", 0, sets[0].healthy)
+
+    @property
+    def pick_any(self) -> Callable[[], Host | None]:
+        """The picker itself where only one can be meant."""
+        return self._fast.pick if self._fast is not None else self._choose_once
 
     def choose(self, context: LoadBalancerContext | None) -> Host | None:
         """A host that the context does not refuse, in at most `host_selection_retry_count` further attempts; the last

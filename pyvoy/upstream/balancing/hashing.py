@@ -8,8 +8,9 @@ a random hash where the request has none).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -70,6 +71,11 @@ class HashBalancer:
             self._finish()
         else:
             self._defer(self._slice)
+
+    @property
+    def pick_any(self) -> Callable[[], Host | None]:
+        """A host by a random hash."""
+        return partial(self.choose, None)
 
     def choose(self, context: LoadBalancerContext | None) -> Host | None:
         """The host of the request's hash; a host that the context refuses is passed over on the table."""

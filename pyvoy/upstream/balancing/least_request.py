@@ -18,11 +18,10 @@ from pyvoy.upstream.endpoint import Host
 class LeastOfChoices:
     """The least busy of `choice_count` hosts drawn with replacement; the first drawn wins a tie."""
 
-    __slots__ = ("_count", "_gauges", "_hosts", "_more", "_random")
+    __slots__ = ("_count", "_hosts", "_more", "_random")
 
     def __init__(self, hosts: tuple[Host, ...], choice_count: int, random: Random) -> None:
         self._hosts = hosts
-        self._gauges = [host.stats.rq_active for host in hosts]
         self._count = len(hosts)
         self._more = range(choice_count - 1)
         self._random = random.random
@@ -32,18 +31,13 @@ class LeastOfChoices:
         if not count:
             return None
         random = self._random
-        gauges = self._gauges
-        best = int(random() * count)
-        gauge = gauges[best]
-        least = gauge.cells[gauge.index]
+        hosts = self._hosts
+        best = hosts[int(random() * count)]
         for _ in self._more:
-            index = int(random() * count)
-            gauge = gauges[index]
-            active = gauge.cells[gauge.index]
-            if active < least:
-                best = index
-                least = active
-        return self._hosts[best]
+            other = hosts[int(random() * count)]
+            if other.active < best.active:
+                best = other
+        return best
 
 
 class LeastOfAll:
@@ -58,13 +52,13 @@ class LeastOfAll:
     def pick(self) -> Host | None:
         if not self._hosts:
             return None
-        least = min(host.stats.rq_active.value for host in self._hosts)
-        return self._random.choice([host for host in self._hosts if host.stats.rq_active.value == least])
+        least = min(host.active for host in self._hosts)
+        return self._random.choice([host for host in self._hosts if host.active == least])
 
 
 def _weight_with_bias(bias: float) -> Callable[[Host], float]:
     def weight(host: Host) -> float:
-        active = host.stats.rq_active.value
+        active = host.active
         return host.weight / (active + 1) ** bias if active > 0 else host.weight
 
     return weight

@@ -69,6 +69,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _timed_out(self) -> None:
         self._timer = None
         self.cluster.stats.upstream_cx_connect_timeout.inc()
+        self.closed_locally = True
         self._failed(Reset.CONNECTION_TIMEOUT, "")
         if self._task is not None:
             self._task.cancel()

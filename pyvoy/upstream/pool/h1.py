@@ -75,10 +75,13 @@ class Http1Connection(UpstreamConnection):
             self.pool.cluster.stats.upstream_cx_protocol_error.inc()
             self.pool.discard(self)
             return
-        downstream = self.downstream
-        if downstream is not None:
-            downstream.corked = True
+        downstream = None
         try:
+            if self.codec.feed_whole(data):
+                return
+            downstream = self.downstream
+            if downstream is not None:
+                downstream.corked = True
             self.codec.feed(data)
         except CodecError as error:
             self.cluster.stats.upstream_cx_protocol_error.inc()
@@ -154,6 +157,8 @@ class Http1Connection(UpstreamConnection):
     def _complete(self) -> None:
         """Request and response are done: back to the pool."""
         if self.request is None:
+            return
+        if not self._paused and self.codec.reusable and self.pool.reuse(self):
             return
         if self._paused:
             self._paused = 0
@@ -280,6 +285,7 @@ class Http1Pool:
         if not begun.count:
             begun.board.note(begun)
         begun.count += 1
+        self.host.active += 1
         connection.request = request
         connection.requests += 1
         connection.codec.new_stream(request)
@@ -292,6 +298,7 @@ class Http1Pool:
         if not over.count:
             over.board.note(over)
         over.count += 1
+        self.host.active -= 1
 
     def new_outcome(self, status: bytes) -> Tally:
         """The tally of ordinary responses (external request, host no canary) with this status: what
@@ -326,6 +333,22 @@ class Http1Pool:
             self.cluster.stats.upstream_rq_pending_failure_eject.inc()
             request.on_pool_failure(reason, detail)
         self._check_empty()
+
+    def reuse(self, connection: Http1Connection) -> bool:
+        """The ordinary end of a request: nobody waits and the connection becomes idle.  False when there is more to
+        decide."""
+        if self._pending or self._max_requests or self._draining or self._idle_timer is None:
+            return False
+        connection.request = connection.downstream = None
+        self.resources.requests.dec()
+        over = self._over
+        if not over.count:
+            over.board.note(over)
+        over.count += 1
+        self.host.active -= 1
+        connection.idle_since_s = self.services.clock()
+        self._idle.append(connection)
+        return True
 
     def released(self, connection: Http1Connection) -> None:
         """A connection has finished a request: use it again, or not."""

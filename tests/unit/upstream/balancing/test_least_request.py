@@ -28,7 +28,7 @@ def hosts(*active, weights=()):
     found = []
     for number, count in enumerate(active, 1):
         one = host(number, weight=weights[number - 1] if weights else 1, root=root)
-        one.stats.rq_active.set(count)
+        one.active = count
         found.append(one)
     return tuple(found)
 
