@@ -1,0 +1,1 @@
+"""What filters of several categories share."""

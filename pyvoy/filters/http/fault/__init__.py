@@ -1,0 +1,1 @@
+"""Fault injection: the filter, its configuration, and the pacing of response bodies."""
