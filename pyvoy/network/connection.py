@@ -313,10 +313,12 @@ class DownstreamConnection(asyncio.Protocol):
             self._deliver_end(self.runner)
 
     def receive_directly(self, receive: Callable[[bytes], None]) -> None:
-        """The filter chain's way for plain bytes is this one call from now on; nothing when a transport socket is
-        in between, which calls `runner.receive`."""
-        if self.transport_socket is None and not self._closing:
-            self._receive_with(receive)
+        """The filter chain's way for plain bytes is this one call from now on (also for a transport socket, which calls
+        what `runner.receive` holds)."""
+        if self.runner is not None and not self._closing:
+            self.runner.receive = receive
+            if self.transport_socket is None:
+                self._receive_with(receive)
 
     # ---- Connection (what network filters call) ----
 

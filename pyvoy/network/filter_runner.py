@@ -161,7 +161,7 @@ class FilterRunner:
 
     def log(self) -> None:
         """Let the filters log, behind the listener's access log as in Envoy, and let go of them."""
-        filters, self.filters = self.filters[: self._opened], []
+        filters, self.filters = self.filters, []
         self.receive = discard
         for filter_ in filters:
             if hasattr(filter_, "on_log"):
