@@ -23,6 +23,7 @@ from pyvoy.http.request_rules import RequestRulesPlan, compile_request_rules
 from pyvoy.http.response_rules import ResponseRulesPlan, ServerHeader, compile_response_rules
 from pyvoy.http.routing.table import RouteTable
 from pyvoy.http.stats import HttpStats
+from pyvoy.network.local_address import local_ip
 
 
 def manager_plan(message: Any, context: Context) -> ManagerPlan:
@@ -122,7 +123,7 @@ def _request_rules(message: Any, context: Context, routes: RouteTable) -> Reques
         use_remote_address=context.wrapped(message, "use_remote_address", False),
         xff_num_trusted_hops=message.xff_num_trusted_hops,
         skip_xff_append=message.skip_xff_append,
-        peer_substitute=own_address(),
+        peer_substitute=local_ip().encode(),
         detectors=build_detectors(message, context),
         early_mutations=build_early_mutations(message, context),
         internal_ranges=context.at("internal_address_config").cidr_ranges(internal.cidr_ranges, "cidr_ranges")
@@ -146,19 +147,6 @@ def _request_rules(message: Any, context: Context, routes: RouteTable) -> Reques
         keep_client_cert_header=message.forward_client_cert_details == 4,
         internal_only_headers=routes.internal_only_headers,
     )
-
-
-def own_address() -> bytes:
-    """The host's own first address that is not loopback: it stands for a loopback peer in x-forwarded-for
-    (Envoy: Network::Utility::getLocalAddress)."""
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # no packet is sent: this only asks for the route
-        except OSError:
-            return b"127.0.0.1"
-        return str(probe.getsockname()[0]).encode()
 
 
 def _pack_trace_reason(message: Any, context: Context) -> bool:
