@@ -294,7 +294,7 @@ class HeldPath:
         hold = self.holds[slot] = Hold()
         hold.headers = (headers, end)
         hold.whole = verdict is not STOP or slot not in self._data
-        hold.watermark = verdict is not STOP_AND_BUFFER
+        hold.watermark = verdict is STOP_AND_WATERMARK or (verdict is STOP and hold.whole)
         hold.append(added, end)
         self._check_limit(hold)
 
@@ -337,7 +337,10 @@ class HeldPath:
             hold.trailers, self.new_trailers, end = self.new_trailers, None, False
         if verdict is CONTINUE:
             hold.append(data, end)
-            self._release(slot, hold)
+            if hold.watermark or hold.size_bytes <= self._direction.limit_bytes(self._stream):
+                self._release(slot, hold)
+            else:
+                self._direction.too_large(self._stream)
             return
         if verdict is STOP:
             hold.ended = hold.ended or end

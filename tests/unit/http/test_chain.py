@@ -306,6 +306,12 @@ def test_a_request_buffer_over_its_limit_at_data_is_answered_413_and_the_upstrea
     p.end()
 
 
+def test_a_last_piece_that_outgrows_the_limit_is_answered_413() -> None:
+    p = play(Scripted, {"request_headers": [STOP]}, buffer_limit_bytes=4)
+    p >> headers("POST") << held() >> data(b"12345", end=True) << reply(413)
+    p.end()
+
+
 def test_a_filter_may_move_its_limit() -> None:
     p = play(Scripted, {"request_headers": [STOP_AND_BUFFER]}, buffer_limit_bytes=4)
     p >> headers("POST") >> act(lambda stream: stream.set_request_buffer_limit(8)) >> data(b"12345678") << held()
