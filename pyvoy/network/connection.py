@@ -21,6 +21,7 @@ from pyvoy.network.filter_runner import FilterRunner, discard
 from pyvoy.network.listener_filter import ListenerFilter, ListenerVerdict
 from pyvoy.network.network_filter import CloseType, NetworkFilter
 from pyvoy.network.timers import Timer
+from pyvoy.network.watermarks import set_watermarks
 from pyvoy.observe.stream_info import ConnectionInfo
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pyvoy.network.transport_socket import TransportSocket
 
 _RST = struct.pack("ii", 1, 0)
-_NO_LIMIT_BYTES = 1 << 40
 
 
 class DownstreamConnection(asyncio.Protocol):
@@ -52,6 +52,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_write",
         "_write_ended",
         "buffer",
+        "buffer_limit_bytes",
         "chain",
         "closed_locally",
         "data_received",
@@ -65,6 +66,8 @@ class DownstreamConnection(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
+    buffer_limit_bytes: int
+    """The listener's per_connection_buffer_limit_bytes, once there is a filter chain."""
     data_received: Callable[[bytes], None]  # type: ignore[assignment]  # a slot: transports call what it holds
 
     def __init__(self, listener: Listener) -> None:
@@ -274,8 +277,7 @@ class DownstreamConnection(asyncio.Protocol):
             listener.stats.network_extension_config_missing.inc()
             self._refuse()
             return
-        limit = self.plan.per_connection_buffer_limit_bytes or _NO_LIMIT_BYTES
-        self.transport.set_write_buffer_limits(high=limit, low=limit // 2)
+        self.buffer_limit_bytes = set_watermarks(self.transport, self.plan.per_connection_buffer_limit_bytes)
         runner = self.runner = FilterRunner(self, chain)
         if chain.transport_socket is None:
             self._write: Callable[[bytes], None] = self.transport.write
@@ -326,11 +328,6 @@ class DownstreamConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         """False once the connection is closing or closed."""
         return not self._closing
-
-    @property
-    def buffer_limit_bytes(self) -> int:
-        """The listener's per_connection_buffer_limit_bytes; as good as none when it is 0."""
-        return self.plan.per_connection_buffer_limit_bytes or _NO_LIMIT_BYTES
 
     @property
     def source(self) -> ConnectionSource:

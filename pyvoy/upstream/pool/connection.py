@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from pyvoy.network.address import Address, from_sockname
 from pyvoy.network.timers import Timer
+from pyvoy.network.watermarks import set_watermarks
 from pyvoy.observe.details import Reset
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._timer = None
         self.connected = True
         self._task = None
-        limit = self.cluster.plan.per_connection_buffer_limit_bytes
-        self.transport.set_write_buffer_limits(high=limit, low=limit // 2)
+        set_watermarks(self.transport, self.cluster.plan.per_connection_buffer_limit_bytes)
         self.local = from_sockname(transport.get_extra_info("sockname"))
         stats = self.cluster.stats
         stats.upstream_cx_connect_ms.record(int((self.services.clock() - self._started_s) * 1000))

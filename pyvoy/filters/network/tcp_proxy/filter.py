@@ -420,11 +420,12 @@ class TcpProxy(NetworkFilter):
     def _note_bytes(self) -> None:
         """What the relay counted, for the logs."""
         relay = self._relay
-        if relay is None or not self._connected:
-            return
         connection = self._connection.info
-        connection.bytes_received, connection.bytes_sent = relay.received, relay.sent
         info = self._connection.source.info
+        if relay is None or not self._connected:
+            info.downstream_wire_bytes_received = connection.bytes_received
+            return
+        connection.bytes_received, connection.bytes_sent = relay.received, relay.sent
         info.downstream_wire_bytes_received = info.upstream_wire_bytes_sent = relay.received
         info.downstream_wire_bytes_sent = info.upstream_wire_bytes_received = relay.sent
 
