@@ -98,9 +98,10 @@ def _map(
 def _finish(
     stream: Any, reply: LocalReply, headers: HeaderMap, body: bytes, content_type: bytes
 ) -> tuple[HeaderMap, bytes]:
-    """Length and type of the body, or the gRPC form."""
-    if _wants_grpc(stream.request_headers):
-        _to_grpc(stream.request_headers, reply, headers, body)
+    """Length and type of the body, or the gRPC form; HEAD gets the head only."""
+    request = stream.request_headers
+    if _wants_grpc(request):
+        _to_grpc(request, reply, headers, body)
         return headers, b""
     if int(headers.map[b":status"]) in _NO_BODY:
         body = b""
@@ -111,6 +112,8 @@ def _finish(
     headers.set(b"content-length", b"%d" % len(body))
     if body != reply.body or b"content-type" not in headers.map:
         headers.set(b"content-type", content_type)
+    if request is not None and request.map.get(b":method") == b"HEAD":
+        return headers, b""
     return headers, body
 
 

@@ -90,6 +90,12 @@ def test_a_head_request_gets_no_grpc_message() -> None:
     assert (b"grpc-message", b"text") not in answer(PLAIN, reply(), GRPC, method=b"HEAD")[0]
 
 
+def test_a_head_request_gets_the_head_only() -> None:
+    headers, body = answer(PLAIN, reply(), method=b"HEAD")
+    assert (b"content-length", b"4") in headers
+    assert body == b""
+
+
 @pytest.mark.parametrize("content_type", [b"application/grpc-web", b"application/grpcx", b"text/plain"])
 def test_other_content_types_are_no_grpc(content_type: bytes) -> None:
     assert answer(PLAIN, reply(), (b"content-type", content_type))[1] == b"text"
