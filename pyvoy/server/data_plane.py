@@ -94,7 +94,7 @@ class ProxyDataPlane:
         names = {listener_plan.name for listener_plan in plan.listeners}
         for name in [name for name in self._listeners if name not in names]:
             await self._leave(name)
-        self._child.send("to_main", {"kind": "resolved?", "fields": {}})
+        self._child.send("to_main", {"kind": "started", "fields": {}})
 
     async def _leave(self, name: str) -> None:
         """Stop accepting; connections stay until the drain time is over."""

@@ -73,7 +73,7 @@ class Main:
             "state": self._on_state,
             "config": self._on_config,
             "reload_failed": self._on_reload_failed,
-            "resolved?": self._on_resolved_question,
+            "started": self._on_worker_started,
             "applied": lambda message: None,
             "exit": lambda message: self._exit(),
         }
@@ -124,8 +124,10 @@ class Main:
         self._proxy.clusters.update_hosts(cluster, resolved)
         self._to_workers("dns", {"cluster": cluster, "resolved": {name: list(ips) for name, ips in resolved.items()}})
 
-    def _on_resolved_question(self, message: Message) -> None:
-        """A worker has started and asks what is known; all of them may hear the answer."""
+    def _on_worker_started(self, message: Message) -> None:
+        """A worker has taken a configuration and must hear what is known; all of them may."""
+        if self._proxy.health_failed:
+            self._to_workers("health", {"failed": True})
         for cluster, resolved in self._dns.resolved().items():
             self._to_workers("dns", {"cluster": cluster, "resolved": {n: list(ips) for n, ips in resolved.items()}})
 

@@ -12,6 +12,7 @@ from typing import Any
 from pyvoy.server.identity import version_number
 from pyvoy.server.pages.page import Proxy
 from pyvoy.server.pages.process import resident_bytes
+from pyvoy.server.pages.runtime import layer_values
 from pyvoy.server.watchdog import MEGAMISS_S
 from pyvoy.stats.store import Scope
 
@@ -116,7 +117,7 @@ class ServerStats:
         self._manager_gauges["total_listeners_active"].set(len(listeners))
         layers = proxy.bootstrap.layered_runtime.layers
         self._runtime_gauges["num_layers"].set(len(layers))
-        self._runtime_gauges["num_keys"].set(len({key for layer in layers for key in layer.static_layer.fields}))
+        self._runtime_gauges["num_keys"].set(len({key for layer in layer_values(proxy.bootstrap) for key in layer}))
         self._runtime_success.inc()
 
     def refresh(self, proxy: Proxy, total_connections: int) -> None:

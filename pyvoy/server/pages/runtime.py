@@ -5,6 +5,7 @@ Source: Envoy 1.40, RuntimeHandler.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pyvoy.server.admin_http import Request, Response
@@ -14,13 +15,18 @@ from pyvoy.server.pages.page import Page, Proxy, json_response, message_json
 def runtime(proxy: Proxy, request: Request) -> Response:
     """Every key with its value in each layer and the one that counts."""
     layers = list(proxy.bootstrap.layered_runtime.layers)
-    values = [_flatten(message_json(layer.static_layer)) for layer in layers]
+    values = layer_values(proxy.bootstrap)
     entries: dict[str, Any] = {}
     for key in sorted({key for layer in values for key in layer}):
         row = [_text(layer[key]) if key in layer else "" for layer in values]
         final = next((text for text in reversed(row) if text), "")
         entries[key] = {"final_value": final, "layer_values": row}
     return json_response({"entries": entries, "layers": [layer.name for layer in layers]})
+
+
+def layer_values(bootstrap: Any) -> list[dict[str, Any]]:
+    """The flattened keys of each layer."""
+    return [_flatten(message_json(layer.static_layer)) for layer in bootstrap.layered_runtime.layers]
 
 
 def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -39,6 +45,13 @@ def _text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, dict):
+        return json.dumps(
+            {
+                key: json.loads(_text(inner)) if isinstance(inner, float) else inner
+                for key, inner in sorted(value.items())
+            }
+        )
     return str(value)
 
 
