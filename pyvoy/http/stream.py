@@ -60,6 +60,8 @@ class RequestSide:
 
     def too_large(self, stream: HttpStream) -> None:
         stream.count_too_large(request=True)
+        # Envoy's codecs tell the end apart from the last piece, so that its request is never complete here.
+        stream.request_ended = False
         stream.send_local_reply(413, b"Payload Too Large", details=details.REQUEST_PAYLOAD_TOO_LARGE)
 
     def pause_source(self, stream: HttpStream, pause: bool) -> None:
@@ -546,8 +548,10 @@ class HttpStream:
         if self.response_started:
             self._reset_now(reply)
             return
+        self._note_cluster()
         headers, body = self.manager.plan.local_reply(self, reply)
         self.response_headers = headers
+        info.response_code = int(headers.map[b":status"])
         if self._response_entered:
             self.encode_headers(headers, not body)
             if body:
@@ -559,6 +563,17 @@ class HttpStream:
         if body and not self.finished:
             path.data(body, True)
         self.run_recorded()
+
+    def _note_cluster(self) -> None:
+        """A request answered before the router saw it still shows the cluster of its route (Envoy sets it with the
+        route)."""
+        route = self._route
+        if self.info.upstream_cluster or route is None or not route.cluster:
+            return
+        cluster = self.services.clusters.get(route.cluster)
+        if cluster is not None:
+            self.info.upstream_cluster = cluster.name
+            self.info.upstream_cluster_observability_name = cluster.plan.observability_name
 
     def _reset_now(self, reply: LocalReply) -> None:
         if reply.details and not (self.response_started and self.info.response_code_details and not reply.flags):
@@ -627,6 +642,7 @@ class HttpStream:
 
     def _filter_response_headers(self, headers: HeaderMap, end: bool) -> bool:
         """Run the head through the filters; False when one of them stopped it or ended the stream."""
+        self.info.response_code = int(headers.map[b":status"])
         filters = self.filters
         self._calling = True
         try:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from pyvoy.http.chain import ChainPlan, FilterSpec
 from pyvoy.http.headers import HeaderMap
-from pyvoy.http.http_filter import LocalReply
+from pyvoy.http.local_reply import plain_reply
 from pyvoy.http.manager import HttpConnectionManager, ManagerPlan
 from pyvoy.http.routing.table import Route, VirtualHost
 from pyvoy.http.stats import HttpStats
@@ -49,17 +49,6 @@ class LogKeeper:
         """Note status, details and flags."""
         info = source.info
         self.logged.append((info.response_code, info.response_code_details, info.response_flags))
-
-
-def plain_reply(stream: HttpStream, reply: LocalReply) -> tuple[HeaderMap, bytes]:
-    """A local reply without mapping: what Envoy sends by default to clients that do not speak gRPC."""
-    headers = HeaderMap([(b":status", b"%d" % reply.status)])
-    if reply.body:
-        headers.set(b"content-length", b"%d" % len(reply.body))
-        headers.set(b"content-type", reply.content_type)
-    for name, value in reply.headers:
-        headers.add(name, value)
-    return headers, reply.body
 
 
 class Stage:
