@@ -22,7 +22,7 @@ from pyvoy.http.routing.match import Picker
 from pyvoy.http.routing.retry import RetryPlan
 from pyvoy.http.routing.rewrite import Step
 from pyvoy.http.routing.table import DEFAULT_TIMEOUT_S, Route, VirtualHost
-from pyvoy.http.routing.virtual_cluster import RouteStats
+from pyvoy.http.routing.virtual_cluster import RouteStats, with_route_stats
 
 supports(
     "envoy.config.route.v3.Route",
@@ -66,9 +66,11 @@ def build_route(message: Any, context: Context, above: HostLevel, path: PathMatc
         request_buffer_limit_bytes=buffer_limit(message, above.buffer_limit_bytes),
         metadata=metadata_dict(message, "metadata"),
     )
+    route.virtual_cluster = above.host.virtual_cluster
     if message.stat_prefix:
         scope = context.root_scope.scope("vhost").scope(above.host.name).scope("route").scope(message.stat_prefix)
-        route.stats = RouteStats(message.stat_prefix, scope)
+        own = RouteStats("", scope)
+        route.virtual_cluster = with_route_stats(above.host.virtual_cluster, above.host.virtual_clusters, own)
     which = message.WhichOneof("action")
     steps: list[Step] = []
     if which == "route":

@@ -131,4 +131,6 @@ def _virtual_clusters(message: Any, context: Context, host: VirtualHost) -> None
             place.error("headers", "virtual clusters must define 'headers'")
         matches = place.header_matchers(cluster, "headers")
         entries.append((matches, RouteStats(cluster.name, scope.scope(cluster.name))))
-    host.virtual_cluster = virtual_cluster_finder(entries, RouteStats("other", scope.scope("other")))
+    other = RouteStats("other", scope.scope("other"))
+    host.virtual_cluster = virtual_cluster_finder(entries, other)
+    host.virtual_clusters = (*(stats for _, stats in entries), other)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.headers import Pair
 
 if TYPE_CHECKING:
     from pyvoy.http.routing.retry import RetryPlan
-    from pyvoy.http.routing.virtual_cluster import RouteStats
+    from pyvoy.http.routing.virtual_cluster import StatsFinder, TrafficStats
 
 Action = Literal["route", "redirect", "direct_response", "non_forwarding"]
 Finalizer = Callable[..., None]
@@ -27,13 +27,15 @@ DEFAULT_TIMEOUT_S = 15.0
 
 @dataclass(slots=True, eq=False)
 class VirtualHost:
-    """What routes of one virtual host share.  `virtual_cluster(headers)` gives its stats, None without a match."""
+    """What routes of one virtual host share.  `virtual_cluster(headers)` gives the stats to
+    count a request in, one of `virtual_clusters`."""
 
     name: str
     include_request_attempt_count: bool = False
     include_attempt_count_in_response: bool = False
     include_is_timeout_retry_header: bool = False
-    virtual_cluster: Callable[[HeaderMap], RouteStats | None] | None = None
+    virtual_cluster: StatsFinder | None = None
+    virtual_clusters: tuple[TrafficStats, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,13 +88,10 @@ class Route:
     disabled_filters: frozenset[str] = frozenset()
     enabled_filters: frozenset[str] = frozenset()
 
-    stats: RouteStats | None = None
+    virtual_cluster: StatsFinder | None = None
+    """The stats to count a request in: its virtual cluster, the route's own (`stat_prefix`), or both in one."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     decorator: str = ""
-
-    @property
-    def virtual_cluster(self) -> Callable[[HeaderMap], RouteStats | None] | None:
-        return self.virtual_host.virtual_cluster
 
     @property
     def include_attempt_count_in_request(self) -> bool:

@@ -228,12 +228,21 @@ def test_virtual_clusters_count_in_their_own_scopes():
         stats.total.inc()
         stats.count_response(200)
         stats.time.record(3)
-        route.stats.total.inc()
     root = store.root
     assert root.counter("vhost.v.vcluster.one.upstream_rq_total").value == 1
     assert root.counter("vhost.v.vcluster.other.upstream_rq_2xx").value == 2
     assert root.counter("vhost.v.vcluster.other.upstream_rq_200").value == 2
     assert root.counter("vhost.v.route.rs.upstream_rq_total").value == 3
+    assert root.counter("vhost.v.route.rs.upstream_rq_200").value == 3
+
+
+def test_a_route_may_have_stats_without_virtual_clusters():
+    store = memory_store()
+    found = routes("{match: {prefix: /}, route: {cluster: a}, stat_prefix: rs}", store=store)
+    stats = found.find(stream()).virtual_cluster(stream().request_headers)
+    stats.timeout.inc()
+    assert stats.name == ""
+    assert store.root.counter("vhost.v.route.rs.upstream_rq_timeout").value == 1
 
 
 @pytest.mark.parametrize(
