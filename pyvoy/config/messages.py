@@ -367,7 +367,7 @@ def _short(message: Any) -> str:
 
 def _unknown_type(name: str) -> tuple[str, str]:
     """What to say of a type that is not known, and the nearest one of its package."""
-    if name in newer.TYPES:
+    if name.rpartition(".")[0] in newer.PACKAGES:
         return f"type {name!r} is not supported by pyvoy", ""
     if ".v2." in name or ".v2alpha" in name or name.startswith("envoy.api.v2"):
         return f"type {name!r} is of Envoy's API v2, which is gone", ""

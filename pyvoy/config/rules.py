@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from pyvoy.config.problems import Problems, Where, join_path
+from pyvoy.config.protos import newer
 from pyvoy.config.shapes import WRAPPERS, FieldShape, shape_of
 
 Test = Callable[[Any], "str | None"]
@@ -85,7 +86,7 @@ def rules_of(descriptor: Any) -> TypeRules:
         return TypeRules((), ())
     fields = []
     for shape in shape_of(descriptor).fields.values():
-        if not shape.descriptor.has_options:
+        if not shape.descriptor.has_options or f"{descriptor.full_name}.{shape.name}" in newer.WITHOUT_RULES:
             continue
         options = shape.descriptor.GetOptions()
         if options.HasExtension(validate_pb2.rules):

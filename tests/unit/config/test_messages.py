@@ -262,3 +262,10 @@ static_resources:
     _, where, _ = read(text)
     below = where.follow("static_resources.listeners[0].filter_chains[0].filters[0].typed_config.max_request_bytes")
     assert (below.place.line, below.place.column) == (9, 30)
+
+
+def test_a_type_that_only_envoy_has_yet_is_no_mistake_of_the_user():
+    (problem,) = any_of("{'@type': t/envoy.extensions.filters.http.file_server.v3.FileServerConfig}")[1]
+    assert (
+        "type 'envoy.extensions.filters.http.file_server.v3.FileServerConfig' is not supported by pyvoy" in problem.what
+    )
