@@ -11,6 +11,7 @@ from typing import Any
 from pyvoy.config.compile import route_rewrite
 from pyvoy.config.compile.direct_response import direct_response, redirect
 from pyvoy.config.compile.hash_policy import hash_policy
+from pyvoy.config.compile.legacy_cors import with_legacy_cors
 from pyvoy.config.compile.retry import retry_plan
 from pyvoy.config.compile.route_finish import Parts, check_cluster, finish, lb_metadata
 from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
@@ -60,6 +61,7 @@ class HostLevel:
 def build_route(message: Any, context: Context, above: HostLevel, path: PathMatch) -> tuple[Route, Picker | None]:
     """The route of one Route message, and how the final one is chosen when there are several."""
     level = level_of(message, context, above.level)
+    level = with_legacy_cors(level, message.route, context.at("route"), message.typed_per_filter_config)
     route = Route(
         message.name,
         above.host,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvoy.config.compile import route_action, route_match
+from pyvoy.config.compile.legacy_cors import with_legacy_cors
 from pyvoy.config.compile.retry import retry_plan
 from pyvoy.config.compile.route_action import HostLevel
 from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
@@ -86,7 +87,7 @@ def _virtual_host(
     level = HostLevel(
         table,
         host,
-        level_of(message, context, above),
+        with_legacy_cors(level_of(message, context, above), message, context, message.typed_per_filter_config),
         retry_plan(message.retry_policy, context.at("retry_policy")) if has_retry else None,
         route_action.buffer_limit(message, None),
     )
