@@ -21,6 +21,7 @@ $(BIN)/python:
 # One stamp for each set of dependencies: a second make installs nothing.
 $(VENV)/.run: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m compileall -q pyvoy
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
