@@ -105,13 +105,13 @@ def literal_head(pattern: str) -> bytes:
         size += 1
     if size < len(text) and text[size] in "*?{|":
         size -= 1
-    if "|" in _outside_groups(text):
+    if "|" in text and ("\\" in text or "[" in text or "|" in _outside_groups(text)):
         return b""
     return text[: max(size, 0)].encode()
 
 
 def _outside_groups(text: str) -> str:
-    """The characters outside parentheses; classes and escapes are not understood, which only costs the head."""
+    """The characters outside parentheses, of a pattern without escapes and classes."""
     depth = 0
     found = []
     for character in text:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pyvoy.config.compile import regex
 from pyvoy.config.compile.route_match import literal_head
 
 
@@ -18,6 +21,8 @@ from pyvoy.config.compile.route_match import literal_head
         ("/abc+", b"/abc"),
         ("/a/(b|c)", b"/a/"),
         ("/a|/b", b""),
+        (r"/a\(|/b", b""),
+        ("/a[(]|/b", b""),
         ("(?i)/abc", b""),
         (".*", b""),
         ("", b""),
@@ -28,3 +33,12 @@ from pyvoy.config.compile.route_match import literal_head
 )
 def test_literal_head(pattern, head):
     assert literal_head(pattern) == head
+
+
+@given(st.text("/ab.*+?()|[]{}^$\\1,", max_size=9), st.text("/ab1.", max_size=6))
+def test_no_match_begins_otherwise(pattern, path):
+    try:
+        matches = regex.full_match(pattern)
+    except regex.RegexError:
+        return
+    assert not matches(path.encode()) or path.encode().startswith(literal_head(pattern))

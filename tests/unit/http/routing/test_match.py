@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyvoy.http.routing import match
 from pyvoy.http.routing.match import Entry, bare_path, fraction_condition, route_finder, stream_random
@@ -63,3 +65,15 @@ def test_a_fraction_holds_for_its_share_of_the_streams():
     assert 100 < share < 200
     assert fraction_condition(100, 100)(stream(), {})
     assert not fraction_condition(0, 100)(stream(), {})
+
+
+ROWS = st.lists(st.tuples(st.sampled_from(["prefix", "path"]), st.binary(max_size=3).map(lambda text: b"/" + text)))
+
+
+@given(ROWS, st.binary(max_size=4).map(lambda text: b"/" + text))
+def test_any_table_of_literals_is_decided_in_order(rows, path):
+    request = stream(path)
+    values = request.request_headers.map
+    fast = route_finder([entry(*row) for row in rows])(request, values)
+    general = route_finder([entry(*row, plain=False) for row in rows])(request, values)
+    assert (fast and fast.name) == (general and general.name)
