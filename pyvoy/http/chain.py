@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.headers import HeaderMap
-from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, STOP_AND_WATERMARK, HttpFilter, Verdict
+from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_WATERMARK, HttpFilter, Verdict
 
 if TYPE_CHECKING:
     from pyvoy.http.stream import HttpStream

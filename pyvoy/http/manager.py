@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.chain import ChainPlan
-from pyvoy.http.codec import CodecError, RequestSink
+from pyvoy.http.codec import CodecError
 from pyvoy.http.h1.client import Http1ClientCodec
 from pyvoy.http.h1.decoder import HeadLines
 from pyvoy.http.h1.grammar import tokens
@@ -21,6 +21,8 @@ from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.server import Http1ServerCodec
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import LocalReply
+from pyvoy.http.plain_exchange import PlainExchange, PlainPlan, plain_plan
+from pyvoy.http.response_rules import ResponseRules
 from pyvoy.http.stats import HttpStats
 from pyvoy.http.stream import HttpStream
 from pyvoy.network.network_filter import CloseType, NetworkFilter, NetworkVerdict
@@ -60,11 +62,17 @@ class ManagerPlan:
     chain: ChainPlan
     routes: RouteSource
     request_rules: Callable[..., Any]
-    response_rules: Callable[[HeaderMap, HttpStream], None]
+    response_rules: ResponseRules
     local_reply: Callable[[HttpStream, LocalReply], tuple[HeaderMap, bytes]]
     filter_failures: Counter
     codec: Http1Plan = field(default_factory=Http1Plan)
     lines: HeadLines = field(default_factory=HeadLines)
+    request_rules_are_plain: bool = False
+    """The request rules leave an ordinary request alone but for scheme, x-forwarded-proto and request id."""
+    plain: PlainPlan | None = None
+    plain_known: bool = False
+    """`plain` has been decided, with the first connection."""
+    done_by_status: dict[bytes, Tally] = field(default_factory=dict)
     tallies: tuple[Tally, tuple[Tally, ...], Tally] | None = None
     """Made with the first connection, because they belong to a worker's loop."""
     access_logs: tuple[AccessLogger, ...] = ()
@@ -99,12 +107,12 @@ class HttpConnectionManager(NetworkFilter):
 
     def __init__(self, plan: ManagerPlan) -> None:
         self.plan = plan
-        self.streams: dict[int, HttpStream] = {}
+        self.streams: dict[int, HttpStream | PlainExchange] = {}
         self.closing = False
         """The connection ends behind the running response."""
         self._draining = False
         self._requests = 0
-        self._armed_s = _FOREVER
+        self.armed_s = _FOREVER
         self._timer: Timer | None = None
         self._head_timer: Timer | None = None
         self._duration_timer: Timer | None = None
@@ -136,7 +144,12 @@ class HttpConnectionManager(NetworkFilter):
             tallies = self.plan.tallies = stats.make_tallies(services.tallies)
         self._begun, self._done, self._over = tallies
         self._stream_idle_s = self.plan.stream_idle_timeout_s or 0.0
-        self._wall_offset_s = self._wall() - self._clock()
+        self.wall_offset_s = self._wall() - self._clock()
+        if not self.plan.plain_known:
+            self.plan.plain = plain_plan(self)
+            self.plan.plain_known = True
+        self._plain = self.plan.plain
+        self._done_by_status = self.plan.done_by_status
         self._has_limits = bool(self.plan.request_timeout_s or self.plan.max_stream_duration_s)
         self._rx_index = stats.downstream_cx_rx_bytes_total.index
         self._tx_index = stats.downstream_cx_tx_bytes_total.index
@@ -203,7 +216,7 @@ class HttpConnectionManager(NetworkFilter):
         elif not self.streams:
             self._remote_close()
         elif codec.mid_message:
-            for stream in list(self.streams.values()):
+            for stream in self._live_streams():
                 stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
             self._remote_close()
         else:
@@ -215,13 +228,13 @@ class HttpConnectionManager(NetworkFilter):
     def on_high_watermark(self, connection: DownstreamConnection) -> None:
         """The client reads too slowly: the upstreams wait."""
         self.plan.stats.downstream_flow_control_paused_reading_total.inc()
-        for stream in self.streams.values():
+        for stream in self._live_streams():
             stream.on_downstream_watermark(True)
 
     def on_low_watermark(self, connection: DownstreamConnection) -> None:
         """The client has caught up."""
         self.plan.stats.downstream_flow_control_resumed_reading_total.inc()
-        for stream in list(self.streams.values()):
+        for stream in self._live_streams():
             stream.on_downstream_watermark(False)
 
     def on_drain(self, connection: DownstreamConnection) -> None:
@@ -242,7 +255,7 @@ class HttpConnectionManager(NetworkFilter):
             one.inc()
         (stats.downstream_cx_destroy_local if local else stats.downstream_cx_destroy_remote).inc()
         self.closing = True
-        for stream in list(self.streams.values()):
+        for stream in self._live_streams():
             stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
         for timer in (self._timer, self._head_timer, self._duration_timer):
             if timer is not None:
@@ -255,9 +268,18 @@ class HttpConnectionManager(NetworkFilter):
         for _ in range(self._upgrades):
             stats.downstream_cx_upgrades_active.dec()
 
+    def _live_streams(self) -> list[HttpStream]:
+        """All streams; plain exchanges become streams when somebody has to look at them."""
+        return [one if isinstance(one, HttpStream) else one.as_stream() for one in list(self.streams.values())]
+
+    @property
+    def must_look(self) -> bool:
+        """True when the end of a request needs the general rules: the connection is closing or draining."""
+        return self.closing or self._draining
+
     # ---- ServerSink ----
 
-    def new_stream(self, stream_id: int) -> RequestSink:
+    def new_stream(self, stream_id: int) -> HttpStream:
         """A request begins."""
         begun = self._begun
         if not begun.count:
@@ -268,13 +290,43 @@ class HttpConnectionManager(NetworkFilter):
             self._head_timer.cancel()
             self._head_timer = None
         now_s = self._clock()
-        stream = self.streams[stream_id] = HttpStream(self, stream_id, now_s, now_s + self._wall_offset_s)
+        stream = self.streams[stream_id] = HttpStream(self, stream_id, now_s, now_s + self.wall_offset_s)
         idle_s = self._stream_idle_s
-        if idle_s and now_s + idle_s < self._armed_s:
+        if idle_s and now_s + idle_s < self.armed_s:
             self.watch(now_s + idle_s)
         if self._has_limits:
             self._arm_stream_limits(stream)
         return stream
+
+    def on_request(self, stream_id: int, headers: HeaderMap) -> None:
+        """A whole request without a body: by the short way if it is ordinary, else as a stream."""
+        plain = self._plain
+        host = None
+        if plain is not None:
+            started = PlainExchange(self, stream_id, headers).start(plain)
+            if started is True:
+                self._requests += 1
+                return
+            host = started or None
+        stream = self.new_stream(stream_id)
+        stream.chosen_host = host
+        stream.on_headers(headers, True)
+
+    def plain_over(self, stream_id: int, status: bytes, took_ms: int, now_s: float) -> None:
+        """A plain exchange is answered."""
+        del self.streams[stream_id]
+        done = self._done_by_status.get(status) or self._new_done(status)
+        if not done.count:
+            done.board.note(done)
+        done.count += 1
+        done.values.append(took_ms)
+        self._idle_since_s = now_s
+
+    def _new_done(self, status: bytes) -> Tally:
+        """What the end of an ordinary request with this status moves: its answer and its being over."""
+        stats = self.plan.stats
+        tally = self._done_by_status[status] = stats.answered_tally(self.services.tallies, int(status))
+        return tally
 
     def on_connection_error(self, error: CodecError) -> None:
         """A fault outside any stream."""
@@ -432,20 +484,20 @@ class HttpConnectionManager(NetworkFilter):
 
     def watch(self, due_s: float) -> None:
         """Look at the connection's time-outs at `due_s`, or earlier when a look is due already."""
-        if due_s >= self._armed_s:
+        if due_s >= self.armed_s:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._armed_s = due_s
+        self.armed_s = due_s
         self._timer = self.services.timers.call_at(due_s, self._look)
 
     def _look(self) -> None:
         """Something may be due: end what is, and arm for what is next."""
         self._timer = None
-        self._armed_s = _FOREVER
+        self.armed_s = _FOREVER
         now_s = self._clock()
         next_s = _FOREVER
-        for stream in list(self.streams.values()):
+        for stream in self._live_streams():
             next_s = min(next_s, self._look_at(stream, now_s))
         idle_s = self.plan.idle_timeout_s
         if not self.streams and idle_s and self.connection.is_open:

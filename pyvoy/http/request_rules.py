@@ -150,13 +150,13 @@ def compile_request_rules(plan: RequestRulesPlan) -> RequestRules:
             clean_request(headers)
         return forward(headers, connection, info, random_hex)
 
-    return _with_short_cut(rules) if _is_plain(plan) else rules
+    return _with_short_cut(rules) if is_plain(plan) else rules
 
 
-_WATCHED = frozenset((*EXTERNAL_STRIPPED, *REQUEST_NAMES, XFF, XFP, REQUEST_ID, b"x-forwarded-client-cert"))
+WATCHED = frozenset((*EXTERNAL_STRIPPED, *REQUEST_NAMES, XFF, XFP, REQUEST_ID, b"x-forwarded-client-cert"))
 
 
-def _is_plain(plan: RequestRulesPlan) -> bool:
+def is_plain(plan: RequestRulesPlan) -> bool:
     """Whether the plan leaves a request without any watched header to the short cut."""
     return plan == RequestRulesPlan(peer_substitute=plan.peer_substitute, node_id=plan.node_id)
 
@@ -177,7 +177,7 @@ def _with_short_cut(rules: RequestRules) -> RequestRules:
         host = values.get(b":authority")
         path = values.get(b":path")
         ordinary = host in known and path is not None and path[:1] == b"/" and b"#" not in path
-        if not ordinary or headers.pairs is not None or not _WATCHED.isdisjoint(values) or values.get(b":scheme"):
+        if not ordinary or headers.pairs is not None or not WATCHED.isdisjoint(values) or values.get(b":scheme"):
             rejection = rules(headers, connection, info, random_hex, source)
             if rejection is None and host is not None:
                 if len(known) >= _KNOWN_HOSTS:

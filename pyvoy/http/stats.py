@@ -116,6 +116,12 @@ class HttpStats:
         root.counter("http1.metadata_not_supported_error")
         root.counter("http1.response_flood")
 
+    def answered_tally(self, board: TallyBoard, status: int) -> Tally:
+        """What the end of an ordinary request moves: the counters of its answer, and its being over."""
+        kind = status // 100
+        indexes = self._done[kind if kind < 6 else 0]
+        return Tally(board, self.cells, indexes, (self.downstream_rq_time,), falling=(self.downstream_rq_active.index,))
+
     def make_tallies(self, board: TallyBoard) -> tuple[Tally, tuple[Tally, ...], Tally]:
         """What a request moves when it begins, when its response head goes out (by the first digit of the status),
         and when it is over."""

@@ -23,7 +23,10 @@ from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
     from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.http.upstream_request import UpstreamRequest
     from pyvoy.server.services import Services
+    from pyvoy.upstream.endpoint import Host
+    from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 log = logging.getLogger("pyvoy.http")
 
@@ -127,6 +130,8 @@ class HttpStream:
     connection_close = False
     """The response must carry `connection: close` (drainConnectionUponCompletion)."""
     idle_timeout_s: float | None = None
+    chosen_host: Host | None = None
+    """A host that was chosen before the router came to it (see `pyvoy.http.plain_exchange`)."""
     upstream_override_host: tuple[str, bool] | None = None
     """A host that a filter insists on: (address text, strict)."""
     due_s: float | None = None
@@ -160,6 +165,37 @@ class HttpStream:
         self.request_buffer_limit_bytes = self.response_buffer_limit_bytes = manager.buffer_limit_bytes
         self.chain: ChainPlan = manager.plan.chain
         self.filters: list[HttpFilter] = []
+
+    def adopt(
+        self, headers: HeaderMap, route: Any, cluster: Any, host: Host, pool: Http1Pool, connection: Http1Connection
+    ) -> UpstreamRequest:
+        """Take over a plain exchange: the state after the router has sent the request."""
+        from pyvoy.http.upstream_request import UpstreamRequest
+
+        self.request_headers = headers
+        self.request_ended = True
+        self._route = route
+        self._route_known = True
+        self.filters = self.chain.make_filters()
+        router: Any = self.filters[-1]
+        attempt = UpstreamRequest(router, host, pool, True)
+        attempt.adopt(connection)
+        router.adopt(self, cluster, attempt)
+        self.source = router
+        info = self.info
+        info.route_name = route.name
+        info.virtual_host_name = route.virtual_host.name
+        info.route_metadata = route.metadata
+        info.request_id = headers.map.get(b"x-request-id", b"")
+        info.upstream_cluster = cluster.name
+        info.upstream_cluster_observability_name = cluster.plan.observability_name
+        info.upstream_host = host
+        info.attempt_count = 1
+        info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
+        info.upstream_local = connection.local
+        info.upstream_connection_id = connection.connection_id
+        self.set_due(self.active_s + route.timeout_s, router.time_out)
+        return attempt
 
     # ---- RequestSink: what the codec delivers ----
 

@@ -6,6 +6,7 @@ Source: Envoy's Router::UpstreamRequest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.http.headers import HeaderMap
@@ -21,6 +22,10 @@ class AttemptOwner(Protocol):
     """What an attempt tells (the router)."""
 
     stream: HttpStream
+
+    def upstream_ready(self, attempt: UpstreamRequest) -> None: ...
+
+    def upstream_idle(self, attempt: UpstreamRequest) -> None: ...
 
     def upstream_informational(self, attempt: UpstreamRequest, headers: HeaderMap) -> None: ...
 
@@ -43,8 +48,14 @@ class UpstreamRequest:
     started = False
     """The request head has gone to the upstream."""
     waiting = False
-    timer: Timer | None = None
-    """The per-try time-out, when there is one."""
+    watched = False
+    """The router wants to hear when the request goes out."""
+    timers: list[Timer] | None = None
+    """The time-outs of this attempt; they end with it."""
+    idle_timeout_s: float | None = None
+    """How long the upstream may be silent (per_try_idle_timeout); set when that begins to count."""
+    _idle_timer: Timer | None = None
+    _informed = False
     _stream_id = 0
     _body: list[bytes] | None = None
     _body_bytes = 0
@@ -57,6 +68,12 @@ class UpstreamRequest:
         self.host = host
         self.pool = pool
         self._request_done = end
+
+    def adopt(self, connection: Http1Connection) -> None:
+        """Take over a request that is on its connection already."""
+        self.connection = connection
+        self.started = True
+        self._stream_id = connection.codec.stream_id
 
     def start(self) -> None:
         """Ask the pool for a connection; the head goes out as soon as it is there."""
@@ -104,8 +121,10 @@ class UpstreamRequest:
         done = self._request_done
         manager = stream.manager
         connection.downstream = manager.codec
-        self._stream_id = codec._stream_id
+        self._stream_id = codec.stream_id
         self.started = True
+        if self.watched:
+            self._owner.upstream_ready(self)
         if not done and manager.feeding:
             codec.corked = True
             manager.corked.append(codec)
@@ -120,16 +139,18 @@ class UpstreamRequest:
             self._paused = False
             stream.pause_request(False)
 
-    def on_pool_failure(self, reason: str, detail: str) -> None:
-        """No connection."""
+    def on_pool_failure(self, reason: str, detail: str, host: Host | None) -> None:
+        """No connection; without a host the attempt never came to one."""
         self.waiting = False
+        self._owner.stream.info.upstream_host = host
         self._fail(reason, detail)
 
     # ---- response (ResponseSink) ----
 
     def on_informational(self, headers: HeaderMap) -> None:
-        """A 1xx response."""
-        if not self.ended:
+        """A 1xx response; all but the first are dropped, as in Envoy."""
+        if not self.ended and not self._informed:
+            self._informed = True
             self._owner.upstream_informational(self, headers)
 
     def on_response(self, headers: HeaderMap, body: bytes) -> None:
@@ -144,6 +165,8 @@ class UpstreamRequest:
             return
         if end:
             self._end()
+        elif self.idle_timeout_s:
+            self.watch_silence()
         self._owner.upstream_headers(self, headers, end)
 
     def on_data(self, data: bytes, end: bool) -> None:
@@ -152,6 +175,8 @@ class UpstreamRequest:
             return
         if end:
             self._end()
+        elif self.idle_timeout_s:
+            self.watch_silence()
         self._owner.upstream_data(self, data, end)
 
     def on_trailers(self, trailers: HeaderMap) -> None:
@@ -179,9 +204,10 @@ class UpstreamRequest:
             self._owner.stream.pause_request(False)
 
     def pause_response(self, pause: bool) -> None:
-        """Stop or resume reading the response."""
-        if self.connection is not None and not self.connection.closed:
-            self.connection.pause_reading(pause)
+        """Stop or resume reading the response; once it is whole the connection is somebody else's."""
+        connection = self.connection
+        if connection is not None and connection.request is self and not connection.closed:
+            connection.pause_reading(pause)
 
     # ---- the end ----
 
@@ -190,11 +216,30 @@ class UpstreamRequest:
         """True when request and response are both whole: there is nothing to cancel."""
         return self.ended and self._request_done
 
+    def limit(self, limit_s: float, callback: Callable[[UpstreamRequest], None]) -> None:
+        """Have `callback` run after this time unless the attempt is over by then."""
+        if self.timers is None:
+            self.timers = []
+        self.timers.append(self._owner.stream.services.timers.call_later(limit_s, lambda: callback(self)))
+
+    def watch_silence(self) -> None:
+        """The upstream has said something: it may be silent for `idle_timeout_s` again."""
+        assert self.idle_timeout_s is not None
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._idle_timer = self._owner.stream.services.timers.call_later(
+            self.idle_timeout_s, lambda: self._owner.upstream_idle(self)
+        )
+
     def _end(self) -> None:
         self.ended = True
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        if self.timers is not None:
+            for timer in self.timers:
+                timer.cancel()
+            self.timers = None
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
         if self._paused:
             self._paused = False
             self._owner.stream.pause_request(False)
@@ -205,18 +250,15 @@ class UpstreamRequest:
         self._end()
         self._owner.upstream_reset(self, reason, detail)
 
-    def cancel(self) -> bool:
-        """Give the attempt up; True when a request was under way (Envoy counts upstream_rq_tx_reset)."""
-        if self.waiting:
-            self.waiting = False
-            self._end()
-            self.pool.cancel_pending(self)
-            return False
-        under_way = not self.ended
+    def cancel(self) -> None:
+        """Give the attempt up, also when its response has come already: HTTP/1 closes the connection."""
         if not self.ended:
             self._end()
+        if self.waiting:
+            self.waiting = False
+            self.pool.cancel_pending(self)
+            return
         connection = self.connection
         self.connection = None
-        if connection is not None and connection.request is self and (under_way or not self._request_done):
+        if connection is not None and connection.request is self:
             connection.cancel()
-        return under_way

@@ -19,7 +19,7 @@ from pyvoy.http.date import DateSource
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.manager import ManagerPlan
 from pyvoy.http.path_rules import EscapedSlashes
-from pyvoy.http.request_rules import RequestRulesPlan, compile_request_rules
+from pyvoy.http.request_rules import RequestRulesPlan, compile_request_rules, is_plain
 from pyvoy.http.response_rules import ResponseRulesPlan, ServerHeader, compile_response_rules
 from pyvoy.http.routing.table import RouteTable
 from pyvoy.http.stats import HttpStats
@@ -34,11 +34,13 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
     common = message.common_http_protocol_options
     common_context = context.at("common_http_protocol_options")
     routes = _routes(message, http)
+    request_rules = _request_rules(message, http, routes)
     return ManagerPlan(
         stats=stats,
         chain=_chain(message, http, routes),
         routes=routes,
-        request_rules=compile_request_rules(_request_rules(message, http, routes)),
+        request_rules=compile_request_rules(request_rules),
+        request_rules_are_plain=is_plain(request_rules),
         response_rules=compile_response_rules(_response_rules(message), DateSource()),
         local_reply=build_local_reply(message, http),
         filter_failures=context.root_scope.counter("pyvoy.filter_failures"),

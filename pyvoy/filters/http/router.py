@@ -15,7 +15,7 @@ from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
 from pyvoy.http.routing.direct_response import reply_headers
 from pyvoy.http.routing.retry import RetryState, RetryStatus, retry_state
 from pyvoy.http.routing.rewrite import update_authority
-from pyvoy.http.routing.timeouts import expected_timeout, request_timeouts
+from pyvoy.http.routing.timeouts import expected_timeout, is_grpc, request_timeouts, stream_limit_s
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe import details
 from pyvoy.observe.details import RESET_FLAGS, Flag, Reset, reset_details
@@ -25,25 +25,27 @@ from pyvoy.upstream.pool.h1 import http1_pool
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
     from pyvoy.http.routing.table import Route
-    from pyvoy.http.routing.virtual_cluster import RouteStats
+    from pyvoy.http.routing.virtual_cluster import TrafficStats
     from pyvoy.http.stream import HttpStream
     from pyvoy.network.timers import Timer
     from pyvoy.stats.counters import Counter
     from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
 
-_INTERNAL = b"x-envoy-internal"
+INTERNAL = b"x-envoy-internal"
 _EXPECTED = b"x-envoy-expected-rq-timeout-ms"
 _CANARY = b"x-envoy-upstream-canary"
 _SERVICE_TIME = b"x-envoy-upstream-service-time"
-_STEERING = frozenset(
+STEERING = frozenset(
     b"x-envoy-upstream-rq-timeout-ms x-envoy-upstream-rq-per-try-timeout-ms x-envoy-expected-rq-timeout-ms "
     b"x-envoy-retry-on x-envoy-retry-grpc-on x-envoy-max-retries x-envoy-hedge-on-per-try-timeout "
-    b"x-envoy-retriable-header-names x-envoy-retriable-status-codes".split()
+    b"x-envoy-retriable-header-names x-envoy-retriable-status-codes x-envoy-upstream-alt-stat-name "
+    b"x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-stream-duration-ms".split()
 )
 """Request headers that change time-outs and retries."""
 _OVERLOADED = ((b"x-envoy-overloaded", b"true"),)
 _ALT_RESPONSE = b"x-envoy-upstream-rq-timeout-alt-response"
+_ALT_STAT_NAME = b"x-envoy-upstream-alt-stat-name"
 
 supports(
     "envoy.extensions.filters.http.router.v3.Router",
@@ -106,10 +108,18 @@ class Router(HttpFilter):
     _cluster: Cluster
     _timeout_s: float | None
     _per_try_s: float | None = None
+    _stream_limit_s: float | None = None
+    """How long an attempt may last at all (the cluster's max_stream_duration, or the request's header)."""
+    _watched = False
+    """The attempts have limits or counters of their own (see `upstream_ready`)."""
+    _alt_stat_name: bytes | None = None
+    _alt_response = False
+    _informed = False
+    """A 1xx response was taken: there is no further attempt."""
     _attempt: UpstreamRequest | None = None
     _attempts = 1
     _backoff: Timer | None = None
-    _charge: RouteStats | None = None
+    _charge: TrafficStats | None = None
     _complete_s: float | None = None
     """When the request was whole."""
     _cookies: list[bytes] | None = None
@@ -178,7 +188,7 @@ class Router(HttpFilter):
     def _prepare(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
         """Time-outs, retry policy and header rules, in Envoy's order; a plain route and request need little of it."""
         plan = self.plan
-        if _STEERING.isdisjoint(headers.map) and route in plan.expected:
+        if STEERING.isdisjoint(headers.map) and route in plan.expected:
             self._timeout_s = route.timeout_s
             expected = plan.expected[route]
             if expected is not None:
@@ -188,12 +198,12 @@ class Router(HttpFilter):
                     headers.set(_EXPECTED, expected)
             return
         self._prepare_fully(stream, route, headers)
-        if self._is_plain(route):
+        if self.is_plain(route) and not self._cluster.plan.http.max_stream_duration_s:
             whole_s = route.timeout_s
             plan.expected[route] = None if plan.suppress_envoy_headers else expected_timeout(whole_s, None)
 
     @staticmethod
-    def _is_plain(route: Route) -> bool:
+    def is_plain(route: Route) -> bool:
         """Whether a route asks for nothing but its time-out."""
         return (
             route.retry is None
@@ -207,10 +217,18 @@ class Router(HttpFilter):
     def _prepare_fully(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
         plan = self.plan
         cluster = self._cluster
+        values = headers.map
+        stream.info.attempt_count = 1
         self._timeout_s, self._per_try_s = request_timeouts(
             route, headers, respect_expected=plan.respect_expected_timeout
         )
-        values = headers.map
+        self._stream_limit_s = stream_limit_s(headers, cluster.plan.http.max_stream_duration_s)
+        if _ALT_RESPONSE in values:
+            self._alt_response = True
+            headers.remove(_ALT_RESPONSE)
+        if _ALT_STAT_NAME in values:
+            self._alt_stat_name = values[_ALT_STAT_NAME]
+            headers.remove(_ALT_STAT_NAME)
         if not plan.suppress_envoy_headers:
             expected = expected_timeout(self._timeout_s, self._per_try_s)
             if expected is not None:
@@ -227,6 +245,8 @@ class Router(HttpFilter):
             headers.set(b"x-envoy-attempt-count", b"1")
         if route.request_buffer_limit_bytes is not None:
             stream.request_buffer_limit_bytes = route.request_buffer_limit_bytes
+        silence_s = route.retry.per_try_idle_timeout_s if route.retry is not None else None
+        self._watched = bool(self._charge or self._per_try_s or self._stream_limit_s or silence_s)
         finalize = route.finalize_request
         if finalize is not None:
             finalize(stream, headers, not plan.suppress_envoy_headers)
@@ -261,9 +281,21 @@ class Router(HttpFilter):
         pool = http1_pool(stream.services, self._cluster, host, self._route.priority)
         attempt = self._attempt = UpstreamRequest(self, host, pool, end)
         stream.source = self
-        if self._per_try_s and (end or stream.request_ended):
-            self._arm_per_try(attempt)
+        attempt.watched = self._watched
         attempt.start()
+
+    def adopt(self, stream: HttpStream, cluster: Cluster, attempt: UpstreamRequest) -> None:
+        """Take over a request that is on its way upstream (see `pyvoy.http.plain_exchange`)."""
+        self.stream = stream
+        self._route = stream.route
+        self._cluster = cluster
+        self._timeout_s = self._route.timeout_s
+        self._complete_s = stream.active_s
+        self._attempt = attempt
+
+    def time_out(self) -> None:
+        """The route's time-out is over."""
+        self._timed_out()
 
     def _choose_host(self) -> Host | None:
         route = self._route
@@ -272,10 +304,10 @@ class Router(HttpFilter):
         retry = self._retry
         plain = route.hash_policy is None and route.metadata_match is None and stream.upstream_override_host is None
         if plain and (retry is None or not retry.plan.host_predicates):
-            host = cluster.pick_any()
-            if host is None:
+            picked, stream.chosen_host = stream.chosen_host or cluster.pick_any(), None
+            if picked is None:
                 cluster.stats.upstream_cx_none_healthy.inc()
-            return host
+            return picked
         cookies: list[bytes] = []
         host = cluster.choose_host(RouterContext(route, stream, retry, cookies))
         if cookies and self._cookies is None:
@@ -285,7 +317,8 @@ class Router(HttpFilter):
         return host
 
     def _no_host(self) -> None:
-        self._charge_code(503, None)
+        self._charge_code(503, None, None)
+        self.stream.info.attempt_count = self._attempts
         headers = self._attempt_count_header()
         detail, flag = details.NO_HEALTHY_UPSTREAM, Flag.NO_HEALTHY_UPSTREAM
         self._reply(self._route, 503, b"no healthy upstream", detail, flags=flag, headers=headers)
@@ -348,13 +381,18 @@ class Router(HttpFilter):
         if self._timeout_s:
             stream.set_due(now_s + self._timeout_s, self._timed_out)
         attempt = self._attempt
-        if self._per_try_s and attempt is not None and attempt.timer is None and not attempt.ended:
-            self._arm_per_try(attempt)
+        if self._watched and attempt is not None and attempt.started and not attempt.ended:
+            self._limit_try(attempt)
 
     # ---- the response ----
 
     def upstream_informational(self, attempt: UpstreamRequest, headers: HeaderMap) -> None:
-        """1xx: passed on only when 100-continue is proxied (Envoy swallows it otherwise)."""
+        """1xx: passed on only when 100-continue is proxied (Envoy swallows it otherwise); ends the retries."""
+        self._charge_code(int(headers.map[b":status"]), headers, attempt.host)
+        self._informed = True
+        if self._retry is not None:
+            self._retry.release()
+            self._retry = self._replay = None
         if self.stream.manager.plan.proxy_100_continue:
             self.stream.send_informational(headers)
 
@@ -367,11 +405,11 @@ class Router(HttpFilter):
             self._retry is not None
             or self._charge is not None
             or self._complete_s is None
-            or _INTERNAL in stream.request_headers.map
+            or INTERNAL in stream.request_headers.map
             or _CANARY in values
             or attempt.host.canary
         ):
-            if self._take_headers(attempt, headers, True, now_s):
+            if self._take_headers(attempt, headers, not body, now_s):
                 self._upstream_complete(now_s)
                 stream.respond(headers, body)
             return
@@ -405,10 +443,10 @@ class Router(HttpFilter):
         status = int(headers.map[b":status"])
         if self._retry is not None and self._retried_headers(attempt, status, headers, end):
             return False
-        self._charge_code(status, headers)
+        self._charge_code(status, headers, attempt.host)
         host = attempt.host
-        counter = host.stats.rq_error if status >= 500 else host.stats.rq_success
-        counter.cells[counter.index] += 1
+        if status < 500:
+            host.stats.rq_success.inc()
         if host.canary:
             headers.set(_CANARY, b"true")
         complete_s = self._complete_s
@@ -450,7 +488,7 @@ class Router(HttpFilter):
         if self._complete_s is not None:
             elapsed_ms = int((now_s - self._complete_s) * 1000)
             host = stream.info.upstream_host
-            internal = stream.request_headers.map.get(_INTERNAL) == b"true"
+            internal = stream.request_headers.map.get(INTERNAL) == b"true"
             self._cluster.stats.charge_time(elapsed_ms, internal, host is not None and host.canary)
             if self._charge is not None:
                 self._charge.time.record(elapsed_ms)
@@ -465,94 +503,120 @@ class Router(HttpFilter):
     def upstream_reset(self, attempt: UpstreamRequest, reason: str, detail: str) -> None:
         """The attempt failed before or in its response."""
         stream = self.stream
-        stats = self._cluster.stats
-        if attempt.started and reason != Reset.OVERFLOW:
-            stats.upstream_rq_rx_reset.inc()
         if reason in (Reset.REMOTE_CONNECTION_FAILURE, Reset.CONNECTION_TIMEOUT):
             stream.info.upstream_transport_failure_reason = detail
-        if self._response_started:
-            self._cut_off(reason)
+        if self._retried_reset(attempt, reason):
             return
+        self._attempt = None
+        if self._response_started:
+            self._charge_abort(attempt, 503)
+            stream.reset(reset_details(details.LATE_UPSTREAM_RESET, reason), RESET_FLAGS.get(reason, 0))
+            return
+        self._fail(attempt, reason, detail)
+
+    def _retried_reset(self, attempt: UpstreamRequest, reason: str) -> bool:
+        """True when there will be another attempt after this one's end."""
         retry = self._retry
-        if retry is not None and self._replay is not None:
-            decision = retry.should_retry_reset(reason, request_started=attempt.started)
-            if self._retry_or_count(decision):
-                attempt.host.stats.rq_error.inc()
-                return
+        if self._response_started or retry is None or self._replay is None:
+            return False
+        if not self._retry_or_count(retry.should_retry_reset(reason, request_started=attempt.started)):
+            return False
         attempt.host.stats.rq_error.inc()
-        self._fail(reason, detail)
+        return True
 
-    def _cut_off(self, reason: str) -> None:
-        """The response had begun: the client must see that it is cut."""
-        self.plan.reset_after_response.inc()
-        flags = RESET_FLAGS.get(reason, 0)
-        self.stream.reset(reset_details(details.LATE_UPSTREAM_RESET, reason), flags)
-
-    def _fail(self, reason: str, detail: str) -> None:
+    def _fail(self, attempt: UpstreamRequest, reason: str, detail: str) -> None:
         status = 502 if reason == Reset.PROTOCOL_ERROR else 503
         overflow = reason == Reset.OVERFLOW
-        self._charge_code(status, None)
+        self._charge_abort(attempt, status)
         what = "retried and the latest reset reason" if self._attempts > 1 else "reset reason"
         body = f"upstream connect error or disconnect/reset before headers. {what}: {reason}"
         headers = self._attempt_count_header()
         if overflow and not self.plan.suppress_envoy_headers:
             headers = (*_OVERLOADED, *headers)
-        text = reset_details(details.EARLY_UPSTREAM_RESET, reason, "" if overflow else detail)
+        kind = details.LATE_UPSTREAM_RESET if self._informed else details.EARLY_UPSTREAM_RESET
+        text = reset_details(kind, reason, detail)
         self._reply(self._route, status, body.encode(), text, flags=RESET_FLAGS.get(reason, 0), headers=headers)
 
     def _timed_out(self) -> None:
-        """The route's time-out: never retried."""
-        self._cluster.stats.upstream_rq_timeout.inc()
-        if self._charge is not None:
-            self._charge.timeout.inc()
+        """The route's time-out: never retried; in a back-off nothing is charged, because nothing is under way."""
         attempt = self._attempt
         if attempt is not None:
+            self._cluster.stats.upstream_rq_timeout.inc()
+            if self._charge is not None:
+                self._charge.timeout.inc()
             attempt.host.stats.rq_timeout.inc()
+            if not self._response_started:
+                self._charge_abort(attempt, self._timeout_status)
             self._give_up(attempt)
-        self._stop_backoff()
-        if self._response_started:
-            self._cut_off(Reset.LOCAL_RESET)
-            return
-        self._time_out_reply(Flag.UPSTREAM_REQUEST_TIMEOUT, details.RESPONSE_TIMEOUT)
+        self._time_out_reply(details.RESPONSE_TIMEOUT)
 
-    def _time_out_reply(self, flags: int, detail: str) -> None:
-        stream = self.stream
-        if _ALT_RESPONSE in stream.request_headers.map:
-            self._charge_code(204, None)
-            self._reply(self._route, 204, b"", detail, flags=flags, headers=self._attempt_count_header())
+    @property
+    def _timeout_status(self) -> int:
+        return 204 if self._alt_response else 504
+
+    def _time_out_reply(self, detail: str) -> None:
+        """Answer a time-out, or cut the response off where it has begun."""
+        self._stop_backoff()
+        flags = Flag.UPSTREAM_REQUEST_TIMEOUT
+        if self._response_started:
+            self.stream.reset(detail, flags)
             return
-        self._charge_code(504, None)
-        headers = self._attempt_count_header()
-        self._reply(self._route, 504, b"upstream request timeout", detail, flags=flags, headers=headers)
+        body = b"" if self._alt_response else b"upstream request timeout"
+        self._reply(self._route, self._timeout_status, body, detail, flags=flags, headers=self._attempt_count_header())
 
     def _give_up(self, attempt: UpstreamRequest) -> None:
         self._attempt = None
-        if attempt.cancel():
-            self._cluster.stats.upstream_rq_tx_reset.inc()
+        attempt.cancel()
 
-    def _arm_per_try(self, attempt: UpstreamRequest) -> None:
-        assert self._per_try_s is not None
-        attempt.timer = self.stream.services.timers.call_later(
-            self._per_try_s, lambda: self._per_try_timed_out(attempt)
-        )
+    def upstream_ready(self, attempt: UpstreamRequest) -> None:
+        """The request is about to go out on its connection: what counts and what is limited from here on."""
+        if self._charge is not None:
+            self._charge.total.inc()
+        if self._stream_limit_s:
+            attempt.limit(self._stream_limit_s, self._stream_limit_reached)
+        if self._complete_s is not None:
+            self._limit_try(attempt)
+
+    def _limit_try(self, attempt: UpstreamRequest) -> None:
+        if self._per_try_s:
+            attempt.limit(self._per_try_s, self._per_try_timed_out)
+        policy = self._route.retry
+        if policy is not None and policy.per_try_idle_timeout_s:
+            attempt.idle_timeout_s = policy.per_try_idle_timeout_s
+            attempt.watch_silence()
 
     def _per_try_timed_out(self, attempt: UpstreamRequest) -> None:
-        attempt.timer = None
-        if attempt.ended or self._response_started:
-            return
-        stats = self._cluster.stats
-        stats.upstream_rq_per_try_timeout.inc()
+        if not self._response_started:
+            self._end_try(attempt, self._cluster.stats.upstream_rq_per_try_timeout, details.UPSTREAM_PER_TRY_TIMEOUT)
+
+    def upstream_idle(self, attempt: UpstreamRequest) -> None:
+        """The upstream has been silent for the per-try idle time-out."""
+        counter = self._cluster.stats.upstream_rq_per_try_idle_timeout
+        self._end_try(attempt, counter, details.UPSTREAM_PER_TRY_IDLE_TIMEOUT)
+
+    def _end_try(self, attempt: UpstreamRequest, counter: Counter, detail: str) -> None:
+        """A time-out of one attempt (Envoy: onPerTryTimeoutCommon): another attempt, or the end."""
+        counter.inc()
         attempt.host.stats.rq_timeout.inc()
         self._give_up(attempt)
-        retry = self._retry
-        flags = Flag.UPSTREAM_REQUEST_TIMEOUT
-        if (
-            retry is not None
-            and self._replay is not None
-            and self._retry_or_count(retry.should_retry_per_try_timeout())
-        ):
+        if not self._retried_reset(attempt, Reset.LOCAL_RESET):
+            self._charge_abort(attempt, self._timeout_status)
+            self._time_out_reply(detail)
+
+    def _stream_limit_reached(self, attempt: UpstreamRequest) -> None:
+        """max_stream_duration of the cluster, or what the request asked for."""
+        self._cluster.stats.upstream_rq_max_duration_reached.inc()
+        self._give_up(attempt)
+        if self._retried_reset(attempt, Reset.LOCAL_RESET):
             return
-        self._time_out_reply(flags, details.UPSTREAM_PER_TRY_TIMEOUT)
+        detail, flag = details.UPSTREAM_MAX_STREAM_DURATION_REACHED, Flag.UPSTREAM_MAX_STREAM_DURATION_REACHED
+        if self._response_started:
+            self.stream.reset(detail, flag)
+            return
+        status = 504 if self._complete_s is not None else 408
+        headers = self._attempt_count_header()
+        text = b"upstream max stream duration reached"
+        self._reply(self._route, status, text, detail, flags=flag, headers=headers)
 
     def _retried_headers(self, attempt: UpstreamRequest, status: int, headers: HeaderMap, end: bool) -> bool:
         """True when the response is thrown away for another attempt."""
@@ -570,7 +634,7 @@ class Router(HttpFilter):
         if not self._retry_or_count(decision):
             return False
         stats.charge_retried_response(status)
-        (attempt.host.stats.rq_error if status >= 500 else attempt.host.stats.rq_success).inc()
+        attempt.host.stats.rq_error.inc()
         if not end:
             self._give_up(attempt)
         return True
@@ -642,22 +706,36 @@ class Router(HttpFilter):
 
     # ---- statistics ----
 
-    def _charge_begin(self, stats: RouteStats | None) -> None:
+    def _charge_begin(self, stats: TrafficStats | None) -> None:
         self._charge = stats
         if stats is not None:
-            stats.total.inc()
             self.stream.info.virtual_cluster_name = stats.name
 
-    def _charge_code(self, status: int, headers: HeaderMap | None) -> None:
+    def _charge_code(self, status: int, headers: HeaderMap | None, host: Host | None) -> None:
         """Count a response of the upstream, or one made here on its behalf (Envoy: chargeUpstreamCode)."""
         canary = headers is not None and headers.map.get(_CANARY) == b"true"
-        attempt = self._attempt
-        if attempt is not None and attempt.host.canary:
-            canary = True
-        internal = self.stream.request_headers.map.get(_INTERNAL) == b"true"
+        if host is not None:
+            canary = canary or host.canary
+            if status >= 500:
+                host.stats.rq_error.inc()
+        internal = self.stream.request_headers.map.get(INTERNAL) == b"true"
         self._cluster.stats.charge_response(status, internal, canary)
         if self._charge is not None:
             self._charge.count_response(status)
+        if self._alt_stat_name is not None:
+            self._cluster.stats.charge_alternative(self._alt_stat_name.decode("latin-1"), status, internal, canary)
+
+    def _charge_abort(self, attempt: UpstreamRequest, status: int) -> None:
+        """Count the end of an attempt without a response (Envoy: chargeUpstreamAbort)."""
+        if self._response_started:
+            if is_grpc(self.stream.request_headers):
+                attempt.host.stats.rq_error.inc()
+                self.plan.reset_after_response.inc()
+        elif not self._informed:
+            host = self.stream.info.upstream_host
+            self._charge_code(status, None, host)
+            if status < 500 and host is not None:
+                host.stats.rq_error.inc()
 
     def on_destroy(self, stream: HttpStream) -> None:
         """The stream is over: release the upstream, whatever state it is in."""
@@ -667,9 +745,7 @@ class Router(HttpFilter):
             self._retry.release()
         attempt = self._attempt
         if attempt is not None and not attempt.complete:
-            self._attempt = None
-            if attempt.cancel():
-                self._cluster.stats.upstream_rq_tx_reset.inc()
+            self._give_up(attempt)
 
 
 _: type[HttpFilter] = Router

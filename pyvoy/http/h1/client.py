@@ -28,6 +28,7 @@ class Http1ClientCodec(Http1Decoder):
     """
 
     __slots__ = (
+        "_begun",
         "_bound_bytes",
         "_checker",
         "_chunked",
@@ -39,6 +40,7 @@ class Http1ClientCodec(Http1Decoder):
         "_lines",
         "_odd",
         "_parser",
+        "_proper_case",
         "_request_done",
         "_response_done",
         "_sink",
@@ -47,10 +49,12 @@ class Http1ClientCodec(Http1Decoder):
         "_until_close",
         "_upgrade",
         "_write",
+        "close_announced",
         "corked",
         "on_complete",
         "protocol",
         "reusable",
+        "stray",
     )
 
     def __init__(
@@ -66,6 +70,10 @@ class Http1ClientCodec(Http1Decoder):
         self._checker: HttpResponseParser | None = None
         self.protocol = "HTTP/1.1"
         self.reusable = True
+        self.close_announced = False
+        """The upstream has said that it closes behind this response."""
+        self.stray = False
+        """Bytes have come that belong to no response."""
         self.on_complete = on_complete
         self.corked = False
         """True while the body is about to follow: the head is held to leave in one write with it."""
@@ -76,6 +84,7 @@ class Http1ClientCodec(Http1Decoder):
         self._stream_id = 0
         self._is_head = False
         self._odd = False
+        self._proper_case = plan.proper_case
         """The answer's framing depends on the request (HEAD, CONNECT, an upgrade)."""
         self._chunked = False
         self._chunked_out = False
@@ -87,6 +96,7 @@ class Http1ClientCodec(Http1Decoder):
         self._informational = 0
         self._head_bytes = 0
         self._bound_bytes = 0
+        self._begun = False
 
     # ---- output ----
 
@@ -99,6 +109,21 @@ class Http1ClientCodec(Http1Decoder):
         self._informational = 0
         self._head_bytes = 0
         return self._stream_id
+
+    @property
+    def stream_id(self) -> int:
+        """The id of the running (or last) request."""
+        return self._stream_id
+
+    def hand_over(self, sink: ResponseSink) -> None:
+        """Another sink receives the rest of the response."""
+        self._sink = sink
+
+    def send_request(self, headers: HeaderMap) -> None:
+        """A whole bodyless GET at once (the stream is new)."""
+        self._is_head = self._upgrade = self._odd = self._chunked_out = False
+        self._request_done = True
+        self._write(encoder.request_head(encoder.with_proper_case(headers) if self._proper_case else headers, b""))
 
     def detach(self) -> None:
         """Forget the stream (it was reset): nothing of it is delivered any more and the connection is not reused."""
@@ -188,10 +213,12 @@ class Http1ClientCodec(Http1Decoder):
                 self._sink.on_data(data, False)
             return
         if self._response_done:
-            self.reusable = False
+            self._on_stray()
             return
         if self._in_body:
             self._quiet_bytes += len(data)
+        elif not self._begun and data[:1] in b"\r\n":
+            raise CodecError(CODEC_ERROR, 502)  # llhttp would wait; RFC 9112 2.2 allows it before requests only
         self._bound_bytes = self._head_bytes + len(data)
         try:
             self._parser.feed_data(data)
@@ -201,8 +228,7 @@ class Http1ClientCodec(Http1Decoder):
         except HttpParserError as error:
             if not self.response_done:
                 raise self.explain(error) from None
-            self.reusable = False
-            return
+            self._on_stray()
         if not self.response_done:
             self._check_sizes()
         elif self._request_done:
@@ -240,6 +266,7 @@ class Http1ClientCodec(Http1Decoder):
         connection = kept.get(b"connection")
         if connection is not None and connection != b"keep-alive" and b"close" in tokens(connection):
             self.reusable = False
+            self.close_announced = True
         sink = self._sink
         self._response_done = True
         self._sink = None
@@ -275,14 +302,20 @@ class Http1ClientCodec(Http1Decoder):
         return False
 
     @property
-    def mid_head(self) -> bool:
-        """True when a part of the response head has come and not the rest."""
-        return not self._in_body and self._bound_bytes > 0 and not self._response_done
+    def mid_message(self) -> bool:
+        """True when a part of a response has come and not the rest."""
+        return self._begun
+
+    def _on_stray(self) -> None:
+        self.reusable = False
+        self.stray = True
 
     def on_message_begin(self) -> None:
         """httptools: the first byte of a message; none may come when no response is due."""
         if self._response_done:
-            self.reusable = False
+            self._on_stray()
+        else:
+            self._begun = True
 
     def on_headers_complete(self) -> None:
         """httptools: the response head is whole."""
@@ -339,11 +372,11 @@ class Http1ClientCodec(Http1Decoder):
         connection = values.get(b"connection")
         if self._until_close:
             self.reusable = False
-        elif connection is not None:
-            if b"close" in tokens(connection):
-                self.reusable = False
-        elif self._parser.get_http_version() == "1.0":
+            return
+        words = () if connection is None else tokens(connection)
+        if b"close" in words or (b"keep-alive" not in words and self._parser.get_http_version() != "1.1"):
             self.reusable = False
+            self.close_announced = True
 
     def _head_done(self) -> None:
         """The answer to HEAD ends with its head, whatever the parser believes."""
@@ -354,7 +387,7 @@ class Http1ClientCodec(Http1Decoder):
         """httptools: a piece of the body."""
         self._quiet_bytes = 0
         if not self._in_body:
-            self.reusable = False
+            self._on_stray()
             return
         end = False
         if self._remaining > 0:
@@ -389,6 +422,7 @@ class Http1ClientCodec(Http1Decoder):
         if self._sink is not None:
             self._sink.on_informational(self._headers)
         self._begin_head()
+        self._begun = False
         self._trailers = None
 
     def _respond_end(self, trailers: HeaderMap | None) -> None:
@@ -402,6 +436,7 @@ class Http1ClientCodec(Http1Decoder):
 
     def _finish_response(self) -> None:
         self._response_done = True
+        self._begun = False
         self._sink = None
         self._trailers = None
         self._begin_head()

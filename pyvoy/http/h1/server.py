@@ -203,8 +203,14 @@ class Http1ServerCodec(Http1Decoder):
         else:
             self._version_10 = self._upgrade = False
             mode = self._mode_of(method, values.get(b"connection"))
-        sink = self._wait(mode) if self._busy else self._open_stream(mode)
-        sink.on_headers(HeaderMap(values=values), True)
+        if self._busy:
+            self._wait(mode).on_headers(HeaderMap(values=values), True)
+            return True
+        self._busy = True
+        self._mode = mode
+        stream_id = self._next_id
+        self._next_id = stream_id + 2
+        self.server.on_request(stream_id, HeaderMap(values=values))
         return True
 
     def feed_eof(self) -> None:

@@ -13,6 +13,7 @@ _GRPC_UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"
 _EXPECTED = b"x-envoy-expected-rq-timeout-ms"
 _GLOBAL = b"x-envoy-upstream-rq-timeout-ms"
 _PER_TRY = b"x-envoy-upstream-rq-per-try-timeout-ms"
+_STREAM_DURATION = b"x-envoy-upstream-stream-duration-ms"
 
 
 def grpc_timeout_s(headers: HeaderMap) -> float | None:
@@ -37,7 +38,7 @@ def request_timeouts(
     `respect_expected` is the router's `respect_expected_rq_timeout`."""
     values = headers.map
     total_s = route.timeout_s
-    if route.max_grpc_timeout_s is not None and not route.has_max_stream_duration and _is_grpc(values):
+    if route.max_grpc_timeout_s is not None and not route.has_max_stream_duration and is_grpc(headers):
         total_s = _grpc_total_s(route, headers)
     per_try_s = route.retry.per_try_timeout_s if route.retry is not None else None
     if respect_expected and _EXPECTED in values:
@@ -93,8 +94,19 @@ def _grpc_total_s(route: Route, headers: HeaderMap) -> float | None:
     return wanted_s or None
 
 
-def _is_grpc(values: dict[bytes, bytes]) -> bool:
-    content_type = values.get(b"content-type", b"")
+def stream_limit_s(headers: HeaderMap, default_s: float | None) -> float | None:
+    """How long one attempt may last, None without a limit: the cluster's time, or that of the header, which is taken
+    out of the request."""
+    value = headers.map.get(_STREAM_DURATION)
+    if value is None:
+        return default_s
+    headers.remove(_STREAM_DURATION)
+    return _milliseconds(value, default_s)
+
+
+def is_grpc(headers: HeaderMap) -> bool:
+    """Whether a request is gRPC by its content type."""
+    content_type = headers.map.get(b"content-type", b"")
     return content_type == b"application/grpc" or content_type.startswith(b"application/grpc+")
 
 

@@ -26,14 +26,24 @@ if TYPE_CHECKING:
     from pyvoy.upstream.endpoint import Host
 
 
+_CODEC_COUNTERS = (
+    "dropped_headers_with_underscores",
+    "metadata_not_supported_error",
+    "requests_rejected_with_underscores_in_headers",
+    "response_flood",
+)
+_IDLE_TIMEOUT_REPLIES = (b"HTTP/1.1 408", b"HTTP/1.0 408")
+"""What some servers say on an idle connection before they close it: no protocol error."""
+
+
 class PoolRequest(ResponseSink, Protocol):
     """What waits for a connection, and then receives the response on it."""
 
     def on_pool_ready(self, connection: Http1Connection) -> None:
         """Here is your connection; send the request on `connection.codec`."""
 
-    def on_pool_failure(self, reason: str, detail: str) -> None:
-        """No connection: `reason` is one of `details.Reset`."""
+    def on_pool_failure(self, reason: str, detail: str, host: Host | None) -> None:
+        """No connection: `reason` is one of `details.Reset`; `host` is None when it never came to one."""
 
 
 class Corked(Protocol):
@@ -59,12 +69,14 @@ class Http1Connection(UpstreamConnection):
         """The codec that the response goes out on; corked while one read is worked off, so that head and body leave
         in one write."""
         self._paused = 0
+        self._interrupted = False
+        self._duration_timer: Timer | None = None
         self.cluster.stats.upstream_cx_http1_total.inc()
 
     @property
     def busy(self) -> bool:
-        """True while a request is on the connection."""
-        return self.request is not None
+        """True while a request is on the connection, and when it was closed under one."""
+        return self.request is not None or self._interrupted
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the upstream."""
@@ -72,7 +84,8 @@ class Http1Connection(UpstreamConnection):
         if self.closed:
             return
         if self.request is None:
-            self.pool.cluster.stats.upstream_cx_protocol_error.inc()
+            if not data.startswith(_IDLE_TIMEOUT_REPLIES):
+                self.cluster.stats.upstream_cx_protocol_error.inc()
             self.pool.discard(self)
             return
         downstream = None
@@ -83,9 +96,9 @@ class Http1Connection(UpstreamConnection):
             if downstream is not None:
                 downstream.corked = True
             self.codec.feed(data)
-        except CodecError as error:
+        except CodecError:
             self.cluster.stats.upstream_cx_protocol_error.inc()
-            self._lose(Reset.PROTOCOL_ERROR, error.details)
+            self._lose(Reset.PROTOCOL_ERROR)
         finally:
             if downstream is not None:
                 downstream.uncork()
@@ -104,11 +117,10 @@ class Http1Connection(UpstreamConnection):
         """Gone: the running request ends with it."""
         request = self.request
         if request is not None and not self.codec.feed_eof() and self.request is not None:
-            partial = self.codec.mid_head and exc is None
-            reason = Reset.PROTOCOL_ERROR if partial else Reset.CONNECTION_TERMINATION
+            partial = self.codec.mid_message
             if partial:
                 self.cluster.stats.upstream_cx_protocol_error.inc()
-            self._lose(reason, "http1.codec_error" if partial else "")
+            self._lose(Reset.PROTOCOL_ERROR if partial else Reset.CONNECTION_TERMINATION)
         self.pool.forget(self)
 
     def pause_writing(self) -> None:
@@ -138,21 +150,45 @@ class Http1Connection(UpstreamConnection):
 
     # ---- requests ----
 
+    def hand_over(self, request: PoolRequest, downstream: Corked) -> None:
+        """Another object goes on with the running request."""
+        self.request = request
+        self.downstream = downstream
+        self.codec.hand_over(request)
+
     def cancel(self) -> None:
         """The request on this connection is given up: HTTP/1 can only close."""
         if self.request is None:
             return
+        self._interrupted = True
         self.codec.detach()
         self._release()
         self.pool.discard(self)
 
-    def _lose(self, reason: str, detail: str) -> None:
+    def _lose(self, reason: str) -> None:
         request = self.request
-        self.codec.detach()
-        self._release()
-        self.pool.discard(self)
+        self.cancel()
         if request is not None:
-            request.on_reset(reason, detail)
+            request.on_reset(reason, "")
+
+    def limit_duration(self, limit_s: float) -> None:
+        """Take no new request after this time (max_connection_duration)."""
+        self._duration_timer = self.services.timers.call_later(limit_s, self._duration_reached)
+
+    def _duration_reached(self) -> None:
+        self._duration_timer = None
+        if self.closed or not self.codec.reusable:
+            return
+        self.cluster.stats.upstream_cx_max_duration_reached.inc()
+        self.codec.reusable = False
+        if self.request is None:
+            self.pool.discard(self)
+
+    def _account_closed(self) -> None:
+        if self._duration_timer is not None:
+            self._duration_timer.cancel()
+            self._duration_timer = None
+        super()._account_closed()
 
     def _complete(self) -> None:
         """Request and response are done: back to the pool."""
@@ -184,6 +220,7 @@ class Http1Pool:
         "_draining",
         "_idle",
         "_idle_timer",
+        "_max_duration_s",
         "_max_requests",
         "_outcomes",
         "_over",
@@ -223,6 +260,9 @@ class Http1Pool:
         self.outcome = self._outcomes.get
         """The tally of a response by its status, None before the first (see `new_outcome`)."""
         self._max_requests = http.max_requests_per_connection
+        self._max_duration_s = http.max_connection_duration_s
+        for name in _CODEC_COUNTERS:
+            cluster.scope.counter("http1." + name)
         self._idle: list[Http1Connection] = []
         self._all: set[Http1Connection] = set()
         self._connecting = 0
@@ -235,7 +275,9 @@ class Http1Pool:
     def acquire(self, request: PoolRequest) -> None:
         """Find or make a connection; ends in `on_pool_ready` (perhaps at once) or `on_pool_failure`."""
         if self._idle:
-            self._attach(self._idle.pop(), request)
+            connection = self._idle.pop()
+            if not self._attach(connection, request):
+                self._idle.append(connection)
             return
         resources = self.resources
         stats = self.cluster.stats
@@ -251,7 +293,7 @@ class Http1Pool:
             stats.upstream_cx_overflow.inc()
         if step is Step.OVERFLOW:
             stats.upstream_rq_pending_overflow.inc()
-            request.on_pool_failure(Reset.OVERFLOW, "")
+            request.on_pool_failure(Reset.OVERFLOW, "", None)
             return
         self._pending.append(request)
         resources.pending_requests.inc()
@@ -260,6 +302,22 @@ class Http1Pool:
         self.host.stats.rq_pending_active.inc()
         if step is Step.CONNECT:
             self._connect()
+
+    def take_idle(self, request: PoolRequest) -> Http1Connection | None:
+        """An idle connection for a request, attached to it; None (and nothing done) without one, or at the limit of
+        requests."""
+        if not self._idle or not self.resources.requests.take():
+            return None
+        connection = self._idle.pop()
+        begun = self._begun
+        if not begun.count:
+            begun.board.note(begun)
+        begun.count += 1
+        self.host.active += 1
+        connection.request = request
+        connection.requests += 1
+        connection.codec.new_stream(request)
+        return connection
 
     def cancel_pending(self, request: PoolRequest) -> None:
         """A request that waits is given up."""
@@ -273,14 +331,12 @@ class Http1Pool:
         self.cluster.stats.upstream_rq_pending_active.dec()
         self.host.stats.rq_pending_active.dec()
 
-    def _attach(self, connection: Http1Connection, request: PoolRequest) -> None:
-        resources = self.resources
-        stats = self.cluster.stats
-        if not resources.requests.take():
-            stats.upstream_rq_pending_overflow.inc()
-            self._make_idle(connection)
-            request.on_pool_failure(Reset.OVERFLOW, "")
-            return
+    def _attach(self, connection: Http1Connection, request: PoolRequest) -> bool:
+        """Give the connection to the request; False when the cluster has too many requests, which fails this one."""
+        if not self.resources.requests.take():
+            self.cluster.stats.upstream_rq_active_overflow.inc()
+            request.on_pool_failure(Reset.OVERFLOW, "", self.host)
+            return False
         begun = self._begun
         if not begun.count:
             begun.board.note(begun)
@@ -290,6 +346,7 @@ class Http1Pool:
         connection.requests += 1
         connection.codec.new_stream(request)
         request.on_pool_ready(connection)
+        return True
 
     def request_over(self) -> None:
         """A request has left its connection."""
@@ -321,6 +378,8 @@ class Http1Pool:
     def connected(self, connection: Http1Connection) -> None:
         """A connection is ready for the request that waits longest."""
         self._connecting -= 1
+        if self._max_duration_s:
+            connection.limit_duration(self._max_duration_s)
         self._serve(connection)
 
     def connect_failed(self, connection: Http1Connection, reason: str, detail: str) -> None:
@@ -331,7 +390,7 @@ class Http1Pool:
         for request in failed:
             self._pending_over()
             self.cluster.stats.upstream_rq_pending_failure_eject.inc()
-            request.on_pool_failure(reason, detail)
+            request.on_pool_failure(reason, detail, self.host)
         self._check_empty()
 
     def reuse(self, connection: Http1Connection) -> bool:
@@ -352,20 +411,26 @@ class Http1Pool:
 
     def released(self, connection: Http1Connection) -> None:
         """A connection has finished a request: use it again, or not."""
+        codec = connection.codec
         if self._max_requests and connection.requests >= self._max_requests:
             self.cluster.stats.upstream_cx_max_requests.inc()
             self.discard(connection)
-        elif not connection.codec.reusable or self._draining:
+        elif not codec.reusable or self._draining:
+            if codec.close_announced:
+                self.cluster.stats.upstream_cx_close_notify.inc()
+            if codec.stray:
+                self.cluster.stats.upstream_cx_protocol_error.inc()
             self.discard(connection)
         else:
             self._serve(connection)
 
     def _serve(self, connection: Http1Connection) -> None:
-        if self._pending:
+        while self._pending:
             request = self._pending.popleft()
             self._pending_over()
-            self._attach(connection, request)
-        elif self._draining:
+            if self._attach(connection, request):
+                return
+        if self._draining:
             self.discard(connection)
         else:
             self._make_idle(connection)
