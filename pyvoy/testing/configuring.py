@@ -75,13 +75,14 @@ class Configuration:
     def _build(
         self, type_name: str, cls: Any, factory: str, text: str, *, path: str, scope: Scope | None = None
     ) -> Any:
-        message, where = self._read(type_name, text, path)
+        message, where = self.read(type_name, text, path)
         context = Context(self.environment, scope or self.root_scope, where, path)
         plan = getattr(cls, factory)(message, context)
         self.problems.raise_errors()
         return plan
 
-    def _read(self, type_name: str, text: str, path: str) -> tuple[Any, Where]:
+    def read(self, type_name: str, text: str, path: str) -> tuple[Any, Where]:
+        """A message of any type with the places of its fields."""
         load_builtin()
         message = message_class(type_name)()
         where = Where()

@@ -91,6 +91,8 @@ class HealthCheckPlan:
     minimums: tuple[tuple[str, int], ...]
     local_cluster: bytes
     stats: HealthCheckStats
+    not_traced: Counter
+    """`http.<stat_prefix>.tracing.health_check`: health checks are never traced."""
 
 
 @http_filter(name="envoy.filters.http.health_check", type_url=TYPE, posture="robust_to_untrusted_downstream")
@@ -114,6 +116,7 @@ class HealthCheck(HttpFilter):
             tuple((name, int(percentages[name].value)) for name in sorted(percentages)),
             context.node.cluster.encode() if context.node is not None else b"",
             HealthCheckStats(context.scope.scope("health_check")),
+            context.scope.counter("tracing.health_check"),
         )
 
     def __init__(self, plan: HealthCheckPlan) -> None:
@@ -127,6 +130,7 @@ class HealthCheck(HttpFilter):
         if not plan.matches(headers):
             return CONTINUE
         self._recognized = stream.health_check = True
+        plan.not_traced.inc()
         cache = plan.cache
         services = stream.services
         if plan.pass_through and not services.health_failed() and not (cache and cache.holds(services.clock())):
