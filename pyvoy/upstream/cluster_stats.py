@@ -36,7 +36,6 @@ _REST_COUNTERS = (
     "upstream_http3_broken",
     "upstream_queue_overloaded",
     "upstream_rq_0rtt",
-    "upstream_rq_active_overflow",
     "upstream_rq_rx_reset_no_error",
 )
 _REST_GAUGES = ("lb_subsets_active", "version", "warming_state")
@@ -93,6 +92,7 @@ class ClusterStats:
     upstream_internal_redirect_failed_total: Counter
     upstream_internal_redirect_succeeded_total: Counter
     upstream_rq_active: Gauge
+    upstream_rq_active_overflow: Counter
     upstream_rq_cancelled: Counter
     upstream_rq_completed: Counter
     upstream_rq_maintenance_mode: Counter
@@ -150,6 +150,12 @@ class ClusterStats:
     def outcome_cells(self, code: int) -> tuple[tuple[int, ...], tuple[Histogram, ...]]:
         """The counters' cells and the histograms that an ordinary response of this code moves."""
         return self._response_cells(code, False, False), self._time_histograms(False, False)
+
+    def charge_alternative(self, name: str, code: int, internal: bool, canary: bool) -> None:
+        """Count a response below a name that the request gave (x-envoy-upstream-alt-stat-name)."""
+        prefixes = [f"{name}.{twin}" for twin in ("", *_twins(internal, canary))]
+        for counter in self._code_counters(prefixes, code):
+            counter.inc()
 
     def charge_retried_response(self, code: int) -> None:
         """Count a response that is thrown away for another attempt: `retry.upstream_rq_<code>`."""
