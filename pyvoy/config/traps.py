@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pyvoy.config.compile import stats_config
 from pyvoy.config.compile.addresses import listen_address
 from pyvoy.config.message_types import TypeNotFoundError, unpack
 from pyvoy.config.problems import Problems, Spot, Where, join_path, nearest_name
@@ -37,6 +38,7 @@ def check(bootstrap: Any, where: Where, problems: Problems) -> None:
     _unused_clusters(bootstrap, static_where, problems)
     _open_admin(bootstrap, where, problems)
     _addresses(bootstrap, where, problems)
+    stats_config.build(bootstrap, Spot(problems, where))
     _protocol_options(static, static_where, problems)
     if bootstrap.stats_flush_on_admin and bootstrap.HasField("stats_flush_interval"):
         what = "stats_flush_interval and stats_flush_on_admin exclude each other: set only one"

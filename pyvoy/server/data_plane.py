@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from pyvoy.config.compile import stats_config
 from pyvoy.config.load import from_bytes
 from pyvoy.config.problems import ConfigErrors, Problems
 from pyvoy.network.listener import Listener
@@ -38,6 +39,8 @@ class ProxyDataPlane:
     def __init__(self, context: ChildContext, child: ChildLoop) -> None:
         options, index = context.options, context.index
         store = context.shared.open_store(context.slot)
+        loaded = context.checked.loaded or from_bytes(context.checked.blob)
+        store.accept = stats_config.build(loaded.message).accept or store.accept
         arena = context.shared.attach_arena(context.slot)
         chance = random.Random()
         loop = child.loop

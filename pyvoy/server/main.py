@@ -12,6 +12,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+from pyvoy.config.compile import stats_config
 from pyvoy.config.compile.clusters import build_clusters
 from pyvoy.config.load import from_bytes
 from pyvoy.network.address import from_sockname
@@ -25,6 +26,7 @@ from pyvoy.server.pages.page import Proxy, Worker
 from pyvoy.server.server_stats import ServerStats, WatchdogStats
 from pyvoy.stats.merge import Snapshot
 from pyvoy.stats.tags import TagExtractor
+from pyvoy.stats.text import matched_buckets
 from pyvoy.upstream.cluster_manager import ClusterManager
 from pyvoy.upstream.cluster_plan import Resolved
 from pyvoy.upstream.dns import DnsService
@@ -41,6 +43,9 @@ class Main:
     def __init__(self, context: ChildContext) -> None:
         self._context = context
         self._store = context.shared.open_store(context.slot)
+        loaded = context.checked.loaded or from_bytes(context.checked.blob)
+        stats = stats_config.build(loaded.message)
+        self._store.accept = stats.accept or self._store.accept
         root = self._store.root
         self._arena = context.shared.attach_arena(context.slot)
         self._watchdog = WatchdogStats(root, "main_thread", "server.main_thread")
@@ -52,13 +57,13 @@ class Main:
         clusters = ClusterManager(root, self._arena, chance, reports=workers > 1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dns = DnsService(root, self._child.loop, self._publish, self._spawn, chance)
-        loaded = context.checked.loaded or from_bytes(context.checked.blob)
         self._proxy = Proxy(
             options=context.options,
             bootstrap=loaded.message,
             clusters=clusters,
             runtime=loaded.environment(root, self._arena).runtime,
-            tags=TagExtractor(fixed=context.options.stats_tags),
+            tags=TagExtractor(stats.default_tags, stats.custom_tags, (*context.options.stats_tags, *stats.fixed_tags)),
+            buckets=matched_buckets(stats.buckets),
             snapshot=self._snapshot,
             reset_counters=self._view.reset_counters,
             send=self._child.send,

@@ -16,10 +16,10 @@ _CORE = "envoy.config.core.v3."
 
 supports(
     _BOOTSTRAP + "Bootstrap",
-    fields="node static_resources admin layered_runtime",
+    fields="node static_resources admin layered_runtime stats_config",
     # What only tunes, watches, counts or describes the proxy itself, and protection that acts under overload only.
     tuning="""
-    stats_flush_interval stats_flush_on_admin stats_eviction_interval stats_config stats_sinks deferred_stat_options
+    stats_flush_interval stats_flush_on_admin stats_eviction_interval stats_sinks deferred_stat_options
     stats_server_version_override watchdog watchdogs overload_manager flags_path header_prefix inline_headers
     enable_dispatcher_stats use_tcp_for_dns_lookups dns_resolution_config typed_dns_resolver_config cluster_manager
     node_context_params application_log_config memory_allocator_manager perf_tracing_file_path tracing

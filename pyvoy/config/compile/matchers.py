@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.compile import regex
 from pyvoy.config.context import Context
+from pyvoy.config.problems import Reporter
 from pyvoy.config.registry import supports
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def always(_value: object) -> bool:
     return True
 
 
-def string_matcher(message: Any, context: Context) -> Predicate:
+def string_matcher(message: Any, context: Reporter) -> Predicate:
     """A StringMatcher as a predicate over bytes; `ignore_case` folds ASCII and has no effect on a regex, as in Envoy.
 
     Also takes the xDS type of the same shape (xds.type.matcher.v3.StringMatcher)."""
@@ -63,7 +64,7 @@ def string_matcher(message: Any, context: Context) -> Predicate:
     return never
 
 
-def string_matchers(messages: Iterable[Any], context: Context, field: str) -> Predicate:
+def string_matchers(messages: Iterable[Any], context: Reporter, field: str) -> Predicate:
     """A list of StringMatcher as one predicate: any of them; an empty list matches nothing."""
     tests = tuple(string_matcher(message, context.at(field, index)) for index, message in enumerate(messages))
     if not tests:
@@ -73,7 +74,7 @@ def string_matchers(messages: Iterable[Any], context: Context, field: str) -> Pr
     return lambda value: any(test(value) for test in tests)
 
 
-def regex_matcher(message: Any, context: Context) -> Predicate:
+def regex_matcher(message: Any, context: Reporter) -> Predicate:
     """A RegexMatcher as a predicate over the whole value."""
     try:
         return regex.full_match(message.regex)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.server.admin_http import JSON, Request, Response
 from pyvoy.server.options import Options
+from pyvoy.stats.text import Buckets, default_buckets
 
 if TYPE_CHECKING:
     from pyvoy.config.runtime import Runtime
@@ -57,6 +58,7 @@ class Proxy:
     to_workers: Callable[[str, dict[str, Any]], None]
     close_listeners: Callable[[list[str], float], None]
     started_wall_s: float
+    buckets: Buckets = default_buckets
     addresses: Mapping[str, list[str]] = field(default_factory=dict)
     admin_address: str = ""
     workers: list[Worker] = field(default_factory=list)

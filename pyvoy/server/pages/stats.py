@@ -26,7 +26,7 @@ def _render(proxy: Proxy, request: Request, *, prometheus: bool) -> Response:
         query = parse_query(request.query, prometheus=prometheus)
     except StatsQueryError as error:
         return Response(str(error), 400)
-    rendered = render(proxy.snapshot(), query, proxy.tags)
+    rendered = render(proxy.snapshot(), query, proxy.tags, proxy.buckets)
     return Response(rendered.body, content_type=rendered.content_type)
 
 
