@@ -261,9 +261,9 @@ class TcpProxy(NetworkFilter):
         self._host = host
         runner = connection.runner
         filtered = runner is not None and runner.has_write_filters
-        relay = Relay(
-            self.plan.stats, cluster.stats, connection.write if filtered else connection.writer, services.clock
-        )
+        meter = self.plan.meter
+        meter.serve(services)
+        relay = Relay(self.plan.stats, cluster.stats, connection.write if filtered else connection.writer, meter)
         self._upstream = open_tcp(services, cluster, host, self, relay.from_upstream)
         if self._upstream is None:
             return False
@@ -357,6 +357,8 @@ class TcpProxy(NetworkFilter):
         services = self._connection.services
         now_s = services.clock()
         relay = self._relay
+        if relay is not None:
+            relay.count(now_s)
         buffered_bytes = self._buffered()
         if buffered_bytes != self._buffered_bytes:
             self._buffered_bytes = buffered_bytes
@@ -425,6 +427,7 @@ class TcpProxy(NetworkFilter):
         if relay is None or not self._connected:
             info.downstream_wire_bytes_received = connection.bytes_received
             return
+        relay.count(self._connection.services.clock())
         connection.bytes_received, connection.bytes_sent = relay.received, relay.sent
         info.downstream_wire_bytes_received = info.upstream_wire_bytes_sent = relay.received
         info.downstream_wire_bytes_sent = info.upstream_wire_bytes_received = relay.sent

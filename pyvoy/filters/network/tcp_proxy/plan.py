@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.filters.network.tcp_proxy.relay import Meter
 from pyvoy.upstream.balancing.context import LoadBalancerContext
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class TcpProxyPlan:
     access_logs: tuple[AccessLogger, ...] = ()
     log_on_connected: bool = False
     log_interval_s: float | None = None
+    meter: Meter = field(default_factory=Meter)
 
 
 class SessionContext(LoadBalancerContext):
