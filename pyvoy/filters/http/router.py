@@ -129,6 +129,8 @@ class Router(HttpFilter):
     _replay_trailers: HeaderMap | None = None
     _retry: RetryState | None = None
     _response_started = False
+    _timed_out_try = False
+    """The attempt before ended by its own time-out (x-envoy-is-timeout-retry)."""
 
     @staticmethod
     def build(message: Any, context: Context) -> RouterPlan:
@@ -599,6 +601,7 @@ class Router(HttpFilter):
         counter.inc()
         attempt.host.stats.rq_timeout.inc()
         self._give_up(attempt)
+        self._timed_out_try = True
         if not self._retried_reset(attempt, Reset.LOCAL_RESET):
             self._charge_abort(attempt, self._timeout_status)
             self._time_out_reply(detail)
@@ -682,6 +685,9 @@ class Router(HttpFilter):
         self._attempts += 1
         if self._route.include_attempt_count_in_request:
             stream.request_headers.set(b"x-envoy-attempt-count", b"%d" % self._attempts)
+        if self._route.virtual_host.include_is_timeout_retry_header:
+            stream.request_headers.set(b"x-envoy-is-timeout-retry", b"true" if self._timed_out_try else b"false")
+            self._timed_out_try = False
         if not self.plan.suppress_envoy_headers and self._complete_s is not None:
             elapsed_s = stream.services.clock() - self._complete_s
             expected = expected_timeout(self._timeout_s, self._per_try_s, elapsed_s)
