@@ -27,7 +27,7 @@ from pyvoy.server.control import MAX_FDS, Channel, ChannelClosed, Message
 from pyvoy.server.options import Options
 from pyvoy.server.reload import Check
 from pyvoy.server.shared import SharedState
-from pyvoy.server.sockets import BindError, SocketTable
+from pyvoy.server.sockets import ADMIN, BindError, ListenSpec, SocketTable
 from pyvoy.server.watchdog import Beats, StallJudge
 
 log = logging.getLogger("pyvoy.main")
@@ -225,6 +225,8 @@ class Supervisor:
         for warning in checked.warnings:
             log.warning("%s", warning)
         old = self._tables
+        if self._version:
+            checked.specs = self._with_old_admin(checked.specs)
         self._tables = old.bind(checked.specs)
         self._checked = checked
         self._version += 1
@@ -239,6 +241,14 @@ class Supervisor:
         for child in list(self._children.values()):
             self._hand_out(child, old_keys)
         self._tell_state()
+
+    def _with_old_admin(self, specs: list[ListenSpec]) -> list[ListenSpec]:
+        """The admin stays where it is until the next start, as in Envoy: whoever watches it must find it again."""
+        admin = self._tables.admin()
+        kept = [admin.spec] if admin is not None else []
+        if [spec for spec in specs if spec.listener == ADMIN] != kept:
+            log.warning("the admin's address cannot be changed by a reload")
+        return [spec for spec in specs if spec.listener != ADMIN] + kept
 
     def _hand_out(self, child: Child, old_keys: set[str]) -> None:
         assert self._checked is not None

@@ -194,6 +194,16 @@ def test_a_reload_changes_routes_clusters_and_listeners_and_keeps_connections(pr
     proxy.counted("listener_manager.listener_removed", 1)
 
 
+def test_the_admin_stays_where_it_is(proxy):
+    proxy.configure(listeners=[listener("in", proxy.ports[0], body="old")])
+    proxy.start()
+    text = proxy.path.read_text()
+    proxy.path.write_text(text.replace(f'"port_value": {proxy.admin_port}', f'"port_value": {proxy.ports[2]}'))
+    proxy.reload()
+    assert "the admin's address cannot be changed by a reload" in proxy.log()
+    assert proxy.get("/ready")[0] == 200
+
+
 def test_a_broken_file_changes_nothing_and_says_where(proxy):
     proxy.configure(listeners=[listener("in", proxy.ports[0], body="old")])
     proxy.start()
