@@ -118,7 +118,7 @@ class Stage:
         self._next_id += 1
         self.answered = False
         self.upstream = None
-        self.stream = cast("HttpStream", self.manager.new_stream(self._next_id))
+        self.stream = self.manager.new_stream(self._next_id)
         self.stream.on_headers(headers, end)
         self.fakes.loop.settle()
 
