@@ -548,7 +548,16 @@ class HttpConnectionManager(NetworkFilter):
         if plan.request_timeout_s:
             self.services.timers.call_later(plan.request_timeout_s, lambda: self._request_timed_out(stream))
         if plan.max_stream_duration_s:
-            self.services.timers.call_later(plan.max_stream_duration_s, lambda: self.max_duration_reached(stream))
+            self.limit_duration(stream, plan.max_stream_duration_s)
+
+    def limit_duration(self, stream: HttpStream, limit_s: float | None) -> None:
+        """How long the stream may last from its begin; takes the place of what was said before."""
+        if limit_s == stream.duration_limit_s:
+            return
+        stream.duration_limit_s = limit_s
+        if limit_s is not None:
+            left_s = stream.info.start_s + limit_s - self._clock()
+            self.services.timers.call_later(max(left_s, 0.0), lambda: self.max_duration_reached(stream, limit_s))
 
     def _request_timed_out(self, stream: HttpStream) -> None:
         if stream.finished or stream.request_ended:
@@ -556,9 +565,9 @@ class HttpConnectionManager(NetworkFilter):
         self.plan.stats.downstream_rq_timeout.inc()
         self._time_out(stream, b"request timeout", details.REQUEST_OVERALL_TIMEOUT)
 
-    def max_duration_reached(self, stream: HttpStream) -> None:
-        """max_stream_duration is over."""
-        if stream.finished:
+    def max_duration_reached(self, stream: HttpStream, limit_s: float) -> None:
+        """max_stream_duration is over, unless another limit has come in its place."""
+        if stream.finished or stream.duration_limit_s != limit_s:
             return
         self.plan.stats.downstream_rq_max_duration_reached.inc()
         self._time_out(stream, b"downstream duration timeout", details.MAX_DURATION_TIMEOUT)

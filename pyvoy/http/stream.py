@@ -17,6 +17,7 @@ from pyvoy.http.chain import NO_FILTERS, ChainPlan, Entries, HeldPath
 from pyvoy.http.codec import CodecError
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
+from pyvoy.http.routing.timeouts import stream_duration_s
 from pyvoy.observe import details
 from pyvoy.observe.details import Flag, Reset
 from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
@@ -130,6 +131,8 @@ class HttpStream:
     connection_close = False
     """The response must carry `connection: close` (drainConnectionUponCompletion)."""
     idle_timeout_s: float | None = None
+    duration_limit_s: float | None = None
+    """max_stream_duration as it holds for this stream; None is none."""
     chosen_host: Host | None = None
     """A host that was chosen before the router came to it (see `pyvoy.http.plain_exchange`)."""
     upstream_override_host: tuple[str, bool] | None = None
@@ -216,6 +219,8 @@ class HttpStream:
             info.route_name = route.name
             info.virtual_host_name = route.virtual_host.name
             info.route_metadata = route.metadata
+            if route.limits_streams:
+                self._limit_by(route)
         chain = plan.chain
         if route is not None and (route.disabled_filters or route.enabled_filters):
             chain = self.chain = chain.variant(route.disabled_filters, route.enabled_filters)
@@ -233,6 +238,16 @@ class HttpStream:
         if plan.log_on_new_request:
             manager.log_access(self, "DownstreamStart")
         self._run_request_headers(headers, end)
+
+    def _limit_by(self, route: Any) -> None:
+        """The route's idle time-out and duration in place of the connection manager's; 0 means none."""
+        manager = self.manager
+        if route.idle_timeout_s is not None:
+            self.idle_timeout_s = route.idle_timeout_s
+            if route.idle_timeout_s:
+                manager.watch(self.active_s + route.idle_timeout_s)
+        limit_s = stream_duration_s(route, self.request_headers, manager.plan.max_stream_duration_s)
+        manager.limit_duration(self, limit_s or None)
 
     def _find_route(self) -> Any:
         route = self._route = self.manager.plan.routes.find(self)

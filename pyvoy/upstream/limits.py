@@ -8,6 +8,7 @@ Source of behaviour: Envoy, ResourceManagerImpl (RetryBudgetImpl), `circuit_brea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from pyvoy.stats.counters import Gauge
@@ -43,12 +44,14 @@ class ResourceSource(Protocol):
 class Resource:
     """One breaker: `can_create()` before, `inc()` and `dec()` around whatever is limited."""
 
-    __slots__ = ("_total", "dec", "inc", "maximum")
+    __slots__ = ("_total", "_used", "dec", "inc", "maximum")
 
-    def __init__(self, shared: SharedGauge, maximum: int) -> None:
+    def __init__(self, shared: SharedGauge, maximum: int, used: SharedGauge | None = None) -> None:
+        """`used` remembers, for a limit of 0, that something was made in spite of it."""
         self.maximum = maximum
         self._total = shared.total
-        self.inc = shared.inc
+        self._used = used
+        self.inc = shared.inc if used is None else _both(shared.inc, used.inc)
         self.dec = shared.dec
 
     @property
@@ -59,6 +62,13 @@ class Resource:
     def can_create(self) -> bool:
         """True while the limit is not reached."""
         return self._total() < self.maximum
+
+    def is_open(self) -> bool:
+        """What the gauge shows: the limit is reached.  As in Envoy, a limit of 0 shows that only once it was
+        overstepped."""
+        if self._used is not None and not self._used.total():
+            return False
+        return not self.can_create()
 
     def take(self) -> bool:
         """`can_create` and `inc` in one; False at the limit.  As in Envoy, workers that ask at the same moment may
@@ -71,6 +81,14 @@ class Resource:
     def remaining(self) -> int:
         """How many more may be made."""
         return max(0, self.maximum - self._total())
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def inc() -> None:
+        first()
+        second()
+
+    return inc
 
 
 class RetryBudget(Resource):
@@ -107,16 +125,20 @@ class Resources:
 
     def __init__(self, source: ResourceSource, cluster_name: str, priority: int, plan: ThresholdsPlan) -> None:
         prefix = f"circuit_breakers.{cluster_name}.{_PRIORITY_NAMES[priority]}."
-        self.connections = Resource(source.resource(prefix + "cx"), plan.max_connections)
-        self.pending_requests = Resource(source.resource(prefix + "rq_pending"), plan.max_pending_requests)
-        self.requests = Resource(source.resource(prefix + "rq"), plan.max_requests)
-        shared = source.resource(prefix + "rq_retry")
+
+        def resource(name: str, maximum: int) -> Resource:
+            used = None if maximum else source.resource(f"{prefix}{name}.used")
+            return Resource(source.resource(prefix + name), maximum, used)
+
+        self.connections = resource("cx", plan.max_connections)
+        self.pending_requests = resource("rq_pending", plan.max_pending_requests)
+        self.requests = resource("rq", plan.max_requests)
         budget = plan.retry_budget
         if budget is None:
-            self.retries = Resource(shared, plan.max_retries)
+            self.retries = resource("rq_retry", plan.max_retries)
         else:
             self.retries = RetryBudget(
-                shared,
+                source.resource(prefix + "rq_retry"),
                 budget.budget_percent / 100.0,
                 budget.min_retry_concurrency,
                 self.requests,
@@ -153,7 +175,7 @@ class BreakerGauges:
     def refresh(self) -> None:
         """Set every gauge to what holds now."""
         for gauge, resource in self._open:
-            gauge.set(0 if resource.can_create() else 1)
+            gauge.set(int(resource.is_open()))
         for gauge, resource in self._remaining:
             gauge.set(resource.remaining())
         if self._pools is not None:

@@ -130,6 +130,7 @@ def _timeouts(route: Route, action: Any, context: Context) -> None:
         route.max_stream_duration_s = place.duration_s(duration, "max_stream_duration")
         route.grpc_timeout_header_max_s = place.duration_s(duration, "grpc_timeout_header_max")
         route.grpc_timeout_header_offset_s = place.duration_s(duration, "grpc_timeout_header_offset")
+    route.limits_streams = route.has_max_stream_duration or route.idle_timeout_s is not None
 
 
 def _upgrades(route: Route, action: Any, context: Context) -> None:

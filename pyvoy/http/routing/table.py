@@ -61,6 +61,8 @@ class Route:
     timeout_s: float | None = DEFAULT_TIMEOUT_S
     idle_timeout_s: float | None = None
     max_stream_duration_s: float | None = None
+    limits_streams: bool = False
+    """The route has an idle time-out or a duration of its own for its streams."""
     has_max_stream_duration: bool = False
     """The route sets `max_stream_duration`: it takes the place of `timeout`, which then has no default."""
     grpc_timeout_header_max_s: float | None = None
