@@ -53,6 +53,7 @@ class ProxyDataPlane:
         self._root = store.root
         self._drain = Drain(time.monotonic, chance)
         self._watchdog = WatchdogStats(store.root, "workers", f"server.worker_{index}")
+        self._inflated = store.root.gauge(f"thread_local_cluster_manager.worker_{index}.clusters_inflated")
         self._listeners: dict[str, Listener] = {}
         self._sockets: dict[str, list[socket.socket]] = {}
         self._leaving: list[Listener] = []
@@ -83,6 +84,7 @@ class ProxyDataPlane:
             for warning in problems.warnings:
                 log.warning("%s", warning)
         self._services.clusters.apply(plan.clusters)
+        self._inflated.set(len(self._services.clusters))
         for listener_plan in plan.listeners:
             running = self._listeners.get(listener_plan.name)
             given = sockets.get(listener_plan.name, [])

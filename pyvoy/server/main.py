@@ -110,6 +110,7 @@ class Main:
         proxy.bootstrap = loaded.message
         proxy.runtime = context.runtime
         proxy.clusters.apply(plans)
+        self._store.root.gauge("thread_local_cluster_manager.main_thread.clusters_inflated").set(len(proxy.clusters))
         proxy.version = version
         proxy.addresses = addresses
         proxy.updated_wall_s = time.time()
@@ -140,6 +141,8 @@ class Main:
 
     def _on_state(self, message: Message) -> None:
         fields, proxy = message.fields, self._proxy
+        if fields["live"] and not proxy.live:
+            self._view.flush()  # from now on the workers' histograms are listed
         proxy.live, proxy.draining = fields["live"], fields["draining"]
         proxy.supervisor_pid = fields["supervisor"]
         proxy.workers = [Worker(*row) for row in fields["workers"]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from pyvoy.observe.access_log.file import FileStats
 from pyvoy.server.identity import version_number
 from pyvoy.server.pages.page import Proxy
 from pyvoy.server.pages.process import resident_bytes
@@ -40,6 +41,7 @@ _LISTENER_GAUGES = (
     "total_listeners_active",
     "total_listeners_draining",
     "total_listeners_warming",
+    "workers_pinned",
     "workers_started",
 )
 _RUNTIME_COUNTERS = (
@@ -97,6 +99,7 @@ class ServerStats:
         self._listeners: dict[str, bytes] = {}
         self._is_live = False
         WatchdogStats(root, "main_thread", "server.main_thread")
+        FileStats(root)
 
     def loaded(self, proxy: Proxy) -> None:
         """A configuration is in force: count what it changed."""
