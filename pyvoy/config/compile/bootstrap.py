@@ -5,6 +5,7 @@ Listeners, clusters and everything below them have their own files here.  Source
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pyvoy.config.context import Context
@@ -59,8 +60,21 @@ def runtime(bootstrap: Any, context: Context) -> Runtime:
             at.error("name", f"there is another layer named {layer.name!r}")
         names.add(layer.name)
         if layer.HasField("static_layer"):
-            layers.append(json_dict(layer.static_layer))
+            values = json_dict(layer.static_layer)
+            for key in _invalid_keys("", values):
+                at.error("static_layer", f"Invalid runtime entry value for {key}")
+            layers.append(values)
     return Runtime(layers)
+
+
+def _invalid_keys(prefix: str, values: dict[str, Any]) -> Iterator[str]:
+    """Keys whose value is a list or null."""
+    for key, value in values.items():
+        name = f"{prefix}.{key}" if prefix else key
+        if value is None or isinstance(value, list):
+            yield name
+        elif isinstance(value, dict):
+            yield from _invalid_keys(name, value)
 
 
 def report_unread_runtime(bootstrap: Any, context: Context) -> None:

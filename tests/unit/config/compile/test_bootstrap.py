@@ -44,3 +44,10 @@ def test_keys_without_effect():
 def test_cluster_names():
     message, _ = built(TYPE, "static_resources: {clusters: [{name: a}, {name: b}]}")
     assert bootstrap.cluster_names(message) == {"a", "b"}
+
+
+def test_values_that_are_none():
+    message, context = built(TYPE, "layered_runtime: {layers: [{name: a, static_layer: {a: {b: [1]}, c: null, d: 1}}]}")
+    bootstrap.runtime(message, context)
+    what = [problem.what for problem in context.env.problems]
+    assert sorted(what) == ["Invalid runtime entry value for a.b", "Invalid runtime entry value for c"]
