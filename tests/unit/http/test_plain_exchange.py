@@ -1,0 +1,297 @@
+"""The short way of an ordinary request gives the same bytes, connections and statistics as the general one.
+
+Each conversation runs twice over the same configuration, the second time with an access log, which a plain exchange
+leaves to a stream; what the upstream saw, what the client got and every statistic must be equal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pyvoy.config.load import load
+from pyvoy.config.registry import load_builtin
+from pyvoy.http.plain_exchange import PlainExchange
+from pyvoy.network.connection import DownstreamConnection
+from pyvoy.network.listener import Listener
+from pyvoy.network.timers import TimerWheel
+from pyvoy.server.arena import local_arena
+from pyvoy.server.plans import build
+from pyvoy.server.services import Services
+from pyvoy.stats.store import memory_store
+from pyvoy.upstream.cluster_manager import ClusterManager
+from pyvoy.upstream.pool import h1
+from tests.support.building import Clock
+
+BOOTSTRAP = """
+static_resources:
+  listeners:
+  - name: l
+    address: {{socket_address: {{address: 127.0.0.1, port_value: 10000}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: in
+          {access_log}
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes:
+              - match: {{prefix: /missing}}
+                direct_response: {{status: 404}}
+              - match: {{prefix: /}}
+                route: {{cluster: up, timeout: 2s}}
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
+  clusters:
+  - name: up
+    load_assignment:
+      cluster_name: up
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: 1}}}}}}
+"""
+LOG = """access_log:
+          - name: log
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: /dev/null"""
+
+GET = b"GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nserver: up\r\ncontent-length: 2\r\n\r\nok"
+
+
+class Wire:
+    """A transport that writes down what happens to it."""
+
+    def __init__(self) -> None:
+        self.out = b""
+        self.events: list[str] = []
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("127.0.0.1", 1234) if name in ("peername", "sockname") else None
+
+    def write(self, data: bytes) -> None:
+        self.out += data
+
+    def is_closing(self) -> bool:
+        return False
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: self.events.append(name)
+
+
+class Proxy:
+    """One listener, its upstream connections and a clock that only the test moves."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        load_builtin()
+        self.store = memory_store()
+        self.clock = Clock()
+        arena = local_arena(self.clock)
+        plan = build(load(config_yaml=BOOTSTRAP.format(access_log=log)), self.store.root, arena)
+        chance = random.Random(1)
+        self.clusters = ClusterManager(self.store.root, arena, chance)
+        self.services = Services(
+            loop=loop,
+            timers=TimerWheel(loop, self.clock),
+            root_scope=self.store.root,
+            arena=arena,
+            clusters=self.clusters,
+            clock=self.clock,
+            random=chance,
+            connection_ids=itertools.count(1).__next__,
+        )
+        self.clusters.apply(plan.clusters)
+        self.listener = Listener(plan.listeners[0], self.services)
+        self.upstreams: list[tuple[h1.Http1Connection, Wire]] = []
+        self.plain = 0
+        monkeypatch.setattr(h1.Http1Connection, "connect", lambda connection: self._connect(connection))
+
+    def _connect(self, connection: Any) -> None:
+        wire = Wire()
+        self.upstreams.append((connection, wire))
+        connection.connection_made(wire)
+
+    def client(self) -> tuple[DownstreamConnection, Wire]:
+        connection = self.listener._make()
+        wire = Wire()
+        connection.connection_made(wire)  # type: ignore[arg-type]
+        return connection, wire
+
+    def note_plain(self, connection: DownstreamConnection) -> None:
+        """Count the exchanges that run the short way at this moment."""
+        if connection.runner is not None and connection.runner.filters:
+            manager = connection.runner.filters[-1]
+            self.plain += sum(isinstance(one, PlainExchange) for one in manager.streams.values())
+
+    def statistics(self) -> dict[str, int]:
+        """Every counter and gauge that is not zero."""
+        self.services.tallies.write()
+        scope = self.store.root
+        return {
+            name: value
+            for name, value in _cells(self.store, scope).items()
+            if value and not name.startswith("filesystem.")
+        }
+
+
+def _cells(store: Any, scope: Any) -> dict[str, int]:
+    found = {}
+    for kind in ("_counters", "_gauges"):
+        for name, cell in getattr(store, kind).items():
+            found[name] = cell.value
+    return found
+
+
+Step = Callable[[Proxy, DownstreamConnection, Wire], None]
+
+
+def send(data: bytes) -> Step:
+    """The client sends."""
+
+    def step(proxy: Proxy, client: DownstreamConnection, wire: Wire) -> None:
+        client.data_received(data)
+        proxy.note_plain(client)
+
+    return step
+
+
+def answer(data: bytes, which: int = -1) -> Step:
+    """An upstream connection receives bytes."""
+    return lambda proxy, client, wire: proxy.upstreams[which][0].data_received(data)
+
+
+def lose_upstream(error: Exception | None = None) -> Step:
+    """The upstream's connection ends."""
+
+    def step(proxy: Proxy, client: DownstreamConnection, wire: Wire) -> None:
+        connection = proxy.upstreams[-1][0]
+        connection.eof_received()
+        connection.connection_lost(error)
+
+    return step
+
+
+def lose_client(proxy: Proxy, client: DownstreamConnection, wire: Wire) -> None:
+    """The client is gone."""
+    client.connection_lost(None)
+
+
+def half_close(proxy: Proxy, client: DownstreamConnection, wire: Wire) -> None:
+    """The client sends nothing more."""
+    client.eof_received()
+
+
+def wait(seconds: float) -> Step:
+    """Time passes; what is due happens."""
+
+    def step(proxy: Proxy, client: DownstreamConnection, wire: Wire) -> None:
+        proxy.clock.now_s += seconds
+        proxy.services.timers._fire()
+
+    return step
+
+
+def watermark(high: bool) -> Step:
+    """The client reads too slowly, or has caught up."""
+    return lambda proxy, client, wire: client.pause_writing() if high else client.resume_writing()
+
+
+def drain(proxy: Proxy, client: DownstreamConnection, wire: Wire) -> None:
+    """The listener drains."""
+    proxy.listener.drain()
+
+
+WARM = [send(GET), answer(OK)]
+BIG = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc"
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+CASES: dict[str, list[Step]] = {
+    "two-in-a-row": [*WARM, send(GET), answer(OK)],
+    "keep-alive-named": [*WARM, send(GET.replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n")), answer(OK)],
+    "close-asked": [*WARM, send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")), answer(OK)],
+    "other-fields": [*WARM, send(GET.replace(b"\r\n\r\n", b"\r\nX-A: 1\r\nAccept: */*\r\n\r\n")), answer(OK)],
+    "watched-field": [*WARM, send(GET.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n")), answer(OK)],
+    "head": [*WARM, send(GET.replace(b"GET", b"HEAD")), answer(OK[:-2])],
+    "direct-response": [*WARM, send(GET.replace(b"/x", b"/missing"))],
+    "fragment": [*WARM, send(GET.replace(b"/x", b"/x#y"))],
+    "bad-host": [*WARM, send(GET.replace(b"a.test", b"a b"))],
+    "body-in-two-reads": [*WARM, send(GET), answer(BIG), answer(b"def")],
+    "chunked": [*WARM, send(GET), answer(CHUNKED)],
+    "no-content": [*WARM, send(GET), answer(b"HTTP/1.1 204 No Content\r\n\r\n")],
+    "until-close": [*WARM, send(GET), answer(b"HTTP/1.1 200 OK\r\n\r\nab"), lose_upstream()],
+    "informational": [*WARM, send(GET), answer(b"HTTP/1.1 103 Early Hints\r\n\r\n"), answer(OK)],
+    "repeated-field": [*WARM, send(GET), answer(b"HTTP/1.1 200 OK\r\na: 1\r\na: 2\r\ncontent-length: 0\r\n\r\n")],
+    "canary": [*WARM, send(GET), answer(OK.replace(b"server: up", b"x-envoy-upstream-canary: true"))],
+    "server-error": [*WARM, send(GET), answer(OK.replace(b"200 OK", b"503 No")), send(GET), answer(OK)],
+    "upstream-closes-after": [*WARM, send(GET), answer(OK.replace(b"server: up", b"connection: close")), send(GET)],
+    "upstream-dies": [*WARM, send(GET), lose_upstream()],
+    "upstream-resets": [*WARM, send(GET), lose_upstream(ConnectionResetError())],
+    "upstream-garbage": [*WARM, send(GET), answer(b"\x00\xff garbage\r\n\r\n")],
+    "upstream-dies-in-body": [*WARM, send(GET), answer(BIG), lose_upstream()],
+    "extra-bytes": [*WARM, send(GET), answer(OK + b"HTTP/1.1 200 OK\r\n\r\n"), send(GET)],
+    "time-out": [*WARM, send(GET), wait(1.9), wait(0.2)],
+    "time-out-next-request": [*WARM, wait(1.0), send(GET), wait(1.5), answer(OK), send(GET), wait(3.0)],
+    "client-gone": [*WARM, send(GET), lose_client],
+    "client-half-closes": [*WARM, send(GET), half_close, answer(OK)],
+    "slow-client": [*WARM, send(GET), watermark(True), answer(OK), watermark(False), send(GET), answer(OK)],
+    "drained": [*WARM, send(GET), drain, answer(OK)],
+    "pipelined": [*WARM, send(GET + GET), answer(OK), answer(OK)],
+    "request-in-two-reads": [*WARM, send(GET[:9]), send(GET[9:]), answer(OK)],
+}
+PLAIN = {"two-in-a-row", "keep-alive-named", "other-fields", "body-in-two-reads", "upstream-dies", "time-out"}
+
+
+def run(steps: list[Step], log: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], int]:
+    """What is seen of a conversation, and how many exchanges took the short way."""
+    loop = asyncio.new_event_loop()
+    try:
+        proxy = Proxy(loop, log, monkeypatch)
+        client, wire = proxy.client()
+        for step in steps:
+            step(proxy, client, wire)
+        loop.run_until_complete(asyncio.sleep(0))
+        seen = {
+            "client": _plain(wire.out),
+            "client events": [event for event in wire.events if event not in ("set_write_buffer_limits",)],
+            "upstream": [_plain(one.out) for _, one in proxy.upstreams],
+            "upstream events": [one.events for _, one in proxy.upstreams],
+            "statistics": proxy.statistics(),
+        }
+        proxy.services.timers.stop()
+        return seen, proxy.plain
+    finally:
+        loop.close()
+
+
+def _plain(data: bytes) -> bytes:
+    data = re.sub(rb"x-request-id: [0-9a-f-]{36}", b"x-request-id: ID", data)
+    return re.sub(rb"date: [^\r]*", b"date: NOW", data)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_short_way_is_not_to_be_told_from_the_general_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, plain = run(CASES[name], "", monkeypatch)
+    general, none = run(CASES[name], LOG, monkeypatch)
+    assert none == 0
+    assert short == general
+    assert (plain > 0) or name not in PLAIN, "the short way was not taken"
+
+
+def test_an_ordinary_request_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, plain = run(CASES["two-in-a-row"], "", monkeypatch)
+    assert plain == 1, "the first request finds no idle connection, the second does"
+    assert seen["client"].count(b"HTTP/1.1 200 OK") == 2
