@@ -47,10 +47,12 @@ class Level:
 
     @property
     def disabled_filters(self) -> frozenset[str]:
+        """Filters that are off here."""
         return frozenset(name for name, off in self.disabled.items() if off)
 
     @property
     def enabled_filters(self) -> frozenset[str]:
+        """Filters that are on here even if the connection manager has them disabled."""
         return frozenset(name for name, off in self.disabled.items() if not off)
 
 

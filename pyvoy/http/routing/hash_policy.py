@@ -114,6 +114,7 @@ def filter_state_method(key: str) -> Method:
 
 
 def hash64(value: bytes, seed: int = 0) -> int:
+    """xxHash64, as Envoy's HashUtil."""
     return int(xxhash.xxh64_intdigest(value, seed))
 
 

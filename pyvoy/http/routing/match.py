@@ -62,6 +62,7 @@ def stream_random(stream: Any) -> int:
 
 
 def prefix_test(prefix: bytes, *, case_sensitive: bool = True) -> PathTest:
+    """The path begins with `prefix`."""
     if case_sensitive:
         return lambda path: path.startswith(prefix)
     lower = prefix.lower()
@@ -69,6 +70,7 @@ def prefix_test(prefix: bytes, *, case_sensitive: bool = True) -> PathTest:
 
 
 def exact_test(wanted: bytes, *, case_sensitive: bool = True) -> PathTest:
+    """The path is `wanted`."""
     if case_sensitive:
         return lambda path: path == wanted
     lower = wanted.lower()
@@ -88,6 +90,7 @@ def without_parameters(test: PathTest) -> PathTest:
 
 
 def any_path(_path: bytes) -> bool:
+    """Every path will do (connect_matcher)."""
     return True
 
 

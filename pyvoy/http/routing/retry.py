@@ -213,6 +213,7 @@ class RetryState:
 
     @property
     def enabled(self) -> bool:
+        """False when nothing can be retried: the request does not fit the policy's retriable_request_headers."""
         return self._retry_on != 0
 
     def should_retry_headers(self, status: int, headers: HeaderMap, wall_s: float = 0.0) -> RetryStatus:
