@@ -21,4 +21,15 @@ class Known:
         return fnmatch(case, self.case) and fnmatch(part, self.part)
 
 
-KNOWN: tuple[Known, ...] = ()
+_STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
+_NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
+
+KNOWN: tuple[Known, ...] = (
+    Known("fault-up-status-2-digits", "*", _STRICT),
+    Known("fault-up-status-4-digits", "*", _STRICT),
+    Known("fault-up-status-000", "*", _STRICT),
+    Known("fault-up-obs-fold", "*", _STRICT),
+    Known("fault-up-bare-cr", "*", _STRICT),
+    Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
+    Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
+)

@@ -15,6 +15,7 @@ from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
 from pyvoy.http.routing.direct_response import reply_headers
 from pyvoy.http.routing.retry import RetryState, RetryStatus, retry_state
 from pyvoy.http.routing.rewrite import update_authority
+from pyvoy.http.routing.steering import CHECKED_HEADERS, malformed_steering_header
 from pyvoy.http.routing.timeouts import expected_timeout, is_grpc, request_timeouts, stream_limit_s
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe import details
@@ -49,7 +50,8 @@ _ALT_STAT_NAME = b"x-envoy-upstream-alt-stat-name"
 
 supports(
     "envoy.extensions.filters.http.router.v3.Router",
-    fields="suppress_envoy_headers respect_expected_rq_timeout suppress_grpc_request_failure_code_stats",
+    fields="suppress_envoy_headers respect_expected_rq_timeout suppress_grpc_request_failure_code_stats "
+    "strict_check_headers",
     tuning="dynamic_stats start_child_span",
 )
 
@@ -66,6 +68,8 @@ class RouterPlan:
     redirect: Counter
     rq_total: Counter
     reset_after_response: Counter
+    strict_headers: tuple[bytes, ...] = ()
+    """Steering headers that must be well formed."""
     expected: dict[Route, bytes | None] = field(default_factory=dict)
     """x-envoy-expected-rq-timeout-ms of the routes seen that need no more preparation than that (see `_prepare`)."""
 
@@ -145,6 +149,7 @@ class Router(HttpFilter):
             scope.counter("rq_redirect"),
             scope.counter("rq_total"),
             scope.counter("rq_reset_after_downstream_response_started"),
+            _strict_headers(message, context),
         )
 
     def __init__(self, plan: RouterPlan) -> None:
@@ -181,11 +186,23 @@ class Router(HttpFilter):
         info = stream.info
         info.upstream_cluster = cluster.name
         info.upstream_cluster_observability_name = cluster.plan.observability_name
+        if plan.strict_headers and self._refuse_malformed(route, headers):
+            return CONTINUE
         self._prepare(stream, route, headers)
         if end:
             self._request_complete()
         self._start_attempt(end)
         return CONTINUE
+
+    def _refuse_malformed(self, route: Route, headers: HeaderMap) -> bool:
+        """strict_check_headers: 400 for a steering header that would else be ignored."""
+        name = malformed_steering_header(headers, self.plan.strict_headers)
+        if name is None:
+            return False
+        body = b"invalid header '%b' with value '%b'" % (name, headers.map[name])
+        detail = f"{details.INVALID_ENVOY_REQUEST_HEADERS}{{{name.decode()}}}"
+        self._reply(route, 400, body, detail, flags=Flag.INVALID_ENVOY_REQUEST_HEADERS)
+        return True
 
     def _prepare(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
         """Time-outs, retry policy and header rules, in Envoy's order; a plain route and request need little of it."""
@@ -273,6 +290,10 @@ class Router(HttpFilter):
         info = stream.info
         info.upstream_host = host
         info.attempt_count = self._attempts
+        values = stream.request_headers.map
+        if b":method" not in values or (b":path" not in values and values[b":method"] != b"CONNECT"):
+            self._refuse_headless(b":path" if b":method" in values else b":method")
+            return
         if self._route.auto_host_rewrite and host.hostname:
             update_authority(
                 stream.request_headers,
@@ -285,6 +306,12 @@ class Router(HttpFilter):
         stream.source = self
         attempt.watched = self._watched
         attempt.start()
+
+    def _refuse_headless(self, name: bytes) -> None:
+        """A filter has removed what a request cannot do without (Envoy: checkRequiredRequestHeaders)."""
+        text = f"missing required header: {name.decode()}"
+        detail = f"{details.FILTER_REMOVED_REQUIRED_REQUEST_HEADERS}{{{text.replace(' ', '_')}}}"
+        self.stream.send_local_reply(503, text.encode(), details=detail, flags=Flag.DOWNSTREAM_PROTOCOL_ERROR)
 
     def adopt(self, stream: HttpStream, cluster: Cluster, attempt: UpstreamRequest) -> None:
         """Take over a request that is on its way upstream (see `pyvoy.http.plain_exchange`)."""
@@ -724,6 +751,8 @@ class Router(HttpFilter):
             canary = canary or host.canary
             if status >= 500:
                 host.stats.rq_error.inc()
+        if self.stream.health_check:
+            return
         internal = self.stream.request_headers.map.get(INTERNAL) == b"true"
         self._cluster.stats.charge_response(status, internal, canary)
         if self._charge is not None:
@@ -752,6 +781,13 @@ class Router(HttpFilter):
         attempt = self._attempt
         if attempt is not None and not attempt.complete:
             self._give_up(attempt)
+
+
+def _strict_headers(message: Any, context: Context) -> tuple[bytes, ...]:
+    for index, name in enumerate(message.strict_check_headers):
+        if name.encode() not in CHECKED_HEADERS:
+            context.error(f"strict_check_headers[{index}]", f"'{name}' is no header that can be checked")
+    return tuple(name.encode() for name in message.strict_check_headers)
 
 
 _: type[HttpFilter] = Router
