@@ -309,7 +309,7 @@ class TcpProxy(NetworkFilter):
         info.upstream_transport_failure_reason = detail
         self._upstream = self._relay = None
         backoff = self.plan.backoff
-        if backoff is None:
+        if backoff is None or self._attempts >= self.plan.max_connect_attempts:
             self._connect()
         else:
             services = self._connection.services
