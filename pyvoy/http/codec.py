@@ -57,6 +57,12 @@ class ServerSink(Protocol):
     def on_connection_error(self, error: CodecError) -> None:
         """A fault outside any stream: answer with `error.status` (if not 0) and close."""
 
+    def on_partial_head(self, stream: RequestSink) -> None:
+        """A request's head has begun and is not whole; `stream` is the one that began with it."""
+
+    def on_head_complete(self, stream: RequestSink) -> None:
+        """The head of the stream that began early is whole; `on_headers` follows."""
+
     def on_backlog(self, full: bool) -> None:
         """Pipelined requests wait (True) or have been taken (False): stop or resume reading."""
 
@@ -68,9 +74,6 @@ class ServerCodec(Protocol):
 
     def feed(self, data: bytes) -> None:
         """Bytes from the client."""
-
-    def feed_eof(self) -> None:
-        """The client half-closed."""
 
     def send_informational(self, stream_id: int, headers: HeaderMap) -> None:
         """A 1xx response."""
@@ -87,8 +90,11 @@ class ServerCodec(Protocol):
     def reset(self, stream_id: int, reason: str) -> None:
         """Give the stream up (HTTP/1: the connection must be closed)."""
 
-    def finish(self, stream_id: int) -> None:
-        """The stream is done on both sides; the next pipelined request may be delivered."""
+    def finish(self, stream_id: int) -> bool:
+        """The stream is done on both sides; True when a pipelined request waits for `deliver_next`."""
+
+    def deliver_next(self) -> None:
+        """Begin the pipelined request that waits; never called inside an upstream's read."""
 
 
 class ResponseSink(Protocol):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.chain import ChainPlan
-from pyvoy.http.codec import CodecError
+from pyvoy.http.codec import CodecError, RequestSink
 from pyvoy.http.h1.client import Http1ClientCodec
 from pyvoy.http.h1.decoder import HeadLines
 from pyvoy.http.h1.grammar import tokens
@@ -91,11 +91,15 @@ class ManagerPlan:
     stream_error_on_invalid_message: bool = False
 
 
+def _is_tunnel(stream: HttpStream, status: int) -> bool:
+    """Whether a status grants the change of protocol that the request asked for."""
+    return status == 101 or (200 <= status < 300 and stream.request_headers.map.get(b":method") == b"CONNECT")
+
+
 class HttpConnectionManager(NetworkFilter):
     """One connection.  Implements the codec's `ServerSink`; owns the codec and the streams."""
 
     terminal = True
-    handles_half_close = True
 
     plan: ManagerPlan
     codec: Http1ServerCodec
@@ -111,14 +115,20 @@ class HttpConnectionManager(NetworkFilter):
         self.closing = False
         """The connection ends behind the running response."""
         self._draining = False
+        """Responses announce the end of the connection, which comes with `_drain_timer` or from the listener."""
         self._requests = 0
         self.armed_s = _FOREVER
         self._timer: Timer | None = None
         self._head_timer: Timer | None = None
         self._duration_timer: Timer | None = None
+        self._drain_timer: Timer | None = None
         self._idle_since_s = 0.0
         self._upgrades = 0
-        self._remote_closed = False
+        self._next_due = False
+        self._spoken = False
+        """Bytes have come from the client."""
+        self._ends_soon = False
+        """The listener drains: the connection ends behind the running response."""
         self.feeding = False
         """True while one read of the client's is worked off; upstream codecs that begin a body then are corked."""
         self.corked: list[Http1ClientCodec] = []
@@ -132,7 +142,7 @@ class HttpConnectionManager(NetworkFilter):
         self.services = services = connection.services
         self._clock = services.clock
         self._wall = services.wall
-        getrandbits = services.random.getrandbits
+        getrandbits = self.getrandbits = services.random.getrandbits
         self.random_hex = lambda: b"%032x" % getrandbits(128)
         self._transport_write = connection.writer if not self._has_write_filters(connection) else connection.write
         assert connection.chain is not None
@@ -154,10 +164,8 @@ class HttpConnectionManager(NetworkFilter):
         self._rx_index = stats.downstream_cx_rx_bytes_total.index
         self._tx_index = stats.downstream_cx_tx_bytes_total.index
         self.codec = Http1ServerCodec(self, self._write, self.plan.codec, self.plan.lines)
-        for counter in (stats.downstream_cx_total, stats.downstream_cx_http1_total):
-            counter.inc()
-        for gauge in (stats.downstream_cx_active, stats.downstream_cx_http1_active):
-            gauge.inc()
+        stats.downstream_cx_total.inc()
+        stats.downstream_cx_active.inc()
         self._idle_since_s = self._clock()
         if self.plan.idle_timeout_s:
             self.watch(self._idle_since_s + self.plan.idle_timeout_s)
@@ -176,18 +184,21 @@ class HttpConnectionManager(NetworkFilter):
         return self._receive
 
     def on_data(self, connection: DownstreamConnection, data: bytes, end: bool) -> NetworkVerdict:
-        """Bytes from the client, or its half-close."""
+        """Bytes from the client, when other filters stand before this one."""
         if data:
             connection.info.bytes_received -= len(data)
             self._receive(data)
-        if end:
-            self._half_closed()
         return NetworkVerdict.CONTINUE
 
     def _receive(self, data: bytes) -> None:
-        self._cells[self._rx_index] += len(data)
-        self.connection_info.bytes_received += len(data)
+        if not self._spoken:
+            self._first_bytes()
+        size = len(data)
+        self._cells[self._rx_index] += size
+        self.connection_info.bytes_received += size
         codec = self.codec
+        if codec.feed_request(data):
+            return
         self.feeding = True
         codec.feed(data)
         self.feeding = False
@@ -195,35 +206,19 @@ class HttpConnectionManager(NetworkFilter):
             for upstream in self.corked:
                 upstream.uncork()
             self.corked.clear()
-        if self.plan.request_headers_timeout_s and self._head_timer is None and codec.mid_head:
-            self._head_timer = self.services.timers.call_later(
-                self.plan.request_headers_timeout_s, self._head_timed_out
-            )
+
+    def _first_bytes(self) -> None:
+        """Envoy makes its codec, and counts the connection as HTTP/1, when the first bytes come."""
+        self._spoken = True
+        self.plan.stats.downstream_cx_http1_total.inc()
+        self.plan.stats.downstream_cx_http1_active.inc()
 
     def _write(self, data: bytes) -> None:
-        if not data:
-            return
-        self._cells[self._tx_index] += len(data)
-        self.connection_info.bytes_sent += len(data)
-        self._transport_write(data)
-
-    def _half_closed(self) -> None:
-        """The client sends nothing more: finish what is complete, give up what is not."""
-        self._remote_closed = True
-        codec = self.codec
-        if codec.tunnelling:
-            codec.feed_eof()
-        elif not self.streams:
-            self._remote_close()
-        elif codec.mid_message:
-            for stream in self._live_streams():
-                stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
-            self._remote_close()
-        else:
-            self.closing = True
-
-    def _remote_close(self) -> None:
-        self.connection.close(CloseType.FLUSH)
+        size = len(data)
+        if size:
+            self._cells[self._tx_index] += size
+            self.connection_info.bytes_sent += size
+            self._transport_write(data)
 
     def on_high_watermark(self, connection: DownstreamConnection) -> None:
         """The client reads too slowly: the upstreams wait."""
@@ -239,7 +234,7 @@ class HttpConnectionManager(NetworkFilter):
 
     def on_drain(self, connection: DownstreamConnection) -> None:
         """The listener drains: end now when idle, else behind the running response."""
-        self._draining = True
+        self._draining = self._ends_soon = True
         if not self.streams:
             self.plan.stats.downstream_cx_drain_close.inc()
             connection.close(CloseType.FLUSH)
@@ -247,9 +242,8 @@ class HttpConnectionManager(NetworkFilter):
     def on_close(self, connection: DownstreamConnection) -> None:
         """The connection is gone: end every stream."""
         stats = self.plan.stats
-        active = bool(self.streams)
-        local = self.closing and not self._remote_closed
-        if active:
+        local = connection.closed_locally and not connection.ended_by_peer
+        if self.streams:
             stats.downstream_cx_destroy_active_rq.inc()
             one = stats.downstream_cx_destroy_local_active_rq if local else stats.downstream_cx_destroy_remote_active_rq
             one.inc()
@@ -257,13 +251,14 @@ class HttpConnectionManager(NetworkFilter):
         self.closing = True
         for stream in self._live_streams():
             stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
-        for timer in (self._timer, self._head_timer, self._duration_timer):
+        for timer in (self._timer, self._head_timer, self._duration_timer, self._drain_timer):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._head_timer = self._duration_timer = None
+        self._timer = self._head_timer = self._duration_timer = self._drain_timer = None
         stats.downstream_cx_destroy.inc()
         stats.downstream_cx_active.dec()
-        stats.downstream_cx_http1_active.dec()
+        if self._spoken:
+            stats.downstream_cx_http1_active.dec()
         stats.downstream_cx_length_ms.record(int((self._clock() - connection.info.start_s) * 1000))
         for _ in range(self._upgrades):
             stats.downstream_cx_upgrades_active.dec()
@@ -286,9 +281,6 @@ class HttpConnectionManager(NetworkFilter):
             begun.board.note(begun)
         begun.count += 1
         self._requests += 1
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
         now_s = self._clock()
         stream = self.streams[stream_id] = HttpStream(self, stream_id, now_s, now_s + self.wall_offset_s)
         idle_s = self._stream_idle_s
@@ -334,6 +326,34 @@ class HttpConnectionManager(NetworkFilter):
         self.closing = True
         self.connection.close(CloseType.FLUSH_AND_DELAY)
 
+    def on_partial_head(self, stream: RequestSink) -> None:
+        """A head has begun and is not whole: its time is limited."""
+        assert isinstance(stream, HttpStream)
+        stream.await_head()
+        if self.plan.request_headers_timeout_s:
+            self._head_timer = self.services.timers.call_later(
+                self.plan.request_headers_timeout_s, lambda: self._head_timed_out(stream)
+            )
+
+    def on_head_complete(self, stream: RequestSink) -> None:
+        """The head is whole, and its version known."""
+        assert isinstance(stream, HttpStream)
+        stream.info.protocol = self.codec.protocol
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def start_next(self) -> None:
+        """Begin the pipelined request that waits, behind the read that is being worked off."""
+        if not self._next_due:
+            self._next_due = True
+            self.services.loop.call_soon(self._deliver_next)
+
+    def _deliver_next(self) -> None:
+        self._next_due = False
+        if self.connection.is_open and not self.closing:
+            self.codec.deliver_next()
+
     def on_backlog(self, full: bool) -> None:
         """Pipelined requests wait: read no further until they are taken."""
         self.pause_reading(full)
@@ -353,6 +373,7 @@ class HttpConnectionManager(NetworkFilter):
         if rejection.codec:
             self.plan.stats.downstream_cx_protocol_error.inc()
             stream.request_headers = HeaderMap()
+            stream.request_ended = False  # Envoy's codec says so in the middle of the request
         stream.send_local_reply(
             rejection.status,
             rejection.body,
@@ -373,8 +394,8 @@ class HttpConnectionManager(NetworkFilter):
         if stream.response_started or stream.local_replied:
             stream.reset(error.details, Flag.DOWNSTREAM_PROTOCOL_ERROR)
             return
-        flags = 0 if error.status == 408 else Flag.DOWNSTREAM_PROTOCOL_ERROR
-        stream.send_local_reply(error.status, error.body, details=error.details, flags=flags)
+        flag = Flag.DOWNSTREAM_PROTOCOL_ERROR
+        stream.send_local_reply(error.status, error.body, details=error.details, flags=flag)
 
     def upgrade_allowed(self, stream: HttpStream, route: Any) -> bool:
         """Whether an upgrade or CONNECT may go on: the route's word counts before the manager's."""
@@ -382,11 +403,9 @@ class HttpConnectionManager(NetworkFilter):
         connect = headers[b":method"] == b"CONNECT"
         if not connect and b"upgrade" not in tokens(headers.get(b"connection", b"")):
             return True
-        stream.upgraded = True
         if route is None and connect:
-            self.closing = True
-            stream.send_local_reply(404, details=details.ROUTE_NOT_FOUND, flags=Flag.NO_ROUTE_FOUND)
-            return False
+            return True
+        stream.upgraded = True
         kind = b"connect" if connect else headers[b"upgrade"].lower()
         allowed = None if route is None else route.upgrades.get(kind)
         if allowed is None:
@@ -415,31 +434,37 @@ class HttpConnectionManager(NetworkFilter):
                 done.board.note(done)
             done.count += 1
         info.first_downstream_tx_s = self._clock()
-        if not stream.request_ended and not (stream.upgraded and status < 300):
+        if not stream.request_ended:
             plan.stats.downstream_rq_response_before_rq_complete.inc()
             self.closing = True
         if not self.closing and (
-            self.codec.must_close
+            self.codec.special
             or self._draining
             or stream.connection_close
             or plan.max_requests_per_connection
             or self.services.draining()
         ):
-            self.closing = self._must_close(stream)
-        if self.closing and not (stream.upgraded and status < 300):
+            self._think_of_connection(stream, headers)
+        if (self.closing or self._draining) and not (stream.upgraded and _is_tunnel(stream, status)):
             headers.set(b"connection", b"close")
 
-    def _must_close(self, stream: HttpStream) -> bool:
+    def _think_of_connection(self, stream: HttpStream, headers: HeaderMap) -> None:
+        """Whether the connection ends behind this response, and what an HTTP/1.0 client is told of it."""
         plan = self.plan
-        if self._draining or self.services.draining():
+        codec = self.codec
+        if self._ends_soon or self.services.draining():
             plan.stats.downstream_cx_drain_close.inc()
-            return True
+            self.closing = True
+            return
         if plan.max_requests_per_connection and self._requests >= plan.max_requests_per_connection:
             plan.stats.downstream_cx_max_requests_reached.inc()
-            return True
+            stream.connection_close = True
+        if codec.must_close or (codec.is_http_10 and b"content-length" not in headers.map):
+            stream.connection_close = True
         if stream.connection_close:
-            return True
-        return self.codec.must_close
+            self.closing = True
+        elif codec.is_http_10:
+            headers.set(b"connection", b"keep-alive")
 
     def log_access(self, stream: HttpStream, log_type: str) -> None:
         """One line to each access log; `log_type` is what %ACCESS_LOG_TYPE% says."""
@@ -457,28 +482,17 @@ class HttpConnectionManager(NetworkFilter):
         if not stream.health_check:
             over.values.append(int((now_s - stream.info.start_s) * 1000))
         self._idle_since_s = now_s
-        codec = self.codec
-        if stream.response_started and stream.request_ended and not codec.broken and not self.closing:
-            codec.finish(stream.stream_id)
-            return
-        self._close_behind(stream)
-
-    def _close_behind(self, stream: HttpStream) -> None:
-        """Close the connection behind the stream; unread request bytes need the delayed close."""
-        connection = self.connection
-        self.closing = True
-        if not connection.is_open:
-            return
-        if self.codec.tunnelling or (stream.response_started and not stream.local_replied and stream.request_ended):
-            connection.close(CloseType.FLUSH)
-        elif stream.response_started and not self._cut_off(stream):
-            connection.close(CloseType.FLUSH_AND_DELAY)
-        else:
-            connection.close(CloseType.FLUSH)
-
-    @staticmethod
-    def _cut_off(stream: HttpStream) -> bool:
-        return not stream._response_ended
+        complete = stream.request_ended and stream.response_ended
+        if not complete:
+            self.plan.stats.downstream_rq_rx_reset.inc()
+            self.closing = True
+        if not self.closing:
+            if self.codec.finish(stream.stream_id):
+                self.start_next()
+        elif self.connection.is_open:
+            # A client that may still be sending would lose the answer to a close at once.
+            kind = CloseType.FLUSH if complete and stream.connection_close else CloseType.FLUSH_AND_DELAY
+            self.connection.close(kind)
 
     # ---- timers ----
 
@@ -503,8 +517,7 @@ class HttpConnectionManager(NetworkFilter):
         if not self.streams and idle_s and self.connection.is_open:
             if now_s >= self._idle_since_s + idle_s:
                 self.plan.stats.downstream_cx_idle_timeout.inc()
-                self.closing = True
-                self.connection.close(CloseType.FLUSH)
+                self._start_drain()
                 return
             next_s = min(next_s, self._idle_since_s + idle_s)
         elif idle_s:
@@ -572,21 +585,31 @@ class HttpConnectionManager(NetworkFilter):
         self.plan.stats.downstream_rq_max_duration_reached.inc()
         self._time_out(stream, b"downstream duration timeout", details.MAX_DURATION_TIMEOUT)
 
-    def _head_timed_out(self) -> None:
+    def _head_timed_out(self, stream: HttpStream) -> None:
         """The request head did not become complete in time (request_headers_timeout): 408."""
         self._head_timer = None
-        if not self.codec.mid_head or not self.connection.is_open:
-            return
-        self.plan.stats.downstream_rq_header_timeout.inc()
-        self.closing = True
-        self.codec.give_up_head(CodecError(details.REQUEST_HEADER_TIMEOUT, 408, b"request header timeout"))
+        if not stream.finished:
+            self.plan.stats.downstream_rq_header_timeout.inc()
+            self._time_out(stream, b"request header timeout", details.REQUEST_HEADER_TIMEOUT)
 
     def _duration_reached(self) -> None:
-        """max_connection_duration is over: drain (Envoy sends `connection: close` on the next response)."""
+        """max_connection_duration is over."""
         self._duration_timer = None
         self.plan.stats.downstream_cx_max_duration_reached.inc()
-        if self.streams:
-            self._draining = True
-        else:
+        self._start_drain()
+
+    def _start_drain(self) -> None:
+        """The connection has lasted long enough.  One that never spoke ends now; another gets drain_timeout, in which
+        responses say `connection: close` (Envoy: startDrainSequence)."""
+        if not self._spoken:
             self.closing = True
             self.connection.close(CloseType.FLUSH)
+        elif not self._draining:
+            self._draining = True
+            self._drain_timer = self.services.timers.call_later(self.plan.drain_timeout_s, self._drained)
+
+    def _drained(self) -> None:
+        self._drain_timer = None
+        self.closing = True
+        if not self.streams:
+            self.connection.close(CloseType.FLUSH_AND_DELAY)

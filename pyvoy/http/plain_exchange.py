@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.filters.http.router import INTERNAL, STEERING, Router, RouterPlan
 from pyvoy.http.h1.grammar import valid_authority
 from pyvoy.http.headers import HeaderMap
-from pyvoy.http.request_id import uuid4
+from pyvoy.http.request_id import random_uuid
 from pyvoy.http.request_rules import WATCHED
 from pyvoy.http.routing.timeouts import expected_timeout
 from pyvoy.http.stream import HttpStream
@@ -199,14 +199,14 @@ class PlainExchange:
         if b"connection" in values:
             del values[b"connection"]
         values[_XFP] = values[b":scheme"] = b"http"
-        values[b"x-request-id"] = uuid4(manager.random_hex())
+        values[b"x-request-id"] = random_uuid(manager.getrandbits)
         values[_EXPECTED] = expected
         self.active_s = now_s = manager.services.clock()
         manager.streams[self.stream_id] = self
         due_s = now_s + route.timeout_s
         if due_s < manager.armed_s:
             manager.watch(due_s)
-        connection.codec.send_request(headers)
+        connection.codec.send_request(self, headers)
         return True
 
     # ---- the response ----
@@ -231,7 +231,8 @@ class PlainExchange:
         manager.plain_over(self.stream_id, status, took_ms, now_s)
         codec = manager.codec
         codec.send_response(headers, body)
-        codec.finish(self.stream_id)
+        if codec.finish(self.stream_id):
+            manager.start_next()
 
     def on_informational(self, headers: HeaderMap) -> None:
         self._promote(attached=True).on_informational(headers)

@@ -19,6 +19,8 @@ from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.headers import HeaderMap
 
 _MAX_INFORMATIONAL = 10_000
+_BODYLESS = frozenset((b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT"))
+"""Methods whose requests without a body need no `content-length: 0` (Envoy's list; RFC 9110 8.6)."""
 
 
 class Http1ClientCodec(Http1Decoder):
@@ -119,8 +121,9 @@ class Http1ClientCodec(Http1Decoder):
         """Another sink receives the rest of the response."""
         self._sink = sink
 
-    def send_request(self, headers: HeaderMap) -> None:
-        """A whole bodyless GET at once (the stream is new)."""
+    def send_request(self, sink: ResponseSink, headers: HeaderMap) -> None:
+        """A whole bodyless GET at once: `new_stream` and `send_headers`."""
+        self.new_stream(sink)
         self._is_head = self._upgrade = self._odd = self._chunked_out = False
         self._request_done = True
         self._write(encoder.request_head(encoder.with_proper_case(headers) if self._proper_case else headers, b""))
@@ -144,7 +147,7 @@ class Http1ClientCodec(Http1Decoder):
         if self._upgrade:
             end = False
         elif end:
-            if b"content-length" not in values and method in (b"POST", b"PUT", b"PATCH"):
+            if b"content-length" not in values and method not in _BODYLESS:
                 extra = b"content-length: 0\r\n"
         elif b"content-length" not in values:
             self._chunked_out = True

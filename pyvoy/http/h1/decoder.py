@@ -176,12 +176,13 @@ class Http1Decoder:
         """Head or trailers over the limit."""
         return CodecError("http1.headers_too_large", 431, b"Request Header Fields Too Large")
 
-    def _check_head(self, head_bytes: int) -> None:
+    def _check_head(self, head_bytes: int, target_bytes: int = 0) -> None:
         """Limits of a complete head; `head_bytes` is an upper bound that spares the exact sum."""
         headers = self._headers
         if len(headers) > self._plan.count_limit:
             raise self.refuse(CodecError("http1.too_many_headers", 431, b"Request Header Fields Too Large"))
-        if head_bytes > self._plan.head_limit_bytes and headers.byte_size() > self._plan.head_limit_bytes:
+        limit = self._plan.head_limit_bytes
+        if head_bytes > limit and headers.byte_size() + target_bytes > limit:
             raise self.refuse(self.too_large())
         if self._plan.underscores is not Underscores.ALLOW:
             self._underscores(headers)

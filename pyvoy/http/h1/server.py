@@ -1,8 +1,9 @@
 """HTTP/1.1, server side: requests in, responses out.  Pure: bytes are handed in, output goes to `write`.
 
 httptools cannot pause, and one read may hold many pipelined requests: the first goes to its stream, later ones are kept
-as recorded events until `finish` says that the one before is done.  Sources: RFC 9112; Envoy's http1 codec for
-statuses, details and the order of checks.
+as recorded events until `deliver_next` says that it is their turn.  A head that does not come whole has its stream from
+its first bytes on, so that time-outs and logs know of it.  Sources: RFC 9112; Envoy's http1 codec for statuses, details
+and the order of checks.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ class _Mode:
     """What the answer to one request must know of it: no body for HEAD, no chunks for HTTP/1.0, no framing after an
     upgrade."""
 
-    __slots__ = ("close", "connect", "head", "old", "upgrade")
+    __slots__ = ("close", "connect", "head", "old", "special", "upgrade")
 
     def __init__(self, method: bytes, old: bool, upgrade: bool, close: bool) -> None:
         self.close = close
+        self.special = close or old
+        """The response's `connection` header needs a thought."""
         self.head = method == b"HEAD"
         self.connect = method == b"CONNECT"
         self.old = old
@@ -81,7 +84,7 @@ class Http1ServerCodec(Http1Decoder):
         "_checker",
         "_chunked",
         "_chunked_out",
-        "_draining",
+        "_early",
         "_fast_limit",
         "_head_bytes",
         "_held",
@@ -129,7 +132,8 @@ class Http1ServerCodec(Http1Decoder):
         self._sink: RequestSink | None = None
         self._busy = False
         self._queue: deque[_Waiting] = deque()
-        self._draining = False
+        self._early = False
+        """The running stream began with the first bytes of its head, which is not whole."""
         self._next_id = 1
         self._chunked = False
         self._method = b""
@@ -147,8 +151,6 @@ class Http1ServerCodec(Http1Decoder):
             return
         if self.broken:
             return
-        if not self._begun and len(data) <= self._fast_limit and self._feed_whole_head(data):
-            return
         if self._in_body:
             self._quiet_bytes += len(data)
         self._bound_bytes = self._head_bytes + len(data)
@@ -160,19 +162,20 @@ class Http1ServerCodec(Http1Decoder):
         except HttpParserError as error:
             self._fail(self.explain(error))
             return
-        if self._begun and self._sink is None:
+        if self._begun and (self._sink is None or self._early):
             self._check_partial_head(data)
         elif self._in_body and self._chunked and self._quiet_bytes > self._plan.head_limit_bytes:
             self._fail(self.too_large())
 
-    def _feed_whole_head(self, data: bytes) -> bool:
-        """The ordinary case: one read holds exactly one request without a body.  False when it is anything else.
+    def feed_request(self, data: bytes) -> bool:
+        """The ordinary case: one read holds exactly one request without a body.  False when it is anything else, and
+        then nothing has been done: it is for `feed`.
 
         The parser still judges every byte, only without a callback per header; what it has accepted is then split by
         lines, which is safe because it refuses folded lines and bare CR or LF.  A client sends the same field lines
         again and again on a connection, so the last ones are kept.
         """
-        if data[-4:] != b"\r\n\r\n":
+        if data[-4:] != b"\r\n\r\n" or self._begun or self.broken or self._tunnel or len(data) > self._fast_limit:
             return False
         start, _, block = data.partition(b"\r\n")
         method, _, rest = start.partition(b" ")
@@ -213,34 +216,20 @@ class Http1ServerCodec(Http1Decoder):
         self.server.on_request(stream_id, HeaderMap(values=values))
         return True
 
-    def feed_eof(self) -> None:
-        """The client half-closed; `mid_message` tells whether something was cut off."""
-        if self._tunnel and self._sink is not None:
-            self._sink.on_data(b"", True)
-
-    @property
-    def mid_message(self) -> bool:
-        """True while a request has begun and not ended."""
-        return self._begun
-
-    @property
-    def mid_head(self) -> bool:
-        """True while a request head has begun and is not whole."""
-        return self._begun and self._sink is None
-
     @property
     def must_close(self) -> bool:
         """True when the running request asked for the connection to end behind its response (RFC 9112 9.3)."""
         return self._mode.close
 
-    def give_up_head(self, error: CodecError) -> None:
-        """Answer a head that does not become complete."""
-        self._fail(error)
+    @property
+    def special(self) -> bool:
+        """True when the running request's answer needs a `connection` header: it asked to close, or is HTTP/1.0."""
+        return self._mode.special
 
     @property
-    def tunnelling(self) -> bool:
-        """True once the connection carries an upgraded protocol."""
-        return self._tunnel
+    def is_http_10(self) -> bool:
+        """True when the running request is HTTP/1.0."""
+        return self._mode.old
 
     def _check_partial_head(self, data: bytes) -> None:
         """A head that is still coming may not outgrow its limit; what came before its first byte does not count."""
@@ -248,6 +237,14 @@ class Http1ServerCodec(Http1Decoder):
         self._head_bytes = self._bound_bytes if before < 0 else len(data) - before - 4
         if self._head_bytes > self._plan.head_limit_bytes:
             self._fail(self.too_large())
+        elif not self._busy:
+            self._begin_early()
+
+    def _begin_early(self) -> None:
+        """Give a head that is still coming its stream."""
+        self._early = True
+        self._sink = self._open_stream(_GET_MODE)
+        self.server.on_partial_head(self._sink)
 
     def on_message_begin(self) -> None:
         """httptools: the first byte of a message."""
@@ -265,7 +262,7 @@ class Http1ServerCodec(Http1Decoder):
         self._version_10 = False
         if parser.get_http_version() != "1.1":
             self._old_version(parser.get_http_version(), values)
-        self._check_head(self._bound_bytes)
+        self._check_head(self._bound_bytes, len(self._target))
         self._head_bytes = 0
         self._method = parser.get_method()
         self._place_pseudo_headers(headers)
@@ -334,6 +331,8 @@ class Http1ServerCodec(Http1Decoder):
         if b"transfer-encoding" in values:
             raise self.refuse(CodecError("http1.transfer_encoding_not_allowed_in_http1_0"))
         self._version_10 = True
+        self.protocol = "HTTP/1.0"
+        self._fast_limit = 0
         if b"host" not in values and self._plan.default_host:
             values[b"host"] = self._plan.default_host
 
@@ -401,6 +400,11 @@ class Http1ServerCodec(Http1Decoder):
     def _next_sink(self) -> RequestSink:
         """The stream of the message that begins, or a recorder when it has to wait."""
         mode = self._mode_of(self._method, self._values.get(b"connection"))
+        if self._early and self._sink is not None:
+            self._early = False
+            self._mode = mode
+            self.server.on_head_complete(self._sink)
+            return self._sink
         return self._wait(mode) if self._busy else self._open_stream(mode)
 
     def _mode_of(self, method: bytes, connection: bytes | None) -> _Mode:
@@ -446,30 +450,33 @@ class Http1ServerCodec(Http1Decoder):
         if sink is None:
             sink = self._next_sink()
         self._sink = None
+        self._early = False
         sink.on_codec_error(error)
 
     # ---- turns ----
 
-    def finish(self, stream_id: int) -> None:
-        """The running stream is done; deliver what waited.  A loop, not a recursion: a thousand requests may wait."""
-        self._busy = False
-        if self._draining or not self._queue:
-            return
-        self._draining = True
-        try:
-            while self._queue and not self._busy:
-                self._replay(self._queue.popleft())
-        finally:
-            self._draining = False
-        if not self._queue:
-            self.server.on_backlog(False)
+    def finish(self, stream_id: int) -> bool:
+        """The running stream is done; True when another waits, for which `deliver_next` is to be called.
 
-    def _replay(self, waiting: _Waiting) -> None:
+        Not here: this may run inside the upstream's read, before its connection can take another request.
+        """
+        if self._queue:
+            return True
+        self._busy = False
+        if self._begun and self._sink is None and not self.broken:
+            self._begin_early()
+        return False
+
+    def deliver_next(self) -> None:
+        """The next waiting request has its turn."""
+        waiting = self._queue.popleft()
         stream = self._open_stream(waiting.mode)
         if self._sink is waiting:
             self._sink = stream
         for name, arguments in waiting.events:
             getattr(stream, name)(*arguments)
+        if not self._queue:
+            self.server.on_backlog(False)
 
     # ---- output ----
 
@@ -510,19 +517,25 @@ class Http1ServerCodec(Http1Decoder):
         extra = b""
         self._chunked_out = False
         if b"content-length" not in values:
-            status = values[b":status"]
-            if mode.upgrade and (status == b"101" or (mode.connect and status[:1] == b"2")):
-                pass  # what follows is the tunnel
-            elif end:
-                if status not in _NO_LENGTH and not mode.head:
-                    extra = b"content-length: 0\r\n"
-            elif not mode.head and status not in _NO_LENGTH and not mode.old:
-                self._chunked_out = True
-                extra = b"transfer-encoding: chunked\r\n"
+            extra = self._framing(values[b":status"], end)
         if self._plan.proper_case:
             headers = encoder.with_proper_case(headers)
             extra = extra.replace(b"content-length", b"Content-Length").replace(b"transfer-enc", b"Transfer-Enc")
-        return encoder.response_head(headers, extra)
+        head = encoder.response_head(headers, extra)
+        return b"HTTP/1.0" + head[8:] if mode.old else head
+
+    def _framing(self, status: bytes, end: bool) -> bytes:
+        """The framing header of a response without a length (RFC 9112 6.3); like Envoy's, the answer to HEAD tells the
+        coding that the answer to GET would have."""
+        mode = self._mode
+        if mode.upgrade and (status == b"101" or (mode.connect and status[:1] == b"2")):
+            return b""  # what follows is the tunnel
+        if end and not mode.head:
+            return b"" if status in _NO_LENGTH else b"content-length: 0\r\n"
+        if mode.old or status in _NO_LENGTH:
+            return b""
+        self._chunked_out = not mode.head
+        return b"transfer-encoding: chunked\r\n"
 
     def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
         """A piece of the body."""

@@ -316,7 +316,6 @@ class Http1Pool:
         self.host.active += 1
         connection.request = request
         connection.requests += 1
-        connection.codec.new_stream(request)
         return connection
 
     def cancel_pending(self, request: PoolRequest) -> None:
