@@ -24,7 +24,7 @@ from pyvoy.server.application import Checked, CheckFailed, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
 from pyvoy.server.drain import Drain
-from pyvoy.server.plans import build
+from pyvoy.server.plans import ServerPlan, build, build_in_slices
 from pyvoy.server.server_stats import WatchdogStats
 from pyvoy.server.services import Services
 from pyvoy.upstream.cluster_manager import ClusterManager
@@ -75,14 +75,10 @@ class ProxyDataPlane:
 
     async def apply(self, checked: Checked, sockets: dict[str, list[socket.socket]]) -> None:
         """Put a configuration in force.  Raises CheckFailed, having changed nothing."""
-        problems = Problems()
         try:
-            plan = build(checked.loaded or from_bytes(checked.blob), self._root, self._services.arena, problems)
+            plan = await self._build(checked)
         except ConfigErrors as error:
             raise CheckFailed([str(problem) for problem in error.problems]) from None
-        if checked.loaded is not None and self._services.worker_index == 0:
-            for warning in problems.warnings:
-                log.warning("%s", warning)
         self._services.clusters.apply(plan.clusters)
         self._inflated.set(len(self._services.clusters))
         for listener_plan in plan.listeners:
@@ -100,6 +96,16 @@ class ProxyDataPlane:
         for name in [name for name in self._listeners if name not in names]:
             await self._leave(name)
         self._child.send("to_main", {"kind": "started", "fields": {}})
+
+    async def _build(self, checked: Checked) -> ServerPlan:
+        if checked.loaded is None:  # a reload: it was tried before, and connections are open
+            return await build_in_slices(from_bytes(checked.blob), self._root, self._services.arena)
+        problems = Problems()
+        plan = build(checked.loaded, self._root, self._services.arena, problems)
+        if self._services.worker_index == 0:
+            for warning in problems.warnings:
+                log.warning("%s", warning)
+        return plan
 
     async def _leave(self, name: str) -> None:
         """Stop accepting; connections stay until the drain time is over."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyvoy.config.compile.bootstrap import report_unread_runtime
 from pyvoy.config.compile.clusters import build_clusters
@@ -15,6 +18,12 @@ if TYPE_CHECKING:
     from pyvoy.server.arena import Arena
     from pyvoy.stats.store import Scope
     from pyvoy.upstream.cluster_plan import ClusterPlan
+
+
+Plan = TypeVar("Plan")
+
+SLICE_S = 0.005
+"""How long a worker builds before it looks after its connections."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,6 +49,31 @@ def build(loaded: LoadedBootstrap, root_scope: Scope, arena: Arena, problems: Pr
     report_unread_runtime(loaded.message, root)
     collected.raise_errors()
     return ServerPlan(clusters, listeners)
+
+
+async def build_in_slices(loaded: LoadedBootstrap, root_scope: Scope, arena: Arena) -> ServerPlan:
+    """All plans of a configuration that was tried before, letting traffic run in between: no slice is much longer than
+    SLICE_S, unless a single listener or cluster is.  Raises ConfigErrors."""
+    problems = Problems()
+    context = loaded.context(root_scope, arena, problems).at("static_resources")
+    static: Any = loaded.message.static_resources
+    from pyvoy.config.compile.listeners import build_listeners
+
+    clusters = await _in_slices(static.clusters, lambda message: build_clusters([message], context))
+    listeners = await _in_slices(static.listeners, lambda message: build_listeners([message], context))
+    problems.raise_errors()
+    return ServerPlan(clusters, listeners)
+
+
+async def _in_slices(messages: Iterable[Any], make: Callable[[Any], list[Plan]]) -> list[Plan]:
+    plans: list[Plan] = []
+    began_s = time.monotonic()
+    for message in messages:
+        plans.extend(make(message))
+        if time.monotonic() - began_s > SLICE_S:
+            await asyncio.sleep(0)
+            began_s = time.monotonic()
+    return plans
 
 
 def try_build(loaded: LoadedBootstrap, problems: Problems | None = None) -> tuple[ConfigProblem, ...]:

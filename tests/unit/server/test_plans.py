@@ -1,11 +1,13 @@
 """From a loaded bootstrap to plans: all of it, or every reason why not."""
 
+import asyncio
+
 import pytest
 
 from pyvoy.config.load import load
 from pyvoy.config.problems import ConfigErrors
 from pyvoy.server.arena import local_arena
-from pyvoy.server.plans import build, try_build
+from pyvoy.server.plans import ServerPlan, build, build_in_slices, try_build
 from pyvoy.stats.store import memory_store
 from tests.unit.server.admin_proxy import BOOTSTRAP
 
@@ -14,6 +16,27 @@ def test_everything_is_built():
     plan = build(load(config_yaml=BOOTSTRAP), memory_store().root, local_arena())
     assert [cluster.name for cluster in plan.clusters] == ["details", "empty"]
     assert [listener.name for listener in plan.listeners] == ["ingress", "egress"]
+
+
+def test_slices_give_the_same_plans_and_let_others_run(monkeypatch):
+    monkeypatch.setattr("pyvoy.server.plans.SLICE_S", 0.0)
+    turns = []
+
+    async def build_beside() -> ServerPlan:
+        async def other() -> None:
+            while True:
+                turns.append(1)
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(other())
+        plan = await build_in_slices(load(config_yaml=BOOTSTRAP), memory_store().root, local_arena())
+        task.cancel()
+        return plan
+
+    plan = asyncio.run(build_beside())
+    assert [cluster.name for cluster in plan.clusters] == ["details", "empty"]
+    assert [listener.name for listener in plan.listeners] == ["ingress", "egress"]
+    assert len(turns) >= 3
 
 
 def test_errors_of_the_builders_are_raised_together():
