@@ -1,0 +1,298 @@
+"""Accepted connections through listener filters, chains and ends, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from pyvoy.network.listener import FilterChain
+from pyvoy.network.listener_filter import ListenerFilter, ListenerVerdict
+from pyvoy.network.network_filter import CloseType, NetworkFilter, NetworkVerdict
+from tests.support.listening import Worker, run
+
+CONTINUE, STOP = NetworkVerdict.CONTINUE, NetworkVerdict.STOP
+
+
+class Says(NetworkFilter):
+    """Answers each read with what it read, in capitals; ends when the client does."""
+
+    terminal = True
+    handles_half_close = True
+
+    def on_data(self, connection: Any, data: bytes, end: bool) -> NetworkVerdict:
+        connection.write(data.upper())
+        if end:
+            connection.write_end()
+        return CONTINUE
+
+
+class Ends(NetworkFilter):
+    """Closes each new connection in the given way."""
+
+    def __init__(self, plan: CloseType) -> None:
+        self.kind = plan
+
+    def on_new_connection(self, connection: Any) -> NetworkVerdict:
+        connection.write(b"bye")
+        connection.close(self.kind)
+        return STOP
+
+
+class Direct(NetworkFilter):
+    """Takes its bytes directly, after reading was disabled for a while."""
+
+    def __init__(self, plan: list[bytes]) -> None:
+        self.got = plan
+
+    def on_new_connection(self, connection: Any) -> NetworkVerdict:
+        connection.read_disable(True)
+        connection.services.loop.call_later(0.03, connection.read_disable, False)
+        return CONTINUE
+
+    def receiver(self, connection: Any) -> Any:
+        return self.got.append
+
+
+class Word(ListenerFilter):
+    """Wants the first bytes to be those of its plan."""
+
+    def __init__(self, plan: bytes) -> None:
+        self.word = plan
+
+    def on_accept(self, accepted: Any) -> ListenerVerdict:
+        return ListenerVerdict.MORE if self.word else ListenerVerdict.CLOSE
+
+    def on_data(self, accepted: Any, end: bool) -> ListenerVerdict:
+        if accepted.buffer.startswith(self.word):
+            accepted.drain(len(self.word))
+            return ListenerVerdict.CONTINUE
+        return ListenerVerdict.MORE if self.word.startswith(accepted.buffer) else ListenerVerdict.CLOSE
+
+
+SAYS = (Says, None)
+STATS = """downstream_cx_total downstream_cx_destroy downstream_listener_filter_error
+downstream_listener_filter_remote_close downstream_pre_cx_timeout no_filter_chain_match"""
+
+
+async def logged(worker: Worker) -> str:
+    await worker.settle(lambda: bool(worker.log.lines))
+    assert len(worker.log.lines) == 1
+    assert worker.level("listener.test.downstream_pre_cx_active") == 0
+    assert worker.level("listener.test.downstream_cx_active") == 0
+    return worker.log.lines[0]
+
+
+def test_a_connection_is_counted_and_logged_when_it_ends() -> None:
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen(SAYS))
+        client.send(b"hello")
+        assert await client.read(5) == b"HELLO"
+        assert worker.level("listener.test.downstream_cx_active") == 1
+        client.fin()
+        assert await client.rest() == b""
+        assert await logged(worker) == "NotSet - 5/5 - - - chain"
+        assert worker.counts("listener.test", STATS) == [1, 1, 0, 0, 0, 0]
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen"), [(CloseType.FLUSH, b"bye"), (CloseType.FLUSH_AND_DELAY, b"bye"), (CloseType.ABORT, None)]
+)
+def test_the_ways_to_end(kind: CloseType, seen: bytes | None) -> None:
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen((Ends, kind)))
+        assert await client.rest() == seen
+        client.close()
+        await logged(worker)
+
+    run(work)
+
+
+def test_a_delayed_end_does_not_wait_for_ever() -> None:
+    late: list[int] = []
+
+    async def work(worker: Worker) -> None:
+        chain = FilterChain(
+            "c",
+            ((Ends, CloseType.FLUSH_AND_DELAY),),
+            delayed_close_timeout_s=0.05,
+            on_delayed_close_timeout=lambda: late.append(1),
+        )
+        client = await worker.dial(await worker.listen(chain=chain))
+        assert await client.rest() == b"bye"
+        await logged(worker)
+        assert late == [1]
+
+    run(work)
+
+
+def test_bytes_wait_while_reading_is_disabled() -> None:
+    got: list[bytes] = []
+
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen((Direct, got)))
+        client.send(b"early")
+        await worker.settle(lambda: bool(got))
+        client.send(b"late")
+        await worker.settle(lambda: b"".join(got) == b"earlylate")
+
+    run(work)
+
+
+def test_a_client_that_ends_while_reading_is_disabled_is_heard_later() -> None:
+    got: list[bytes] = []
+
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen((Direct, got)))
+        client.send(b"all")
+        client.fin()
+        assert await client.rest() == b""
+        assert got == [b"all"]
+        await logged(worker)
+
+    run(work)
+
+
+def test_a_listener_filter_sees_the_first_bytes_and_may_take_them() -> None:
+    async def work(worker: Worker) -> None:
+        port = await worker.listen(SAYS, listener_filters=((Word, b"open "), (Word, b"sesame ")))
+        client = await worker.dial(port)
+        client.send(b"op")
+        await asyncio.sleep(0.01)
+        client.send(b"en sesame please")
+        assert await client.read(6) == b"PLEASE"
+
+    run(work)
+
+
+REFUSALS = {
+    "by its bytes": (b"open ", b"shut", None, "NotSet - 0/0 - - - -", [0, 0, 0, 0, 0, 0]),
+    "at once": (b"", b"", b"", "NotSet - 0/0 - - - -", [0, 0, 0, 0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize(("word", "sent", "seen", "line", "counts"), REFUSALS.values(), ids=REFUSALS)
+def test_a_listener_filter_may_refuse(
+    word: bytes, sent: bytes, seen: bytes | None, line: str, counts: list[int]
+) -> None:
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen(SAYS, listener_filters=((Word, word),)))
+        client.send(sent)
+        assert await client.rest() == seen
+        assert await logged(worker) == line
+        assert worker.counts("listener.test", STATS) == counts
+
+    run(work)
+
+
+def test_a_listener_filter_waits_only_so_long() -> None:
+    async def work(worker: Worker) -> None:
+        filters = ((Word, b"open "),)
+        client = await worker.dial(await worker.listen(SAYS, listener_filters=filters, listener_filters_timeout_s=0.05))
+        client.send(b"op")
+        assert await client.rest() is None
+        await logged(worker)
+        assert worker.counts("listener.test", STATS) == [0, 0, 0, 0, 1, 0]
+
+    run(work)
+
+
+def test_or_the_connection_goes_on_without_its_verdict() -> None:
+    async def work(worker: Worker) -> None:
+        port = await worker.listen(
+            SAYS,
+            listener_filters=((Word, b"open "),),
+            listener_filters_timeout_s=0.05,
+            continue_on_listener_filters_timeout=True,
+        )
+        client = await worker.dial(port)
+        client.send(b"op")
+        assert await client.read(2) == b"OP"
+        assert worker.counts("listener.test", STATS) == [1, 0, 0, 0, 1, 0]
+
+    run(work)
+
+
+@pytest.mark.parametrize(("leave", "counts"), [("close", [0, 0, 0, 1, 0, 0]), ("reset", [0, 0, 1, 0, 0, 0])])
+def test_a_client_may_leave_before_the_verdict(leave: str, counts: list[int]) -> None:
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen(SAYS, listener_filters=((Word, b"open "),)))
+        client.send(b"op")
+        await worker.settle(lambda: bool(worker.listener.connections))
+        await asyncio.sleep(0.01)
+        getattr(client, leave)()
+        await logged(worker)
+        assert worker.counts("listener.test", STATS) == counts
+
+    run(work)
+
+
+def test_without_a_chain_the_connection_is_closed() -> None:
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen(match=lambda info: None))
+        assert await client.rest() == b""
+        assert await logged(worker) == "NotSet NR 0/0 - - filter_chain_not_found -"
+        assert worker.counts("listener.test", STATS) == [0, 0, 0, 0, 0, 1]
+
+    run(work)
+
+
+def test_an_empty_chain_counts_and_closes() -> None:
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen(chain=FilterChain("empty", ())))
+        assert await client.rest() == b""
+        assert await logged(worker) == "NotSet - 0/0 - - - empty"
+        assert worker.counts("listener.test", STATS) == [1, 1, 0, 0, 0, 0]
+        assert worker.count("listener.test.network_extension_config_missing") == 1
+
+    run(work)
+
+
+class Capitals:
+    """A transport socket that speaks capitals to the wire."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def receive(self, data: bytes) -> None:
+        self.connection.runner.receive(data.lower())
+
+    def receive_eof(self) -> None:
+        self.connection.runner.on_end()
+
+    def send(self, data: bytes) -> None:
+        self.connection.transport.write(data + b"!")
+
+    def send_end(self) -> None:
+        self.connection.transport.write_eof()
+
+    def closed(self) -> None:
+        pass
+
+
+def test_a_transport_socket_stands_between_the_wire_and_the_filters() -> None:
+    async def work(worker: Worker) -> None:
+        chain = FilterChain("c", (SAYS,), transport_socket=Capitals)
+        client = await worker.dial(await worker.listen(chain=chain))
+        client.send(b"Hi")
+        assert await client.read(3) == b"HI!"
+        client.fin()
+        assert await client.rest() == b""
+
+    run(work)
+
+
+def test_a_buffer_limit_of_zero_is_none() -> None:
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen(SAYS, per_connection_buffer_limit_bytes=0))
+        client.send(b"hello")
+        assert await client.read(5) == b"HELLO"
+        connection = next(iter(worker.listener.connections))
+        assert connection.buffer_limit_bytes == (1 << 31) - 1
+        assert connection.socket().family == socket.AF_INET
+
+    run(work)
