@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 H2_PREFACE = b"PRI * HTTP/2.0\r\n"
 _FOREVER = float("inf")
+_FIRST_LOOK_S = 10.0
 
 
 class RouteSource(Protocol):
@@ -75,6 +76,8 @@ class ManagerPlan:
     done_by_status: dict[bytes, Tally] = field(default_factory=dict)
     tallies: tuple[Tally, tuple[Tally, ...], Tally] | None = None
     """Made with the first connection, because they belong to a worker's loop."""
+    connections: tuple[Tally, Tally] = field(init=False)
+    """What a connection moves when it begins and when it ends."""
     access_logs: tuple[AccessLogger, ...] = ()
     log_on_new_request: bool = False
     proxy_100_continue: bool = False
@@ -152,6 +155,7 @@ class HttpConnectionManager(NetworkFilter):
         tallies = self.plan.tallies
         if tallies is None:
             tallies = self.plan.tallies = stats.make_tallies(services.tallies)
+            self.plan.connections = stats.connection_tallies(services.tallies)
         self._begun, self._done, self._over = tallies
         self._stream_idle_s = self.plan.stream_idle_timeout_s or 0.0
         self.wall_offset_s = self._wall() - self._clock()
@@ -164,11 +168,11 @@ class HttpConnectionManager(NetworkFilter):
         self._rx_index = stats.downstream_cx_rx_bytes_total.index
         self._tx_index = stats.downstream_cx_tx_bytes_total.index
         self.codec = Http1ServerCodec(self, self._write, self.plan.codec, self.plan.lines)
-        stats.downstream_cx_total.inc()
-        stats.downstream_cx_active.inc()
+        self.plan.connections[0].hit()
         self._idle_since_s = self._clock()
         if self.plan.idle_timeout_s:
-            self.watch(self._idle_since_s + self.plan.idle_timeout_s)
+            # A first look soon: requests with the usual time-outs then find a timer that is early enough.
+            self.watch(self._idle_since_s + min(self.plan.idle_timeout_s, _FIRST_LOOK_S))
         if self.plan.max_connection_duration_s:
             self._duration_timer = services.timers.call_later(
                 self.plan.max_connection_duration_s, self._duration_reached
@@ -255,8 +259,7 @@ class HttpConnectionManager(NetworkFilter):
             if timer is not None:
                 timer.cancel()
         self._timer = self._head_timer = self._duration_timer = self._drain_timer = None
-        stats.downstream_cx_destroy.inc()
-        stats.downstream_cx_active.dec()
+        self.plan.connections[1].hit()
         if self._spoken:
             stats.downstream_cx_http1_active.dec()
         stats.downstream_cx_length_ms.record(int((self._clock() - connection.info.start_s) * 1000))
@@ -313,6 +316,12 @@ class HttpConnectionManager(NetworkFilter):
         done.count += 1
         done.values.append(took_ms)
         self._idle_since_s = now_s
+
+    def close_answered(self) -> None:
+        """The client asked to close behind the response that has just been sent."""
+        self.closing = True
+        if self.connection.is_open:
+            self.connection.close(CloseType.FLUSH)
 
     def _new_done(self, status: bytes) -> Tally:
         """What the end of an ordinary request with this status moves: its answer and its being over."""
@@ -420,6 +429,14 @@ class HttpConnectionManager(NetworkFilter):
         stats.downstream_cx_upgrades_active.inc()
         self._upgrades += 1
         return True
+
+    def send_informational(self, stream: HttpStream, headers: HeaderMap) -> None:
+        """A 1xx response; counted like any other, as in Envoy."""
+        done = self._done[1]
+        if not done.count:
+            done.board.note(done)
+        done.count += 1
+        self.codec.send_informational(stream.stream_id, headers)
 
     def finish_response_headers(self, stream: HttpStream, headers: HeaderMap) -> None:
         """The last rules on a response head, and whether the connection ends behind it."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyvoy.upstream.cluster import Cluster
 
 _UNUSUAL = frozenset((WATCHED | STEERING | {b"expect", INTERNAL}) - {b"connection"})
-_KEEP_ALIVE = (None, b"keep-alive", b"Keep-Alive")
+_ORDINARY_CONNECTION = (None, b"keep-alive", b"Keep-Alive", b"close")
 _KNOWN_HOSTS = 1024
 _CANARY = b"x-envoy-upstream-canary"
 _EXPECTED = b"x-envoy-expected-rq-timeout-ms"
@@ -164,7 +164,7 @@ class PlainExchange:
         if (
             values[b":method"] != b"GET"
             or not _UNUSUAL.isdisjoint(values)
-            or values.get(b"connection") not in _KEEP_ALIVE
+            or values.get(b"connection") not in _ORDINARY_CONNECTION
             or b"#" in values[b":path"]
             or not plain.is_good_host(values[b":authority"])
         ):
@@ -215,7 +215,8 @@ class PlainExchange:
         """A whole response: count it, write the headers, and be done."""
         manager = self.manager
         values = headers.map
-        if manager.must_look or manager.codec.must_close or _CANARY in values or manager.services.draining():
+        codec = manager.codec
+        if manager.must_look or codec.is_http_10 or _CANARY in values or manager.services.draining():
             self._promote(attached=True).on_response(headers, body)
             return
         status = values[b":status"]
@@ -228,10 +229,14 @@ class PlainExchange:
         tally.values.append(took_ms)
         values[_SERVICE_TIME] = b"%d" % took_ms
         manager.plan.response_rules(headers, self)
+        closing = codec.must_close
+        if closing:
+            values[b"connection"] = b"close"
         manager.plain_over(self.stream_id, status, took_ms, now_s)
-        codec = manager.codec
         codec.send_response(headers, body)
-        if codec.finish(self.stream_id):
+        if closing:
+            manager.close_answered()
+        elif codec.finish(self.stream_id):
             manager.start_next()
 
     def on_informational(self, headers: HeaderMap) -> None:

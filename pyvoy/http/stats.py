@@ -116,6 +116,16 @@ class HttpStats:
         root.counter("http1.metadata_not_supported_error")
         root.counter("http1.response_flood")
 
+    def connection_tallies(self, board: TallyBoard) -> tuple[Tally, Tally]:
+        """What a connection moves when it begins and when it ends."""
+        active = self.downstream_cx_active
+        active.add(0)
+        begun = (self.downstream_cx_total.index, active.index)
+        return (
+            Tally(board, self.cells, begun),
+            Tally(board, self.cells, (self.downstream_cx_destroy.index,), falling=(active.index,)),
+        )
+
     def answered_tally(self, board: TallyBoard, status: int) -> Tally:
         """What the end of an ordinary request moves: the counters of its answer, and its being over."""
         kind = status // 100

@@ -18,6 +18,7 @@ from pyvoy.network.connection import DownstreamConnection
 from pyvoy.network.network_filter import CloseType
 from pyvoy.observe.details import FILTER_CHAIN_NOT_FOUND, Flag
 from pyvoy.observe.stream_info import ConnectionInfo
+from pyvoy.stats.tally import Tally, TallyBoard
 
 if TYPE_CHECKING:
     from pyvoy.server.arena import SharedGauge
@@ -122,6 +123,18 @@ class ListenerStats:
         self.worker_active = scope.gauge(f"worker_{worker_index}.downstream_cx_active")
         self.downstream_cx_length_ms = scope.histogram("downstream_cx_length_ms")
 
+    def tallies(self, board: TallyBoard) -> tuple[Tally, Tally]:
+        """What a connection moves when it has its filter chain, and when it ends."""
+        levels = (self.downstream_cx_active, self.worker_active)
+        for level in levels:
+            level.add(0)
+        falling = tuple(level.index for level in levels)
+        cells = self.downstream_cx_total.cells
+        return (
+            Tally(board, cells, (self.downstream_cx_total.index, self.worker_total.index, *falling)),
+            Tally(board, cells, (self.downstream_cx_destroy.index,), (self.downstream_cx_length_ms,), falling=falling),
+        )
+
 
 class Listener:
     """The live listener of one worker."""
@@ -132,6 +145,7 @@ class Listener:
         self.stats = ListenerStats(plan.scope, services.worker_index)
         self.connections: set[DownstreamConnection] = set()
         self.fixed_local: Address | None = None
+        self._begun, self._over = self.stats.tallies(services.tallies)
         self._counted: set[DownstreamConnection] = set()
         self._shared: SharedGauge = services.arena.resource(f"listener_connections {plan.name}")
         self._servers: list[asyncio.Server] = []
@@ -195,11 +209,7 @@ class Listener:
 
     def admitted(self, connection: DownstreamConnection) -> None:
         """The connection has its filter chain."""
-        stats = self.stats
-        stats.downstream_cx_total.inc()
-        stats.downstream_cx_active.inc()
-        stats.worker_total.inc()
-        stats.worker_active.inc()
+        self._begun.hit()
         self._counted.add(connection)
 
     def forget(self, connection: DownstreamConnection) -> None:
@@ -212,12 +222,9 @@ class Listener:
             self._shared.dec()
         if connection in self._counted:
             self._counted.discard(connection)
-            stats = self.stats
-            stats.downstream_cx_destroy.inc()
-            stats.downstream_cx_active.dec()
-            stats.worker_active.dec()
-            length_s = self.services.clock() - connection.info.start_s
-            stats.downstream_cx_length_ms.record(int(length_s * 1000))
+            over = self._over
+            over.hit()
+            over.values.append(int((self.services.clock() - connection.info.start_s) * 1000))
         if plan.access_logs:
             source = connection.source
             source.end()

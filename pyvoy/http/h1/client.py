@@ -35,6 +35,7 @@ class Http1ClientCodec(Http1Decoder):
         "_checker",
         "_chunked",
         "_chunked_out",
+        "_connect",
         "_head_bytes",
         "_held",
         "_informational",
@@ -85,6 +86,7 @@ class Http1ClientCodec(Http1Decoder):
         self._sink: ResponseSink | None = None
         self._stream_id = 0
         self._is_head = False
+        self._connect = False
         self._odd = False
         self._proper_case = plan.proper_case
         """The answer's framing depends on the request (HEAD, CONNECT, an upgrade)."""
@@ -138,7 +140,8 @@ class Http1ClientCodec(Http1Decoder):
         values = headers.map
         method = values[b":method"]
         self._is_head = method == b"HEAD"
-        self._upgrade = b"upgrade" in values or method == b"CONNECT"
+        self._connect = method == b"CONNECT"
+        self._upgrade = self._connect or b"upgrade" in values
         self._odd = self._is_head or self._upgrade
         self._chunked_out = False
         extra = b""
@@ -288,12 +291,10 @@ class Http1ClientCodec(Http1Decoder):
             raise self.too_large()
 
     def feed_eof(self) -> bool:
-        """The upstream closed; True when that ended the response properly (close-delimited or tunnel)."""
+        """The upstream closed; True when that ended the response properly (close-delimited)."""
         self.reusable = False
         if self._tunnel:
-            if self._sink is not None:
-                self._sink.on_data(b"", True)
-            return True
+            return False  # Envoy resets: a tunnel has no proper end
         if self._response_done:
             return True
         if self._in_body and self._until_close:
@@ -335,6 +336,8 @@ class Http1ClientCodec(Http1Decoder):
         if status == 101 and not self._upgrade:
             raise self.refuse(CodecError(CODEC_ERROR, 502))
         end = self._frame(status, headers.map)
+        if self._connect and 200 <= status < 300:
+            self._begin_tunnel()
         self._until_close = not end and not self._chunked and self._remaining < 0
         self._keep_alive(headers.map)
         self._in_body = not end
@@ -357,7 +360,7 @@ class Http1ClientCodec(Http1Decoder):
         length = values.get(b"content-length")
         self._chunked = False
         self._remaining = -1
-        if status == 101 or (self._upgrade and values.get(b":method") == b"CONNECT"):
+        if status == 101 or (self._connect and 200 <= status < 300):
             return False
         if coding is not None:
             if coding.lower() != b"chunked" or status == 204:
@@ -444,9 +447,13 @@ class Http1ClientCodec(Http1Decoder):
         self._trailers = None
         self._begin_head()
 
-    def _after_upgrade(self, rest: bytes) -> None:
+    def _begin_tunnel(self) -> None:
         self._tunnel = True
-        self._in_body = True
+        self._begun = False
         self.reusable = False
+
+    def _after_upgrade(self, rest: bytes) -> None:
+        self._begin_tunnel()
+        self._in_body = True
         if rest and self._sink is not None:
             self._sink.on_data(rest, False)

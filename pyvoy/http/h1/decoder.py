@@ -35,9 +35,11 @@ class HeadLines:
     shared by its connections.
     """
 
-    __slots__ = ("_known", "_statuses", "get", "last_head", "last_length", "last_values")
+    __slots__ = ("_known", "_statuses", "get", "last_block", "last_fields", "last_head", "last_length", "last_values")
 
     def __init__(self) -> None:
+        self.last_block = b""
+        self.last_fields: dict[bytes, bytes] = {}
         self.last_head = b""
         self.last_values: dict[bytes, bytes] = {}
         self.last_length = 0
@@ -60,6 +62,8 @@ class HeadLines:
     def request_block(self, block: bytes, count_limit: int) -> dict[bytes, bytes] | None:
         """The values of a request whose field lines are `block` (with the blank line), pseudo headers first and empty
         but for the host; None when the block needs the parser's callbacks: a repeated name, no host, a body."""
+        if block == self.last_block:
+            return self.last_fields
         if block.find(b"\r\n\r\n") != len(block) - 4:
             return None
         get = self.get
@@ -71,7 +75,9 @@ class HeadLines:
             return None
         if not _NEEDS_PARSER.isdisjoint(fields):
             return None
-        return {b":authority": host, b":path": b"", b":method": b"", b":scheme": b"", **fields}
+        self.last_block = block
+        self.last_fields = {b":authority": host, b":path": b"", b":method": b"", b":scheme": b"", **fields}
+        return self.last_fields
 
     def response_head(self, head: bytes, plan: Http1Plan) -> tuple[dict[bytes, bytes], int] | None:
         """Values and Content-Length of a whole response head (without the blank line); None when it needs the

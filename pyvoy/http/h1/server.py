@@ -122,7 +122,7 @@ class Http1ServerCodec(Http1Decoder):
         """True while more output is about to come: a head is then held to leave in one write with what follows."""
         self._held = b""
         self._write = write
-        self._parser = HttpRequestParser(self)
+        self._parser: HttpRequestParser | None = None
         self._target = b""
         self._begun = False
         self._head_bytes = 0
@@ -154,8 +154,11 @@ class Http1ServerCodec(Http1Decoder):
         if self._in_body:
             self._quiet_bytes += len(data)
         self._bound_bytes = self._head_bytes + len(data)
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = HttpRequestParser(self)
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             self._after_upgrade(data[upgrade.args[0] :])
             return
@@ -188,8 +191,8 @@ class Http1ServerCodec(Http1Decoder):
             parsed = self._lines.request_block(block, self._plan.count_limit)
             if parsed is None:
                 return False
-            self._block = block
-            known = self._block_values = parsed
+            self._block, known = block, parsed
+            self._block_values = parsed
         checker = self._checker
         if checker is None:
             checker = self._checker = HttpRequestParser(Silent())
@@ -257,6 +260,7 @@ class Http1ServerCodec(Http1Decoder):
     def on_headers_complete(self) -> None:
         """httptools: the head is whole; everything that Envoy's codec checks before the stream sees it."""
         parser = self._parser
+        assert parser is not None
         headers = self._headers
         values = self._values
         self._version_10 = False
