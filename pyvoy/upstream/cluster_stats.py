@@ -157,6 +157,11 @@ class ClusterStats:
         for counter in self._code_counters(prefixes, code):
             counter.inc()
 
+    def charge_alternative_time(self, name: str, duration_ms: int, internal: bool, canary: bool) -> None:
+        """Record `upstream_rq_time` below such a name."""
+        for twin in ("", *_twins(internal, canary)):
+            self.scope.histogram(f"{name}.{twin}upstream_rq_time").record(duration_ms)
+
     def charge_retried_response(self, code: int) -> None:
         """Count a response that is thrown away for another attempt: `retry.upstream_rq_<code>`."""
         counters = self._retries.get(code)
