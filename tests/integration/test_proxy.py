@@ -194,6 +194,46 @@ def test_a_reload_changes_routes_clusters_and_listeners_and_keeps_connections(pr
     proxy.counted("listener_manager.listener_removed", 1)
 
 
+@pytest.mark.parametrize("action", ["direct", "routed"])
+def test_open_connections_get_the_new_routes(proxy, action):
+    with upstream(body=b"one") as one, upstream(body=b"two") as two:
+        clusters = [cluster("a", one), cluster("b", two)]
+
+        def configured(turn: int) -> None:
+            how = {"body": ("one", "two")[turn]} if action == "direct" else {"cluster": "ab"[turn]}
+            proxy.configure(listeners=[listener("in", proxy.ports[0], **how)], clusters=clusters)
+
+        configured(0)
+        proxy.start()
+        kept = http.client.HTTPConnection("127.0.0.1", proxy.ports[0], timeout=5)
+        kept.request("GET", "/")
+        assert kept.getresponse().read() == b"one"
+        same = kept.sock
+        configured(1)
+        proxy.reload()
+        for _ in range(2):
+            kept.request("GET", "/")
+            assert kept.getresponse().read() == b"two"
+        assert kept.sock is same
+        kept.close()
+
+
+def test_a_connection_that_is_never_idle_gets_the_new_routes_too(proxy):
+    with upstream(delay_s=0.05, body=b"one") as one, upstream(body=b"two") as two:
+        clusters = [cluster("a", one), cluster("b", two)]
+        proxy.configure(listeners=[listener("in", proxy.ports[0], cluster="a")], clusters=clusters)
+        proxy.start()
+        clients = Clients(proxy.ports[0], 4)
+        proxy.configure(listeners=[listener("in", proxy.ports[0], cluster="b")], clusters=clusters)
+        proxy.reload()
+        time.sleep(1.5)
+        before = proxy.stats()["cluster.a.upstream_rq_total"]
+        time.sleep(0.3)
+        assert proxy.stats()["cluster.a.upstream_rq_total"] == before
+        clients.end()
+    assert clients.failures == []
+
+
 def test_the_admin_stays_where_it_is(proxy):
     proxy.configure(listeners=[listener("in", proxy.ports[0], body="old")])
     proxy.start()
