@@ -112,6 +112,9 @@ def _chains(message: Any, context: Context) -> tuple[tuple[FilterChain, ...], An
     for index, text in problems:
         context.error(f"filter_chains[{index}].filter_chain_match", text)
     chains = tuple(chain for _, _, chain in matched) + ((default,) if default is not None else ())
+    only = table.only
+    if only is not None:
+        return chains, lambda _info: only  # one chain for everybody: nothing to look up
     return chains, table.find
 
 
