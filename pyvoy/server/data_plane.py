@@ -7,6 +7,7 @@ Source: Envoy's listener and cluster managers; ARCHITECTURE, rule 8.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import random
@@ -169,5 +170,6 @@ class ProxyDataPlane:
 
     async def close(self) -> None:
         """Nothing is carried any more: write out the access logs."""
+        await asyncio.sleep(0)  # connections that were cut end, and log, in the next turn of the loop
         self._services.clusters.drain()
         LOG_FILES.close()
