@@ -47,10 +47,7 @@ def is_upgrade(headers: HeaderMap) -> bool:
 def clean_request(headers: HeaderMap) -> None:
     """Take the hop-by-hop headers out of a request; an upgrade keeps `connection` and `upgrade`."""
     values = headers.map
-    if b"upgrade" in values and is_upgrade(headers):
-        if b"transfer-encoding" not in values and b"content-length" not in values:
-            headers.set(b"content-length", b"0")
-    else:
+    if b"upgrade" not in values or not is_upgrade(headers):
         headers.remove(b"connection")
         headers.remove(b"upgrade")
         te = values.get(b"te")

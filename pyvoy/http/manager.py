@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 H2_PREFACE = b"PRI * HTTP/2.0\r\n"
 _FOREVER = float("inf")
+_PLAN_RETRY_S = 0.02
+_PLAN_TRIES = 50
 _FIRST_LOOK_S = 10.0
 
 
@@ -150,23 +152,8 @@ class HttpConnectionManager(NetworkFilter):
         self._transport_write = connection.writer if not self._has_write_filters(connection) else connection.write
         assert connection.chain is not None
         self.buffer_limit_bytes = connection.buffer_limit_bytes
-        stats = self.plan.stats
-        self._cells = stats.cells
-        tallies = self.plan.tallies
-        if tallies is None:
-            tallies = self.plan.tallies = stats.make_tallies(services.tallies)
-            self.plan.connections = stats.connection_tallies(services.tallies)
-        self._begun, self._done, self._over = tallies
-        self._stream_idle_s = self.plan.stream_idle_timeout_s or 0.0
+        self._take_plan()
         self.wall_offset_s = self._wall() - self._clock()
-        if not self.plan.plain_known:
-            self.plan.plain = plain_plan(self)
-            self.plan.plain_known = True
-        self._plain = self.plan.plain
-        self._done_by_status = self.plan.done_by_status
-        self._has_limits = bool(self.plan.request_timeout_s or self.plan.max_stream_duration_s)
-        self._rx_index = stats.downstream_cx_rx_bytes_total.index
-        self._tx_index = stats.downstream_cx_tx_bytes_total.index
         self.codec = Http1ServerCodec(self, self._write, self.plan.codec, self.plan.lines)
         self.plan.connections[0].hit()
         self._idle_since_s = self._clock()
@@ -178,6 +165,39 @@ class HttpConnectionManager(NetworkFilter):
                 self.plan.max_connection_duration_s, self._duration_reached
             )
         return NetworkVerdict.CONTINUE
+
+    def _take_plan(self) -> None:
+        """Read off the plan what each request needs."""
+        plan = self.plan
+        stats = plan.stats
+        self._cells = stats.cells
+        tallies = plan.tallies
+        if tallies is None:
+            tallies = plan.tallies = stats.make_tallies(self.services.tallies)
+            plan.connections = stats.connection_tallies(self.services.tallies)
+        self._begun, self._done, self._over = tallies
+        self._stream_idle_s = plan.stream_idle_timeout_s or 0.0
+        if not plan.plain_known:
+            plan.plain = plain_plan(self)
+            plan.plain_known = True
+        self._plain = plan.plain
+        self._done_by_status = plan.done_by_status
+        self._has_limits = bool(plan.request_timeout_s or plan.max_stream_duration_s)
+        self._rx_index = stats.downstream_cx_rx_bytes_total.index
+        self._tx_index = stats.downstream_cx_tx_bytes_total.index
+
+    def on_new_plan(self, plan: ManagerPlan, tries: int = 0) -> None:
+        """A reload: requests are served by another plan, from the next moment on at which none is running.
+
+        A connection that never has such a moment ends behind one of its next responses, so that no client keeps an
+        old route for ever.  So does one whose statistics get another prefix: it was counted under the old one."""
+        if plan.stats.scope.prefix != self.plan.stats.scope.prefix or tries > _PLAN_TRIES:
+            self._draining = True
+        elif self.streams:
+            self.services.timers.call_later(_PLAN_RETRY_S, lambda: self.on_new_plan(plan, tries + 1))
+        elif not self.closing:
+            self.plan = plan
+            self._take_plan()
 
     @staticmethod
     def _has_write_filters(connection: DownstreamConnection) -> bool:

@@ -82,7 +82,8 @@ class ResponseSide:
         return range(count - 1, -1, -1)
 
     def headers_out(self, stream: HttpStream, headers: HeaderMap, end: bool) -> None:
-        stream.encode_headers(headers, end)
+        if b":status" in headers.map or stream._refuse_headless():
+            stream.encode_headers(headers, end)
 
     def data_out(self, stream: HttpStream, data: bytes, end: bool) -> None:
         stream.encode_data(data, end)
@@ -149,7 +150,7 @@ class HttpStream:
     _request_path: HeldPath | None = None
     _response_path: HeldPath | None = None
     _response_entered = False
-    _response_ended = False
+    response_ended = False
     _request_paused = 0
     _response_paused = 0
     _tasks: list[asyncio.Task[Any]] | None = None
@@ -199,6 +200,11 @@ class HttpStream:
         info.upstream_connection_id = connection.connection_id
         self.set_due(self.active_s + route.timeout_s, router.time_out)
         return attempt
+
+    def await_head(self) -> None:
+        """The stream begins before its head is whole: nothing is known of the request yet."""
+        self.request_headers = HeaderMap()
+        self._route_known = True
 
     # ---- RequestSink: what the codec delivers ----
 
@@ -302,7 +308,7 @@ class HttpStream:
             self.request_ended = True
             self.info.last_downstream_rx_s = self.active_s
         if self.local_replied or self.finished:
-            if end and not self.finished and self._response_ended:
+            if end and not self.finished and self.response_ended:
                 self._finish()
             return
         path = self._request_path
@@ -587,6 +593,8 @@ class HttpStream:
         if self.finished:
             return
         self.local_replied = True
+        if reply.status == 400:
+            self.manager.closing = True  # as in Envoy: who sends one broken message on HTTP/1 may send another
         info = self.info
         info.response_code_details = reply.details
         info.response_flags |= reply.flags
@@ -627,7 +635,7 @@ class HttpStream:
             self.info.upstream_cluster_observability_name = cluster.plan.observability_name
 
     def _reset_now(self, reply: LocalReply) -> None:
-        if reply.details and not (self.response_started and self.info.response_code_details and not reply.flags):
+        if reply.details:
             self.info.response_code_details = reply.details
         self.info.response_flags |= reply.flags
         self.manager.plan.stats.downstream_rq_tx_reset.inc()
@@ -639,8 +647,7 @@ class HttpStream:
         if self.finished:
             return
         self.info.response_flags |= flags
-        if not self.info.response_code_details or not self.response_started:
-            self.info.response_code_details = detail
+        self.info.response_code_details = detail
         self._finish()
 
     # ---- the response ----
@@ -653,7 +660,7 @@ class HttpStream:
             self.call(handler, slot, headers)
             if self.over(REQUEST_SIDE):
                 return
-        self.manager.codec.send_informational(self.stream_id, headers)
+        self.manager.send_informational(self, headers)
 
     def respond(self, headers: HeaderMap, body: bytes) -> None:
         """A whole response of the upstream at once: head and body leave in one write."""
@@ -675,7 +682,7 @@ class HttpStream:
         manager.finish_response_headers(self, headers)
         self.info.bytes_sent = len(body)
         manager.codec.send_response(headers, body)
-        self._response_ended = True
+        self.response_ended = True
         self._finish()
 
     def respond_headers(self, headers: HeaderMap, end: bool) -> None:
@@ -709,7 +716,14 @@ class HttpStream:
         if self._ending is not None:
             self._end_recorded()
             return False
-        return True
+        return b":status" in headers.map or self._refuse_headless()
+
+    def _refuse_headless(self) -> bool:
+        """A filter has removed what a response cannot do without (Envoy: checkRequiredResponseHeaders)."""
+        detail = details.FILTER_REMOVED_REQUIRED_RESPONSE_HEADERS
+        text = "missing required header: :status"
+        self.send_local_reply(502, text.encode(), details=f"{detail}{{{text.replace(' ', '_')}}}")
+        return False
 
     def respond_data(self, data: bytes, end: bool) -> None:
         """A piece of the upstream's response body."""
@@ -776,7 +790,7 @@ class HttpStream:
         self._response_over()
 
     def _response_over(self) -> None:
-        self._response_ended = True
+        self.response_ended = True
         self._finish()
 
     # ---- flow control ----
@@ -809,7 +823,7 @@ class HttpStream:
         if headers.map[b"expect"].lower() != b"100-continue" or self.manager.plan.proxy_100_continue:
             return
         headers.remove(b"expect")
-        self.manager.codec.send_informational(self.stream_id, HeaderMap([(b":status", b"100")]))
+        self.manager.send_informational(self, HeaderMap([(b":status", b"100")]))
 
     # ---- the end ----
 

@@ -330,6 +330,11 @@ class DownstreamConnection(asyncio.Protocol):
         return not self._closing
 
     @property
+    def ended_by_peer(self) -> bool:
+        """True once the client has closed its side or reset the connection."""
+        return self._eof or self.reset_by_peer
+
+    @property
     def source(self) -> ConnectionSource:
         """What access logs read of this connection."""
         if self._source is None:
@@ -391,7 +396,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.transport.abort()
 
     def _close_delayed(self) -> None:
-        """Half-close, then wait for the client to close: closing at once could reset away an unread reply."""
+        """Give the client time to read its reply and to close: closing at once could reset the reply away."""
         chain = self.chain
         delay_s = chain.delayed_close_timeout_s if chain is not None else 1.0
         if not delay_s:
@@ -400,11 +405,20 @@ class DownstreamConnection(asyncio.Protocol):
         if self._read_disabled:
             self._read_disabled = 0
             self.transport.resume_reading()
-        self._send_end()
-        self._delay_timer = self.services.timers.call_later(delay_s, self._delay_over)
+        self._wait_for_close(delay_s, self.transport.get_write_buffer_size())
 
-    def _delay_over(self) -> None:
+    def _wait_for_close(self, delay_s: float, unwritten_bytes: int) -> None:
+        self._delay_timer = self.services.timers.call_later(
+            delay_s, lambda: self._delay_over(delay_s, unwritten_bytes)
+        )
+
+    def _delay_over(self, delay_s: float, unwritten_bytes: int) -> None:
+        """The client has not closed; one that still takes bytes gets more time, as in Envoy."""
         self._delay_timer = None
+        left_bytes = self.transport.get_write_buffer_size()
+        if left_bytes < unwritten_bytes:
+            self._wait_for_close(delay_s, left_bytes)
+            return
         if self.chain is not None and self.chain.on_delayed_close_timeout is not None:
             self.chain.on_delayed_close_timeout()
         self.transport.abort()

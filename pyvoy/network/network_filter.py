@@ -25,7 +25,7 @@ class NetworkVerdict(Enum):
 class CloseType(Enum):
     """How a connection ends (Envoy: ConnectionCloseType).
 
-    NO_FLUSH drops what is unwritten; FLUSH writes it first; FLUSH_AND_DELAY also waits, after half-closing, for the
+    NO_FLUSH drops what is unwritten; FLUSH writes it first; FLUSH_AND_DELAY also waits for the
     client to close, so that an error reply is not lost to a reset (delayed_close_timeout); ABORT sends a TCP reset.
     """
 

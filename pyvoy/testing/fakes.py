@@ -88,6 +88,7 @@ class FakeConnection:
     reading is switched off now."""
 
     runner = None
+    ended_by_peer = False
 
     def __init__(
         self, services: Services, record: Record, *, buffer_limit_bytes: int = 1 << 20, number: int = 1
@@ -112,6 +113,11 @@ class FakeConnection:
     def is_open(self) -> bool:
         """False once it was closed."""
         return self.closed is None
+
+    @property
+    def closed_locally(self) -> bool:
+        """True once it was closed from here."""
+        return self.closed is not None
 
     def writer(self, data: bytes) -> None:
         """Straight to the client."""
@@ -152,10 +158,8 @@ class RecordingCodec:
 
     protocol = "HTTP/1.1"
     must_close = False
-    broken = False
-    tunnelling = False
-    mid_head = False
-    mid_message = False
+    special = False
+    is_http_10 = False
 
     def __init__(self, record: Record) -> None:
         self._record = record
@@ -163,9 +167,6 @@ class RecordingCodec:
 
     def feed(self, data: bytes) -> None:
         """Nothing is ever fed: events come from the playbook."""
-
-    def feed_eof(self) -> None:
-        """See `feed`."""
 
     def send_informational(self, stream_id: int, headers: HeaderMap) -> None:
         """A 1xx response."""
@@ -203,9 +204,10 @@ class RecordingCodec:
         self._state = "end"
         self._record.note("reset")
 
-    def finish(self, stream_id: int) -> None:
-        """Ready for the next request of this connection."""
+    def finish(self, stream_id: int) -> bool:
+        """Ready for the next request of this connection; none waits."""
         self._state = "head"
+        return False
 
 
 class FakeUpstream(HttpFilter):

@@ -210,6 +210,7 @@ class Stage:
     def close(self) -> None:
         """The client closes all its connections."""
         for manager, connection in self._opened:
+            connection.ended_by_peer = True
             connection.close()
             manager.on_close(cast("Any", connection))
         self.fakes.loop.settle()

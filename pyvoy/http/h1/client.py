@@ -306,6 +306,11 @@ class Http1ClientCodec(Http1Decoder):
         return False
 
     @property
+    def ends_at_close(self) -> bool:
+        """True when the close of the connection is the proper end of the running response."""
+        return self._in_body and self._until_close
+
+    @property
     def mid_message(self) -> bool:
         """True when a part of a response has come and not the rest."""
         return self._begun
