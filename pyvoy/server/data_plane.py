@@ -33,6 +33,9 @@ from pyvoy.upstream.dns import resolved_from_json
 
 log = logging.getLogger("pyvoy.main")
 
+_GAUGES_S = 0.25
+"""How late the gauges of circuit breakers may be with one worker."""
+
 
 class ProxyDataPlane:
     """Owner of the worker's services, listeners and clusters."""
@@ -71,6 +74,13 @@ class ProxyDataPlane:
             draining=self._drain.should_close,
             health_failed=self._drain.is_health_failed,
         )
+        if options.concurrency == 1:
+            self._keep_gauges()
+
+    def _keep_gauges(self) -> None:
+        """Main cannot see the levels of an only worker's circuit breakers, so that works their gauges out itself."""
+        self._services.clusters.refresh_gauges()
+        self._services.timers.call_later(_GAUGES_S, self._keep_gauges)
 
     # --- configuration
 

@@ -134,8 +134,10 @@ class ClusterManager:
         return cluster.set_hosts(cluster.plan.assignment, known)
 
     def refresh_gauges(self) -> None:
-        """Work out the gauges that are no plain counts; called before statistics are read, by the process that reads
-        them and by no other (gauges are summed over processes)."""
+        """Work out the gauges that are no plain counts, in the process that `reports` and in no other (gauges are
+        summed over processes)."""
+        if not self._reports:
+            return
         for cluster in self._clusters.values():
             cluster.refresh_gauges()
 

@@ -308,7 +308,7 @@ class Http1ClientCodec(Http1Decoder):
     @property
     def ends_at_close(self) -> bool:
         """True when the close of the connection is the proper end of the running response."""
-        return self._in_body and self._until_close
+        return self._in_body and self._until_close and not self._tunnel
 
     @property
     def mid_message(self) -> bool:
@@ -383,7 +383,6 @@ class Http1ClientCodec(Http1Decoder):
         connection = values.get(b"connection")
         if self._until_close:
             self.reusable = False
-            return
         words = () if connection is None else tokens(connection)
         if b"close" in words or (b"keep-alive" not in words and self._parser.get_http_version() != "1.1"):
             self.reusable = False

@@ -76,7 +76,7 @@ class Http1Connection(UpstreamConnection):
     @property
     def busy(self) -> bool:
         """True while a request is on the connection, and when it was closed under one."""
-        return self.request is not None or self._interrupted
+        return self._interrupted or (self.request is not None and not self.codec.ends_at_close)
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the upstream."""

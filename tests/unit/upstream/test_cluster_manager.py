@@ -108,7 +108,8 @@ def test_a_cluster_may_be_added_and_removed_alone():
 def test_gauges_of_all_clusters_are_refreshed():
     store = memory_store()
     found = manager(store)
-    found.apply([plan("a", thresholds=(ThresholdsPlan(max_connections=0), ThresholdsPlan()))])
+    found.apply([plan("a", thresholds=(ThresholdsPlan(max_connections=1), ThresholdsPlan()))])
+    found.get("a").resources().connections.inc()
     found.refresh_gauges()
     assert values(store)["cluster.a.circuit_breakers.default.cx_open"] == 1
 
