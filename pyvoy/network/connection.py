@@ -10,6 +10,7 @@ Source: Envoy's ActiveTcpSocket (listener filters), ConnectionImpl and FilterMan
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from pyvoy.observe.stream_info import ConnectionInfo
 if TYPE_CHECKING:
     from pyvoy.network.listener import FilterChain, Listener, ListenerPlan
     from pyvoy.network.transport_socket import TransportSocket
+
+log = logging.getLogger("pyvoy.connection")
 
 _RST = struct.pack("ii", 1, 0)
 
@@ -100,6 +103,14 @@ class DownstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accepted: note the facts, then look or go straight on to the chain."""
         self.transport = cast("asyncio.Transport", transport)
+        try:
+            self._accepted(transport)
+        except Exception:  # the wall of a connection: its transport would stay open for ever
+            log.exception("a connection of listener %s failed at its start", self.plan.name)
+            self._closing = True
+            self.transport.abort()
+
+    def _accepted(self, transport: asyncio.BaseTransport) -> None:
         services = self.services
         info = self.info
         info.connection_id = services.connection_ids()
@@ -408,9 +419,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._wait_for_close(delay_s, self.transport.get_write_buffer_size())
 
     def _wait_for_close(self, delay_s: float, unwritten_bytes: int) -> None:
-        self._delay_timer = self.services.timers.call_later(
-            delay_s, lambda: self._delay_over(delay_s, unwritten_bytes)
-        )
+        self._delay_timer = self.services.timers.call_later(delay_s, lambda: self._delay_over(delay_s, unwritten_bytes))
 
     def _delay_over(self, delay_s: float, unwritten_bytes: int) -> None:
         """The client has not closed; one that still takes bytes gets more time, as in Envoy."""

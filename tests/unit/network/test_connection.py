@@ -104,7 +104,8 @@ def test_a_connection_is_counted_and_logged_when_it_ends() -> None:
 )
 def test_the_ways_to_end(kind: CloseType, seen: bytes | None) -> None:
     async def work(worker: Worker) -> None:
-        client = await worker.dial(await worker.listen((Ends, kind)))
+        chain = FilterChain("c", ((Ends, kind),), delayed_close_timeout_s=0.02)
+        client = await worker.dial(await worker.listen(chain=chain))
         assert await client.rest() == seen
         client.close()
         await logged(worker)
@@ -296,3 +297,22 @@ def test_a_buffer_limit_of_zero_is_none() -> None:
         assert connection.socket().family == socket.AF_INET
 
     run(work)
+
+
+class Broken(NetworkFilter):
+    """Fails at once."""
+
+    def on_new_connection(self, connection: Any) -> NetworkVerdict:
+        raise RuntimeError("broken")
+
+
+def test_a_filter_that_fails_at_the_start_costs_its_connection_only(caplog: pytest.LogCaptureFixture) -> None:
+    async def work(worker: Worker) -> None:
+        port = await worker.listen((Broken, None))
+        for _ in range(2):
+            assert await (await worker.dial(port)).rest() == b""
+        await worker.settle(lambda: len(worker.log.lines) == 2)
+        assert worker.counts("listener.test", "downstream_cx_total downstream_cx_destroy") == [2, 2]
+
+    run(work)
+    assert "failed at its start" in caplog.text

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyvoy.filters.network.tcp_proxy.plan import TcpStats
-    from pyvoy.network.timers import TimerWheel
     from pyvoy.server.services import Services
     from pyvoy.upstream.cluster_stats import ClusterStats
 
@@ -23,14 +22,14 @@ METER_S = 0.05
 class Meter:
     """The relays of one filter configuration that moved bytes and have not counted them."""
 
-    __slots__ = ("_clock", "_moved", "_timers")
+    __slots__ = ("_clock", "_loop", "_moved")
 
     def __init__(self) -> None:
         self._moved: list[Relay] = []
 
     def serve(self, services: Services) -> None:
-        """The worker's clock and timers."""
-        self._timers: TimerWheel = services.timers
+        """The worker's clock and loop."""
+        self._loop = services.loop
         self._clock = services.clock
 
     def mark(self, relay: Relay) -> None:
@@ -38,7 +37,7 @@ class Meter:
         moved = self._moved
         moved.append(relay)
         if len(moved) == 1:
-            self._timers.call_later(METER_S, self._count)
+            self._loop.call_later(METER_S, self._count)
 
     def _count(self) -> None:
         moved, self._moved = self._moved, []
