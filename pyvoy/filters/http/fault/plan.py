@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import supports
+from pyvoy.filters.common.metadata import plain_struct
 from pyvoy.http.headers import HeaderMap
 
 if TYPE_CHECKING:
@@ -136,8 +137,6 @@ def whole_number(headers: HeaderMap, name: bytes) -> int | None:
 
 def build_plan(message: Any, context: Context) -> FaultPlan:
     """The plan of a HTTPFault message."""
-    from google.protobuf import json_format
-
     runtime = context.runtime
     unlimited = context.wrapped(message, "max_active_faults", _MAX_64)
     return FaultPlan(
@@ -149,7 +148,7 @@ def build_plan(message: Any, context: Context) -> FaultPlan:
         frozenset(node.encode() for node in message.downstream_nodes),
         runtime.integer(message.max_active_faults_runtime or "fault.http.max_active_faults", unlimited),
         not message.disable_downstream_cluster_stats,
-        json_format.MessageToDict(message.filter_metadata) if message.HasField("filter_metadata") else {},
+        plain_struct(message.filter_metadata) if message.HasField("filter_metadata") else {},
     )
 
 
