@@ -214,11 +214,25 @@ class Attempts(HttpFilter):
 
     def upstream_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool) -> None:
         """The response head: retry, or pass it on with the router's headers and the route's rules."""
+        if self.stream.upgraded and self._handshake_failed(attempt, headers):
+            return
         now_s = self.stream.services.clock()
         if self._take_headers(attempt, headers, end, now_s):
             if end:
                 self._upstream_complete(now_s)
             self.stream.respond_headers(headers, end)
+
+    def _handshake_failed(self, attempt: UpstreamRequest, headers: HeaderMap) -> bool:
+        """A WebSocket handshake answered by 2xx or 3xx, not by 101: the client hears so, and nothing is tunnelled."""
+        stream = self.stream
+        status = int(headers.map[b":status"])
+        if not 200 <= status < 400 or stream.request_headers.map.get(b"upgrade", b"").lower() != b"websocket":
+            return False
+        self._attempt = None
+        attempt.cancel()
+        fields = tuple(pair for pair in headers.items() if pair[0][:1] != b":")
+        stream.send_local_reply(status, b"", details=details.WEBSOCKET_HANDSHAKE_UNSUCCESSFUL, headers=fields)
+        return True
 
     def _take_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool, now_s: float) -> bool:
         """Count the response and write the router's headers into it; False when it is thrown away for a retry."""

@@ -42,7 +42,7 @@ supports(
     "envoy.config.route.v3.RouteAction.MaxStreamDuration",
     "max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset",
 )
-supports("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
+supports("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled")
 supports("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post")
 _NOT_FOUND_CODES = (503, 404, 500)
 
@@ -146,7 +146,6 @@ def _upgrades(route: Route, action: Any, context: Context) -> None:
                 place.error("connect_config", f"Non-CONNECT upgrade type {config.upgrade_type} has ConnectConfig")
             elif name == b"connect-udp":
                 place.error("upgrade_type", "CONNECT-UDP is not supported")
-            route.connect_upgrade = upgrades[name]
     route.upgrades = upgrades
 
 

@@ -75,8 +75,6 @@ class Route:
     metadata_match: Mapping[str, Any] | None = None
     request_buffer_limit_bytes: int | None = None
     upgrades: Mapping[bytes, bool] = field(default_factory=dict)
-    connect_upgrade: bool = False
-    """CONNECT requests are ended here and their payload goes to a TCP upstream (`connect_config`)."""
 
     finalize_request: Finalizer | None = None
     finalize_response: Finalizer | None = None

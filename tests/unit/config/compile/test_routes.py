@@ -156,13 +156,13 @@ def test_the_first_route_that_matches_wins_among_prefixes_and_paths():
 
 
 def test_connect_goes_to_the_connect_route_only():
-    upgrades = "upgrade_configs: [{upgrade_type: CONNECT, connect_config: {}}]"
+    upgrades = "upgrade_configs: [{upgrade_type: CONNECT}]"
     found = routes(
         "{match: {prefix: /}, route: {cluster: a}}\n"
         f"{{match: {{connect_matcher: {{}}}}, route: {{cluster: b, {upgrades}}}}}"
     )
     assert found.find(stream(b"", method=b"CONNECT")).cluster == "b"
-    assert found.find(stream(b"", method=b"CONNECT")).connect_upgrade
+    assert found.find(stream(b"", method=b"CONNECT")).upgrades == {b"connect": True}
     assert found.find(stream(b"", method=b"GET")) is None
     assert found.find(stream()).cluster == "a"
 
