@@ -173,9 +173,9 @@ class Supervisor:
     # --- configuration
 
     def _reload(self) -> None:
-        if not self._live or self._drain_deadline_s is not None:
-            log.warning("cannot reload now: the proxy is starting or stopping")
-        elif self._check:
+        if self._drain_deadline_s is not None:
+            log.warning("cannot reload now: the proxy is stopping")
+        elif self._check or not self._live:
             self._check_again = True
         else:
             log.info("reloading the configuration")
@@ -199,7 +199,11 @@ class Supervisor:
         if self._check:
             self._check.channel.close()
             self._check = None
-        if self._check_again and self._status is None:
+        self._check_once_more()
+
+    def _check_once_more(self) -> None:
+        """A reload that was asked for while another one, or the start, was under way."""
+        if self._check_again and self._live and self._status is None:
             self._check_again = False
             self._start_check()
 
@@ -267,7 +271,10 @@ class Supervisor:
         if admin is not None:
             log.info("admin address: %s", admin.address.text)
             if self._options.admin_address_path:
-                Path(self._options.admin_address_path).write_text(admin.address.text)
+                try:
+                    Path(self._options.admin_address_path).write_text(admin.address.text)
+                except OSError as error:
+                    log.critical("cannot write the admin address to '%s': %s", error.filename, error.strerror)
 
     # --- children
 
@@ -402,6 +409,7 @@ class Supervisor:
         if started and not self._live:
             self._live = True
             log.info("all workers started: %d", self._options.concurrency)
+            self._check_once_more()
         self._tell_state()
 
     def _tell_state(self) -> None:
