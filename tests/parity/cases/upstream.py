@@ -159,11 +159,13 @@ load_assignment: {cluster_name: x, endpoints: [
     Case("cluster-dns", "200", get("/"), cluster="""
 type: STRICT_DNS
 dns_lookup_family: V4_ONLY
+dns_refresh_rate: 60s
 load_assignment: {cluster_name: x, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address:
   {address: localhost, port_value: $up_port}}}}]}]}"""),
     Case("cluster-dns-host-rewrite", "200", get("/"), cluster="""
 type: LOGICAL_DNS
 dns_lookup_family: V4_ONLY
+dns_refresh_rate: 60s
 load_assignment: {cluster_name: x, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address:
   {address: localhost, port_value: $up_port}}}}]}]}""",
          routes="- {match: {prefix: /}, route: {cluster: $up, auto_host_rewrite: true}}"),
