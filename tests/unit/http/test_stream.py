@@ -440,6 +440,23 @@ def test_an_early_response_is_passed_on_while_the_request_runs() -> None:
     p.end()
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_response_whose_status_a_filter_removed_becomes_502(others: int) -> None:
+    class Removes(HttpFilter):
+        def response_headers(self, stream: Any, headers: HeaderMap, end: bool) -> Verdict:
+            headers.remove(b":status")
+            return CONTINUE
+
+    class Holds(HttpFilter):
+        async def response_headers(self, stream: Any, headers: HeaderMap, end: bool) -> Verdict:
+            return CONTINUE
+
+    p = play([(Removes, None), *([(Holds, None)] * others)]) >> headers() << forwarded()
+    detail = "filter_removed_required_response_headers{missing_required_header:_:status}"
+    p >> response(200, end=True) << reply(502, b"missing required header: :status", detail=detail)
+    p.end()
+
+
 # ---- routes ----
 
 
