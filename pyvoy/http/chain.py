@@ -174,7 +174,8 @@ class Hold:
     """What one filter holds back.
 
     `whole` means the filter sees nothing more until it resumes (STOP_AND_... from its headers callback, or a coroutine
-    that is still running); of what is buffered it has then seen the first `seen_bytes`, and the end if `seen_end`.
+    that is still running); of what is buffered it has then seen the first `seen_bytes`, and the end if `seen_end`; the
+    piece that it is looking at begins at `piece_at`.
     `headers` are held with their end flag; `ended` says that the end of the stream is held too.
     """
 
@@ -183,6 +184,7 @@ class Hold:
         "ended",
         "headers",
         "paused",
+        "piece_at",
         "seen_bytes",
         "seen_end",
         "size_bytes",
@@ -194,6 +196,7 @@ class Hold:
     def __init__(self) -> None:
         self.whole = False
         self.seen_bytes = 0
+        self.piece_at = 0
         self.seen_end = False
         self.headers: tuple[HeaderMap, bool] | None = None
         self.buffer: list[bytes] = []
@@ -237,6 +240,7 @@ class HeldPath:
         "current",
         "holds",
         "new_trailers",
+        "replaced",
     )
 
     def __init__(self, stream: HttpStream, direction: Direction) -> None:
@@ -250,6 +254,8 @@ class HeldPath:
         self.holds: dict[int, Hold] = {}
         self.added: dict[int, bytes] = {}
         """Data that filters added from inside a callback, by slot."""
+        self.replaced: dict[int, bytes] = {}
+        """What filters put in place of the piece that their data callback was given, by slot."""
         self.current = -1
         self.awaited: set[int] = set()
         """Filters whose coroutine for this direction is running."""
@@ -317,7 +323,7 @@ class HeldPath:
             verdict = stream.call(handler, slot, data, end)
             if stream.over(self._direction):
                 return
-            data += self.added.pop(slot, b"")
+            data = self.piece(slot, data)
             if verdict is not CONTINUE or hold is not None:
                 self.after_data(slot, hold, verdict, data, end)
                 break
@@ -328,6 +334,12 @@ class HeldPath:
         if trailers is not None and not stream.over(self._direction):
             self.trailers(trailers, added_at)
         stream.run_recorded()
+
+    def piece(self, slot: int, data: bytes) -> bytes:
+        """The piece as the filter's data callback has left it."""
+        if self.replaced:
+            data = self.replaced.pop(slot, data)
+        return data + self.added.pop(slot) if slot in self.added else data
 
     def after_data(self, slot: int, hold: Hold | None, verdict: Verdict, data: bytes, end: bool) -> None:
         """A filter stops at data, or lets go of what it has held."""
@@ -346,6 +358,7 @@ class HeldPath:
             hold.ended = hold.ended or end
             return
         hold.watermark = verdict is STOP_AND_WATERMARK
+        hold.piece_at = hold.size_bytes
         hold.append(data, end)
         if slot in self.awaited:
             hold.whole = True
@@ -473,6 +486,16 @@ class HeldPath:
             if slot in self.awaited:
                 hold.seen_bytes = len(body)
                 hold.seen_end = hold.ended
+
+    def replace_piece(self, slot: int, data: bytes) -> None:
+        """Put other data in place of the piece that the filter's data callback is looking at."""
+        hold = self.holds.get(slot)
+        if hold is None or slot not in self.awaited:
+            self.replaced[slot] = data
+            return
+        body = hold.body()
+        hold.replace(body[: hold.piece_at] + data + body[hold.seen_bytes :])
+        hold.seen_bytes = hold.piece_at + len(data)
 
     def inject(self, slot: int, data: bytes, end: bool) -> None:
         """Hand data to the filters behind, releasing the headers first when they are still held."""

@@ -149,6 +149,13 @@ class Stream(Protocol):
     def add_response_data(self, self_filter: HttpFilter, data: bytes) -> None:
         """The same for the response."""
 
+    def replace_request_data(self, self_filter: HttpFilter, data: bytes) -> None:
+        """Hand on `data` in place of the piece that the running data callback was given (Envoy: the callback's own
+        buffer is changed)."""
+
+    def replace_response_data(self, self_filter: HttpFilter, data: bytes) -> None:
+        """The same for the response."""
+
     def inject_request_data(self, self_filter: HttpFilter, data: bytes, end: bool) -> None:
         """Hand data to the filters behind this one, past the chain's buffer (Envoy: injectDecodedData...)."""
 

@@ -339,7 +339,7 @@ class HttpStream:
             if self.over(side):
                 return
         path = self._path(side)
-        data += path.added.pop(slot, b"")
+        data = path.piece(slot, data)
         if verdict is CONTINUE:
             path.data(data, end, slot)
         else:
@@ -440,6 +440,14 @@ class HttpStream:
     def add_response_data(self, self_filter: HttpFilter, data: bytes) -> None:
         """The same for the response."""
         self._path(RESPONSE_SIDE).add(self_filter.slot, data)
+
+    def replace_request_data(self, self_filter: HttpFilter, data: bytes) -> None:
+        """Hand on other data than the piece of the running data callback."""
+        self._path(REQUEST_SIDE).replace_piece(self_filter.slot, data)
+
+    def replace_response_data(self, self_filter: HttpFilter, data: bytes) -> None:
+        """The same for the response."""
+        self._path(RESPONSE_SIDE).replace_piece(self_filter.slot, data)
 
     def inject_request_data(self, self_filter: HttpFilter, data: bytes, end: bool) -> None:
         """Hand data to the filters behind this one."""

@@ -423,6 +423,32 @@ def test_added_data_follows_the_piece_in_whose_callback_it_was_added() -> None:
     p.end()
 
 
+def test_a_piece_may_be_replaced_in_its_callback() -> None:
+    def upper(filter_: Any, stream: Any) -> None:
+        stream.replace_request_data(filter_, filter_.seen[-1][1].upper())
+
+    def nothing(filter_: Any, stream: Any) -> None:
+        stream.replace_response_data(filter_, b"")
+        stream.add_response_data(filter_, b"!")
+
+    p = play([(Scripted, {"request_data": [upper, upper], "response_data": [nothing, nothing]}), (Scripted, {})])
+    p >> headers("POST") << forwarded() >> data(b"a") << forwarded_data(b"A", end=False)
+    p >> data(b"b", end=True) << forwarded_data(b"B", end=True)
+    p >> response(200) << sent(200) >> response_data(b"x") << sent_data(b"!", end=False)
+    p >> response_data(b"y", end=True) << sent_data(b"!", end=True)
+    p.end()
+
+
+def test_a_replaced_piece_may_be_buffered() -> None:
+    def upper(filter_: Any, stream: Any) -> Verdict:
+        stream.replace_request_data(filter_, filter_.seen[-1][1].upper())
+        return STOP_AND_BUFFER
+
+    p = play(Scripted, {"request_data": [upper, upper]}) >> headers("POST") << forwarded()
+    p >> data(b"a") << held() >> data(b"b") << held() >> data(b"c", end=True) << forwarded_data(b"ABc", end=True)
+    p.end()
+
+
 def test_data_added_while_held_joins_the_buffer() -> None:
     p = play(Scripted, {"request_data": [STOP_AND_BUFFER]})
     p >> headers("POST") << forwarded() >> data(b"a", end=True) << held()
@@ -589,6 +615,18 @@ def test_an_async_data_callback_may_take_the_piece() -> None:
     p >> headers() << forwarded() >> response(200) << sent(200) >> response_data(b"gone") << held()
     p >> response_data(b"gone too", end=True) << held() >> after(2) << held()
     p >> go_on_back() << sent_data(b"", end=True)
+    p.end()
+
+
+def test_an_async_data_callback_may_replace_its_piece() -> None:
+    class Upper(HttpFilter):
+        async def request_data(self, stream: Any, data: bytes, end: bool) -> Verdict:
+            await asyncio.sleep(1)
+            stream.replace_request_data(self, data.upper())
+            return CONTINUE if end else STOP_AND_BUFFER
+
+    p = play(Upper) >> headers("POST") << forwarded() >> data(b"a") << held() >> data(b"b", end=True) << held()
+    p >> after(3) << forwarded_data(b"AB", end=True)
     p.end()
 
 
