@@ -182,4 +182,5 @@ class ProxyDataPlane:
         """Nothing is carried any more: write out the access logs."""
         await asyncio.sleep(0)  # connections that were cut end, and log, in the next turn of the loop
         self._services.clusters.drain()
+        self._services.tallies.write()
         LOG_FILES.close()

@@ -19,6 +19,7 @@ from pyvoy.server.arena import Arena, local_arena
 from pyvoy.server.services import Services
 from pyvoy.stats.layout import GAUGE, HEADER_BYTES, WORD_NAMES_USED, decode
 from pyvoy.stats.store import Scope, Store, memory_store
+from pyvoy.stats.tally import TallyBoard
 from pyvoy.testing.clock import FakeClock, FakeLoop, FakeTimers
 from pyvoy.testing.recorder import Record
 
@@ -65,6 +66,7 @@ class FakeServices:
             wall=self.clock.wall,
             random=Random(seed),
         )
+        self.services.tallies = TallyBoard(self.loop.as_loop, delay_s=0)
 
     def counter(self, name: str) -> int:
         """The value of a counter by its full name."""

@@ -23,6 +23,7 @@ from pyvoy.observe.details import flags_text
 from pyvoy.server.arena import local_arena
 from pyvoy.server.services import Services
 from pyvoy.stats.store import memory_store
+from pyvoy.stats.tally import TallyBoard
 from pyvoy.upstream.cluster_manager import ClusterManager
 from pyvoy.upstream.cluster_plan import AssignmentPlan, ClusterPlan, EndpointPlan, LocalityPlan
 
@@ -84,6 +85,7 @@ class Worker:
             random=Random(1),
             connection_ids=itertools.count(1).__next__,
         )
+        self.services.tallies = TallyBoard(loop, delay_s=0)
 
     def count(self, name: str) -> int:
         """A counter's value."""
