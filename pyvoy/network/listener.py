@@ -136,6 +136,16 @@ class ListenerStats:
         )
 
 
+def _hand_over(connection: DownstreamConnection, filters: list[Any], chain: FilterChain | None) -> None:
+    makers = chain.filters if chain is not None else ()
+    same = [type(filter_) for filter_ in filters] == [make for make, _ in makers]
+    for index, filter_ in enumerate(filters):
+        if same and hasattr(filter_, "on_new_plan"):
+            filter_.on_new_plan(makers[index][1])
+        elif not same and hasattr(filter_, "on_drain"):
+            filter_.on_drain(connection)
+
+
 class Listener:
     """The live listener of one worker."""
 
@@ -171,8 +181,15 @@ class Listener:
         return DownstreamConnection(self)
 
     def replace(self, plan: ListenerPlan) -> None:
-        """Serve new connections by another plan on the same sockets; running connections keep theirs."""
+        """Serve by another plan on the same sockets.
+
+        Running connections go on: a filter that stands in the same place of its new chain gets its new plan
+        (`on_new_plan`), any other is asked to end when it can (`on_drain`).
+        """
         self.plan = plan
+        for connection in list(self.connections):
+            if connection.runner is not None:
+                _hand_over(connection, connection.runner.filters, plan.match(connection.info))
 
     async def stop_accepting(self) -> None:
         """Take what the kernel has queued, then close our side of the sockets."""
