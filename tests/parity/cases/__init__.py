@@ -13,6 +13,7 @@ from tests.parity.cases import (
     rewrites,
     routing,
     stats,
+    tcp,
     upstream,
     upstream_faults,
 )
@@ -30,5 +31,6 @@ CASES: tuple[Case, ...] = (
     *upstream.CASES,
     *upstream_faults.CASES,
     *l4.CASES,
+    *tcp.CASES,
     *stats.CASES,
 )
