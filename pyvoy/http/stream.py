@@ -1,9 +1,9 @@
 """One request and its response: from the codec through the filter chain and back.
 
 The stream runs the chain's tuples directly while every filter continues, and hands a direction over to a `HeldPath`
-(see `chain.py`) at the first filter that stops.  It owns the end states: a local reply, a reset, completion.  What a
-filter may do is the `Stream` protocol of `http_filter.py`; requests from inside a callback are recorded and done when
-the callback has returned.  Source: Envoy's ActiveStream and FilterManager.
+(see `held_path.py`) at the first filter that stops.  It owns the end states: a local reply, a reset, completion.
+What a filter may do is the `Stream` protocol of `http_filter.py`; requests from inside a callback are recorded and
+done when the callback has returned.  Source: Envoy's ActiveStream and FilterManager.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pyvoy.http.chain import NO_FILTERS, ChainPlan, Entries, HeldPath
+from pyvoy.http.chain import NO_FILTERS, ChainPlan, Entries
 from pyvoy.http.codec import CodecError
 from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.held_path import HeldPath
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
 from pyvoy.http.routing.timeouts import stream_duration_s
 from pyvoy.observe import details
