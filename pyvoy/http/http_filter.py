@@ -2,7 +2,8 @@
 
 Modelled on Envoy's StreamDecoderFilter/StreamEncoderFilter and their callbacks.  One class serves both directions; a
 method that a filter does not define costs nothing, because the chain compiles per-event tuples of the methods that
-exist.  Every method may be `async def`: the stream is then held (as STOP_AND_WATERMARK) until it returns.
+exist.  Every method that answers a Verdict may be `async def`: the stream is then held (as
+STOP_AND_WATERMARK) until it returns, and what comes meanwhile is shown to the filter afterwards.
 
 No re-entry: a local reply, a resume or a reset asked for inside a callback is recorded, and done by the chain when the
 callback has returned.

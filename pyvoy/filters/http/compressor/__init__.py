@@ -1,0 +1,1 @@
+"""Compression of bodies: the filter, what clients accept, and the libraries that compress."""
