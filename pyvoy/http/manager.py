@@ -1,99 +1,35 @@
 """The HTTP connection manager: one downstream connection's codec, streams, timers and end.
 
 A terminal network filter.  Bytes go to the codec, the codec's requests become streams, and what is left to the manager
-is what concerns the connection: idle and request time-outs, the last rules on response heads, draining, closing.
-Time-outs that every stream has (stream idle, route) cost a request nothing: one timer per connection is armed for the
-earliest moment that could matter and looks again when it fires.  Source: Envoy's ConnectionManagerImpl.
+is what concerns the connection: the last rules on response heads, upgrades, draining, closing; its time-outs are the
+base class.  Source: Envoy's ConnectionManagerImpl.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from pyvoy.http.chain import ChainPlan
 from pyvoy.http.codec import CodecError, RequestSink
 from pyvoy.http.h1.client import Http1ClientCodec
-from pyvoy.http.h1.decoder import HeadLines
 from pyvoy.http.h1.grammar import tokens
-from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.server import Http1ServerCodec
 from pyvoy.http.headers import HeaderMap
-from pyvoy.http.http_filter import LocalReply
-from pyvoy.http.plain_exchange import PlainExchange, PlainPlan, plain_plan
-from pyvoy.http.response_rules import ResponseRules
-from pyvoy.http.stats import HttpStats
+from pyvoy.http.manager_plan import ManagerPlan
+from pyvoy.http.manager_timeouts import ManagerTimeouts
+from pyvoy.http.plain_exchange import PlainExchange, plain_plan
 from pyvoy.http.stream import HttpStream
-from pyvoy.network.network_filter import CloseType, NetworkFilter, NetworkVerdict
-from pyvoy.network.timers import Timer
+from pyvoy.network.network_filter import CloseType, NetworkVerdict
 from pyvoy.observe import details
 from pyvoy.observe.details import Flag
 from pyvoy.stats.tally import Tally
 
 if TYPE_CHECKING:
     from pyvoy.network.connection import DownstreamConnection
-    from pyvoy.network.listener import AccessLogger
     from pyvoy.observe.stream_info import ConnectionInfo
-    from pyvoy.server.services import Services
-    from pyvoy.stats.counters import Counter
 
-H2_PREFACE = b"PRI * HTTP/2.0\r\n"
-_FOREVER = float("inf")
 _PLAN_RETRY_S = 0.02
 _PLAN_TRIES = 50
-_FIRST_LOOK_S = 10.0
-
-
-class RouteSource(Protocol):
-    """The route table, or what finds it."""
-
-    def find(self, stream: Any) -> Any:
-        """The route of a stream or None."""
-
-
-@dataclass(slots=True)
-class ManagerPlan:
-    """A connection manager as compiled; shared by all its connections.
-
-    `request_rules(headers, connection, info, random_hex)` applies the request header rules and gives a rejection or
-    None; `response_rules(headers, stream)` the response's; `local_reply(stream, reply)` makes headers and body of a
-    reply.  Times are seconds, None or 0 switches a limit off.
-    """
-
-    stats: HttpStats
-    chain: ChainPlan
-    routes: RouteSource
-    request_rules: Callable[..., Any]
-    response_rules: ResponseRules
-    local_reply: Callable[[HttpStream, LocalReply], tuple[HeaderMap, bytes]]
-    filter_failures: Counter
-    codec: Http1Plan = field(default_factory=Http1Plan)
-    lines: HeadLines = field(default_factory=HeadLines)
-    request_rules_are_plain: bool = False
-    """The request rules leave an ordinary request alone but for scheme, x-forwarded-proto and request id."""
-    plain: PlainPlan | None = None
-    plain_known: bool = False
-    """`plain` has been decided, with the first connection."""
-    done_by_status: dict[bytes, Tally] = field(default_factory=dict)
-    tallies: tuple[Tally, tuple[Tally, ...], Tally] | None = None
-    """Made with the first connection, because they belong to a worker's loop."""
-    connections: tuple[Tally, Tally] = field(init=False)
-    """What a connection moves when it begins and when it ends."""
-    access_logs: tuple[AccessLogger, ...] = ()
-    log_on_new_request: bool = False
-    proxy_100_continue: bool = False
-    upgrades: dict[bytes, bool] = field(default_factory=dict)
-    idle_timeout_s: float | None = 3600.0
-    stream_idle_timeout_s: float | None = 300.0
-    request_timeout_s: float | None = None
-    request_headers_timeout_s: float | None = None
-    max_stream_duration_s: float | None = None
-    max_connection_duration_s: float | None = None
-    drain_timeout_s: float = 5.0
-    delayed_close_timeout_s: float = 1.0
-    max_requests_per_connection: int = 0
-    stream_error_on_invalid_message: bool = False
 
 
 def _is_tunnel(stream: HttpStream, status: int) -> bool:
@@ -101,37 +37,22 @@ def _is_tunnel(stream: HttpStream, status: int) -> bool:
     return status == 101 or (200 <= status < 300 and stream.request_headers.map.get(b":method") == b"CONNECT")
 
 
-class HttpConnectionManager(NetworkFilter):
+class HttpConnectionManager(ManagerTimeouts):
     """One connection.  Implements the codec's `ServerSink`; owns the codec and the streams."""
 
     terminal = True
 
-    plan: ManagerPlan
     codec: Http1ServerCodec
-    connection: DownstreamConnection
     connection_info: ConnectionInfo
-    services: Services
     buffer_limit_bytes: int
     random_hex: Callable[[], bytes]
 
     def __init__(self, plan: ManagerPlan) -> None:
+        super().__init__()
         self.plan = plan
-        self.streams: dict[int, HttpStream | PlainExchange] = {}
-        self.closing = False
-        """The connection ends behind the running response."""
-        self._draining = False
-        """Responses announce the end of the connection, which comes with `_drain_timer` or from the listener."""
         self._requests = 0
-        self.armed_s = _FOREVER
-        self._timer: Timer | None = None
-        self._head_timer: Timer | None = None
-        self._duration_timer: Timer | None = None
-        self._drain_timer: Timer | None = None
-        self._idle_since_s = 0.0
         self._upgrades = 0
         self._next_due = False
-        self._spoken = False
-        """Bytes have come from the client."""
         self._ends_soon = False
         """The listener drains: the connection ends behind the running response."""
         self.feeding = False
@@ -156,14 +77,7 @@ class HttpConnectionManager(NetworkFilter):
         self.wall_offset_s = self._wall() - self._clock()
         self.codec = Http1ServerCodec(self, self._write, self.plan.codec, self.plan.lines)
         self.plan.connections[0].hit()
-        self._idle_since_s = self._clock()
-        if self.plan.idle_timeout_s:
-            # A first look soon: requests with the usual time-outs then find a timer that is early enough.
-            self.watch(self._idle_since_s + min(self.plan.idle_timeout_s, _FIRST_LOOK_S))
-        if self.plan.max_connection_duration_s:
-            self._duration_timer = services.timers.call_later(
-                self.plan.max_connection_duration_s, self._duration_reached
-            )
+        self._start_timers()
         return NetworkVerdict.CONTINUE
 
     def _take_plan(self) -> None:
@@ -176,13 +90,14 @@ class HttpConnectionManager(NetworkFilter):
             tallies = plan.tallies = stats.make_tallies(self.services.tallies)
             plan.connections = stats.connection_tallies(self.services.tallies)
         self._begun, self._done, self._over = tallies
-        self._stream_idle_s = plan.stream_idle_timeout_s or 0.0
+        self._duration_limit_s = plan.max_stream_duration_s
+        limits = (plan.stream_idle_timeout_s, plan.request_timeout_s, plan.max_stream_duration_s)
+        self._first_limit_s = min((limit_s for limit_s in limits if limit_s), default=0.0)
         if not plan.plain_known:
             plan.plain = plain_plan(self)
             plan.plain_known = True
         self._plain = plan.plain
         self._done_by_status = plan.done_by_status
-        self._has_limits = bool(plan.request_timeout_s or plan.max_stream_duration_s)
         self._rx_index = stats.downstream_cx_rx_bytes_total.index
         self._tx_index = stats.downstream_cx_tx_bytes_total.index
 
@@ -192,7 +107,7 @@ class HttpConnectionManager(NetworkFilter):
         A connection that never has such a moment ends behind one of its next responses, so that no client keeps an
         old route for ever.  So does one whose statistics get another prefix: it was counted under the old one."""
         if plan.stats.scope.prefix != self.plan.stats.scope.prefix or tries > _PLAN_TRIES:
-            self._draining = True
+            self._draining = self._ends_soon = True
         elif self.streams:
             self.services.timers.call_later(_PLAN_RETRY_S, lambda: self.on_new_plan(plan, tries + 1))
         elif not self.closing:
@@ -275,20 +190,13 @@ class HttpConnectionManager(NetworkFilter):
         self.closing = True
         for stream in self._live_streams():
             stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
-        for timer in (self._timer, self._head_timer, self._duration_timer, self._drain_timer):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._head_timer = self._duration_timer = self._drain_timer = None
+        self._stop_timers()
         self.plan.connections[1].hit()
         if self._spoken:
             stats.downstream_cx_http1_active.dec()
         stats.downstream_cx_length_ms.record(int((self._clock() - connection.info.start_s) * 1000))
         for _ in range(self._upgrades):
             stats.downstream_cx_upgrades_active.dec()
-
-    def _live_streams(self) -> list[HttpStream]:
-        """All streams; plain exchanges become streams when somebody has to look at them."""
-        return [one if isinstance(one, HttpStream) else one.as_stream() for one in list(self.streams.values())]
 
     @property
     def must_look(self) -> bool:
@@ -306,11 +214,10 @@ class HttpConnectionManager(NetworkFilter):
         self._requests += 1
         now_s = self._clock()
         stream = self.streams[stream_id] = HttpStream(self, stream_id, now_s, now_s + self.wall_offset_s)
-        idle_s = self._stream_idle_s
-        if idle_s and now_s + idle_s < self.armed_s:
-            self.watch(now_s + idle_s)
-        if self._has_limits:
-            self._arm_stream_limits(stream)
+        if self._first_limit_s and now_s + self._first_limit_s < self.armed_s:
+            self.watch(now_s + self._first_limit_s)
+        if self._duration_limit_s:
+            stream.duration_limit_s = self._duration_limit_s
         return stream
 
     def on_request(self, stream_id: int, headers: HeaderMap) -> None:
@@ -359,18 +266,13 @@ class HttpConnectionManager(NetworkFilter):
         """A head has begun and is not whole: its time is limited."""
         assert isinstance(stream, HttpStream)
         stream.await_head()
-        if self.plan.request_headers_timeout_s:
-            self._head_timer = self.services.timers.call_later(
-                self.plan.request_headers_timeout_s, lambda: self._head_timed_out(stream)
-            )
+        self._watch_head(stream)
 
     def on_head_complete(self, stream: RequestSink) -> None:
         """The head is whole, and its version known."""
         assert isinstance(stream, HttpStream)
         stream.info.protocol = self.codec.protocol
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        self._head_whole()
 
     def start_next(self) -> None:
         """Begin the pipelined request that waits, behind the read that is being worked off."""
@@ -530,123 +432,3 @@ class HttpConnectionManager(NetworkFilter):
             # A client that may still be sending would lose the answer to a close at once.
             kind = CloseType.FLUSH if complete and stream.connection_close else CloseType.FLUSH_AND_DELAY
             self.connection.close(kind)
-
-    # ---- timers ----
-
-    def watch(self, due_s: float) -> None:
-        """Look at the connection's time-outs at `due_s`, or earlier when a look is due already."""
-        if due_s >= self.armed_s:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self.armed_s = due_s
-        self._timer = self.services.timers.call_at(due_s, self._look)
-
-    def _look(self) -> None:
-        """Something may be due: end what is, and arm for what is next."""
-        self._timer = None
-        self.armed_s = _FOREVER
-        now_s = self._clock()
-        next_s = _FOREVER
-        for stream in self._live_streams():
-            next_s = min(next_s, self._look_at(stream, now_s))
-        idle_s = self.plan.idle_timeout_s
-        if not self.streams and idle_s and self.connection.is_open:
-            if now_s >= self._idle_since_s + idle_s:
-                self.plan.stats.downstream_cx_idle_timeout.inc()
-                self._start_drain()
-                return
-            next_s = min(next_s, self._idle_since_s + idle_s)
-        elif idle_s:
-            next_s = min(next_s, now_s + idle_s)
-        if next_s < _FOREVER and self.connection.is_open:
-            self.watch(next_s)
-
-    def _look_at(self, stream: HttpStream, now_s: float) -> float:
-        """End the stream if a time-out is due; else when the next one is."""
-        next_s = _FOREVER
-        timeout_s = self._stream_idle_s if stream.idle_timeout_s is None else stream.idle_timeout_s
-        if timeout_s:
-            idle_s = stream.active_s + timeout_s
-            if now_s >= idle_s:
-                self._stream_idle(stream)
-                return _FOREVER
-            next_s = idle_s
-        if stream.due_s is not None:
-            if now_s >= stream.due_s and stream.on_due is not None:
-                stream.due_s = None
-                stream.on_due()
-                return next_s
-            if stream.due_s is not None:
-                next_s = min(next_s, stream.due_s)
-        return next_s
-
-    def _stream_idle(self, stream: HttpStream) -> None:
-        """Envoy: onIdleTimeout; 408 while the request is coming, 504 afterwards, a reset once the answer runs."""
-        self.plan.stats.downstream_rq_idle_timeout.inc()
-        stream.info.response_flags |= Flag.STREAM_IDLE_TIMEOUT
-        self._time_out(stream, b"stream timeout", details.STREAM_IDLE_TIMEOUT)
-
-    def _time_out(self, stream: HttpStream, body: bytes, detail: str) -> None:
-        if stream.response_started:
-            stream.reset(detail)
-            return
-        stream.send_local_reply(504 if stream.request_ended else 408, body, details=detail)
-
-    def _arm_stream_limits(self, stream: HttpStream) -> None:
-        plan = self.plan
-        if plan.request_timeout_s:
-            self.services.timers.call_later(plan.request_timeout_s, lambda: self._request_timed_out(stream))
-        if plan.max_stream_duration_s:
-            self.limit_duration(stream, plan.max_stream_duration_s)
-
-    def limit_duration(self, stream: HttpStream, limit_s: float | None) -> None:
-        """How long the stream may last from its begin; takes the place of what was said before."""
-        if limit_s == stream.duration_limit_s:
-            return
-        stream.duration_limit_s = limit_s
-        if limit_s is not None:
-            left_s = stream.info.start_s + limit_s - self._clock()
-            self.services.timers.call_later(max(left_s, 0.0), lambda: self.max_duration_reached(stream, limit_s))
-
-    def _request_timed_out(self, stream: HttpStream) -> None:
-        if stream.finished or stream.request_ended:
-            return
-        self.plan.stats.downstream_rq_timeout.inc()
-        self._time_out(stream, b"request timeout", details.REQUEST_OVERALL_TIMEOUT)
-
-    def max_duration_reached(self, stream: HttpStream, limit_s: float) -> None:
-        """max_stream_duration is over, unless another limit has come in its place."""
-        if stream.finished or stream.duration_limit_s != limit_s:
-            return
-        self.plan.stats.downstream_rq_max_duration_reached.inc()
-        self._time_out(stream, b"downstream duration timeout", details.MAX_DURATION_TIMEOUT)
-
-    def _head_timed_out(self, stream: HttpStream) -> None:
-        """The request head did not become complete in time (request_headers_timeout): 408."""
-        self._head_timer = None
-        if not stream.finished:
-            self.plan.stats.downstream_rq_header_timeout.inc()
-            self._time_out(stream, b"request header timeout", details.REQUEST_HEADER_TIMEOUT)
-
-    def _duration_reached(self) -> None:
-        """max_connection_duration is over."""
-        self._duration_timer = None
-        self.plan.stats.downstream_cx_max_duration_reached.inc()
-        self._start_drain()
-
-    def _start_drain(self) -> None:
-        """The connection has lasted long enough.  One that never spoke ends now; another gets drain_timeout, in which
-        responses say `connection: close` (Envoy: startDrainSequence)."""
-        if not self._spoken:
-            self.closing = True
-            self.connection.close(CloseType.FLUSH)
-        elif not self._draining:
-            self._draining = True
-            self._drain_timer = self.services.timers.call_later(self.plan.drain_timeout_s, self._drained)
-
-    def _drained(self) -> None:
-        self._drain_timer = None
-        self.closing = True
-        if not self.streams:
-            self.connection.close(CloseType.FLUSH_AND_DELAY)

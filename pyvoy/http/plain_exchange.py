@@ -26,7 +26,8 @@ from pyvoy.upstream.endpoint import Host
 from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 if TYPE_CHECKING:
-    from pyvoy.http.manager import HttpConnectionManager, ManagerPlan
+    from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.http.manager_plan import ManagerPlan
     from pyvoy.http.routing.table import Route
     from pyvoy.server.services import Services
     from pyvoy.upstream.cluster import Cluster

@@ -13,7 +13,8 @@ from typing import Any, cast
 from pyvoy.http.chain import ChainPlan, FilterSpec
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import plain_reply
-from pyvoy.http.manager import HttpConnectionManager, ManagerPlan
+from pyvoy.http.manager import HttpConnectionManager
+from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.http.routing.table import Route, VirtualHost
 from pyvoy.http.stats import HttpStats
 from pyvoy.http.stream import HttpStream

@@ -17,7 +17,7 @@ from pyvoy.config.registry import type_name_of
 from pyvoy.http.chain import ChainPlan, FilterSpec
 from pyvoy.http.date import DateSource
 from pyvoy.http.h1.limits import Http1Plan, Underscores
-from pyvoy.http.manager import ManagerPlan
+from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.http.path_rules import EscapedSlashes
 from pyvoy.http.request_rules import RequestRulesPlan, compile_request_rules, is_plain
 from pyvoy.http.response_rules import ResponseRulesPlan, ServerHeader, compile_response_rules

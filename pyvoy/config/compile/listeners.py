@@ -14,7 +14,7 @@ from pyvoy.config.compile.addresses import listen_address
 from pyvoy.config.compile.chain_match import chain_match
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
-from pyvoy.http.manager import ManagerPlan
+from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.network.address import Address
 from pyvoy.network.chain_match import ChainMatch, build_chain_table
 from pyvoy.network.listener import FilterChain, ListenerPlan, Maker

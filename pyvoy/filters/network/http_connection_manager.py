@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import network_filter, supports
-from pyvoy.http.manager import HttpConnectionManager, ManagerPlan
+from pyvoy.http.manager import HttpConnectionManager
+from pyvoy.http.manager_plan import ManagerPlan
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context

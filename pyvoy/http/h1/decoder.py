@@ -58,7 +58,6 @@ class HeadLines:
             self._known[line] = pair
         return pair
 
-
     def request_block(self, block: bytes, count_limit: int) -> dict[bytes, bytes] | None:
         """The values of a request whose field lines are `block` (with the blank line), pseudo headers first and empty
         but for the host; None when the block needs the parser's callbacks: a repeated name, no host, a body."""

@@ -1,0 +1,75 @@
+"""A connection manager as compiled: everything that its connections share.  No behaviour.
+
+Source: Envoy's HttpConnectionManagerConfig.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyvoy.http.chain import ChainPlan
+from pyvoy.http.h1.decoder import HeadLines
+from pyvoy.http.h1.limits import Http1Plan
+from pyvoy.http.headers import HeaderMap
+from pyvoy.http.http_filter import LocalReply
+from pyvoy.http.response_rules import ResponseRules
+from pyvoy.http.stats import HttpStats
+from pyvoy.stats.tally import Tally
+
+if TYPE_CHECKING:
+    from pyvoy.http.plain_exchange import PlainPlan
+    from pyvoy.http.stream import HttpStream
+    from pyvoy.network.listener import AccessLogger
+    from pyvoy.stats.counters import Counter
+
+
+class RouteSource(Protocol):
+    """The route table, or what finds it."""
+
+    def find(self, stream: Any) -> Any:
+        """The route of a stream or None."""
+
+
+@dataclass(slots=True)
+class ManagerPlan:
+    """A connection manager as compiled; shared by all its connections.
+
+    `request_rules(headers, connection, info, random_hex)` applies the request header rules and gives a rejection or
+    None; `response_rules(headers, stream)` the response's; `local_reply(stream, reply)` makes headers and body of a
+    reply.  Times are seconds, None or 0 switches a limit off.
+    """
+
+    stats: HttpStats
+    chain: ChainPlan
+    routes: RouteSource
+    request_rules: Callable[..., Any]
+    response_rules: ResponseRules
+    local_reply: Callable[[HttpStream, LocalReply], tuple[HeaderMap, bytes]]
+    filter_failures: Counter
+    codec: Http1Plan = field(default_factory=Http1Plan)
+    lines: HeadLines = field(default_factory=HeadLines)
+    request_rules_are_plain: bool = False
+    """The request rules leave an ordinary request alone but for scheme, x-forwarded-proto and request id."""
+    plain: PlainPlan | None = None
+    plain_known: bool = False
+    """`plain` has been decided, with the first connection."""
+    done_by_status: dict[bytes, Tally] = field(default_factory=dict)
+    tallies: tuple[Tally, tuple[Tally, ...], Tally] | None = None
+    """Made with the first connection, because they belong to a worker's loop."""
+    connections: tuple[Tally, Tally] = field(init=False)
+    """What a connection moves when it begins and when it ends."""
+    access_logs: tuple[AccessLogger, ...] = ()
+    log_on_new_request: bool = False
+    proxy_100_continue: bool = False
+    upgrades: dict[bytes, bool] = field(default_factory=dict)
+    idle_timeout_s: float | None = 3600.0
+    stream_idle_timeout_s: float | None = 300.0
+    request_timeout_s: float | None = None
+    request_headers_timeout_s: float | None = None
+    max_stream_duration_s: float | None = None
+    max_connection_duration_s: float | None = None
+    drain_timeout_s: float = 5.0
+    delayed_close_timeout_s: float = 1.0
+    max_requests_per_connection: int = 0
