@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 
 TICK_S = 0.01
+_SWEEP_SIZE = 64
 
 
 class Timer:
@@ -28,19 +30,23 @@ class Timer:
 
 
 class TimerWheel:
-    """Timers in buckets of one tick each; buckets exist only while they hold something.
+    """Timers in buckets of one tick each; buckets that are empty because their timers were cancelled are swept out when
+    they become as many as the others, so that neither they nor thousands of idle connections slow a wake-up.
 
-    `clock` returns monotonic seconds.  The wheel asks the loop for a single wake-up at its earliest bucket.
+    `clock` returns monotonic seconds.  The wheel asks the loop for a single wake-up at its earliest bucket.  A callback
+    that fails is told to the loop's exception handler and costs the other timers nothing.
     """
 
-    __slots__ = ("_buckets", "_clock", "_handle", "_loop", "_next_tick")
+    __slots__ = ("_buckets", "_clock", "_handle", "_loop", "_next_tick", "_sweep_size", "_ticks")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float]) -> None:
         self._loop = loop
         self._clock = clock
         self._buckets: dict[int, dict[Timer, None]] = {}
+        self._ticks: list[int] = []
         self._handle: asyncio.TimerHandle | None = None
         self._next_tick = 0
+        self._sweep_size = _SWEEP_SIZE
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         """Run `callback` once, not before `delay_s` seconds from now and at most about a tick later."""
@@ -51,7 +57,10 @@ class TimerWheel:
         tick = int(due_s / TICK_S) + 1
         bucket = self._buckets.get(tick)
         if bucket is None:
+            if len(self._ticks) >= self._sweep_size:
+                self._sweep()
             bucket = self._buckets[tick] = {}
+            heappush(self._ticks, tick)
             if self._handle is None or tick < self._next_tick:
                 self._arm(tick)
         timer = Timer(callback, due_s, bucket)
@@ -66,22 +75,34 @@ class TimerWheel:
 
     def _fire(self) -> None:
         self._handle = None
-        now = self._clock()
-        current = int(now / TICK_S)
-        for tick in sorted([tick for tick in self._buckets if tick <= current]):
-            bucket = self._buckets.pop(tick)
+        current = int(self._clock() / TICK_S)
+        ticks, buckets = self._ticks, self._buckets
+        while ticks and (ticks[0] <= current or not buckets[ticks[0]]):
+            bucket = buckets.pop(heappop(ticks))
             while bucket:
                 timer, _ = bucket.popitem()
-                timer.callback()
-        live = [tick for tick, bucket in self._buckets.items() if bucket]
+                self._run(timer)
+        if ticks:
+            self._arm(ticks[0])
+
+    def _run(self, timer: Timer) -> None:
+        try:
+            timer.callback()
+        except Exception as error:  # the wall of a timer: all time-outs of the worker wait behind it
+            self._loop.call_exception_handler({"message": "a timer's callback failed", "exception": error})
+
+    def _sweep(self) -> None:
+        """Forget the empty buckets."""
         for tick in [tick for tick, bucket in self._buckets.items() if not bucket]:
             del self._buckets[tick]
-        if live:
-            self._arm(min(live))
+        self._ticks[:] = self._buckets
+        heapify(self._ticks)
+        self._sweep_size = max(_SWEEP_SIZE, 2 * len(self._ticks))
 
     def stop(self) -> None:
         """Forget every timer."""
         self._buckets.clear()
+        self._ticks.clear()
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
