@@ -110,7 +110,8 @@ class Upstream:
 
 
 class Relay:
-    """The proxy and its client's connection.  The options are YAML of the place that they are named after."""
+    """The proxy and its client's connection.  The options are YAML of the place that they are named after;
+    `plain` leaves out the header that shows flags and details."""
 
     def __init__(self, *, route: str = "", vhost: str = "", cluster: str = "", http: str = "", **more: str) -> None:
         load_builtin()
@@ -219,7 +220,7 @@ def _bootstrap(route: str, vhost: str, cluster: str, http: str, more: dict[str, 
         return yaml.safe_load(more.get(name, "")) or {}
 
     action = {"cluster": "up", **(yaml.safe_load(route) or {})}
-    rules = {"response_headers_to_add": [_SEEN]}
+    rules = {} if more.get("plain") else {"response_headers_to_add": [_SEEN]}
     host = {
         "name": "v",
         "domains": ["*"],

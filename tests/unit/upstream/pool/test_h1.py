@@ -228,3 +228,13 @@ def test_the_codec_s_counters_are_listed_with_the_first_connection():
     assert name not in relay.fakes.store._counters
     ask(relay)
     assert name in relay.fakes.store._counters
+
+
+def test_the_limit_of_an_attempt_holds_on_a_connection_used_again():
+    relay = Relay(http="max_stream_duration: 0.5s", plain="yes")
+    ask(relay)
+    upstream = relay.accept()
+    upstream.sends(answer())
+    relay.sends(get())
+    relay.wait(0.6)
+    assert relay.response.status == 504
