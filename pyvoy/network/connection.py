@@ -116,11 +116,13 @@ class DownstreamConnection(asyncio.Protocol):
         info.connection_id = services.connection_ids()
         info.start_s = services.clock()
         info.start_wall_s = services.wall()
-        info.direct_remote = info.remote = from_sockname(transport.get_extra_info("peername"))
         local = self._listener.fixed_local
         if local is None:
             local = from_sockname(transport.get_extra_info("sockname"))
         info.direct_local = info.local = local
+        # The client of a Unix socket has no name; Envoy gives it the listener's.
+        remote = local if local.is_pipe else from_sockname(transport.get_extra_info("peername"))
+        info.direct_remote = info.remote = remote
         info.listener_name = self.plan.name
         if not self._listener.admit(self):
             self._closing = True

@@ -95,7 +95,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.connected = True
         self._task = None
         set_watermarks(self.transport, self.cluster.plan.per_connection_buffer_limit_bytes)
-        self.local = from_sockname(transport.get_extra_info("sockname"))
+        if not self.host.address.is_pipe:
+            self.local = from_sockname(transport.get_extra_info("sockname"))
         stats = self.cluster.stats
         stats.upstream_cx_connect_ms.record(int((self.services.clock() - self._started_s) * 1000))
         self.on_connected()

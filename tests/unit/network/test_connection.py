@@ -316,3 +316,18 @@ def test_a_filter_that_fails_at_the_start_costs_its_connection_only(caplog: pyte
 
     run(work)
     assert "failed at its start" in caplog.text
+
+
+def test_the_client_of_a_unix_socket_is_called_as_the_listener() -> None:
+    async def work(worker: Worker) -> None:
+        await worker.listen(SAYS)
+        worker.listener.fixed_local = None
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ours.setblocking(False)
+            loop = worker.services.loop
+            _, connection = await loop.connect_accepted_socket(worker.listener._make, ours)
+            info = connection.info
+            assert info.remote is info.local
+
+    run(work)
