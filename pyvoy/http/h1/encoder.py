@@ -44,7 +44,7 @@ def request_head(headers: HeaderMap, extra: bytes) -> bytes:
     authority = values.get(b":authority", b"")
     path = values[b":path"]
     method = values[b":method"]
-    if headers.pairs is not None or tuple(islice(values, 4)) != _PSEUDO:
+    if headers.pairs is not None or len(values) == len(_PSEUDO) or tuple(islice(values, 4)) != _PSEUDO:
         return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b\r\n" % (method, path, authority, _fields(headers), extra)
     block = b"\r\n".join(map(_field, values.items()))
     cut = _PSEUDO_BYTES + len(authority) + len(path) + len(method) + len(values[b":scheme"])
