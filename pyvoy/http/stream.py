@@ -2,174 +2,35 @@
 
 The stream runs the chain's tuples directly while every filter continues, and hands a direction over to a `HeldPath`
 (see `held_path.py`) at the first filter that stops.  It owns the end states: a local reply, a reset, completion.
-What a filter may do is the `Stream` protocol of `http_filter.py`; requests from inside a callback are recorded and
-done when the callback has returned.  Source: Envoy's ActiveStream and FilterManager.
+What it knows and what filters may ask of it is `filtered_stream.py`.  Source: Envoy's ActiveStream and FilterManager.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from pyvoy.http.chain import NO_FILTERS, ChainPlan, Entries
+from pyvoy.http.chain import NO_FILTERS, Entries
 from pyvoy.http.codec import CodecError
-from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.filtered_stream import FilteredStream
+from pyvoy.http.headers import HeaderMap
 from pyvoy.http.held_path import HeldPath
-from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
+from pyvoy.http.http_filter import CONTINUE, LocalReply, Verdict
 from pyvoy.http.routing.timeouts import stream_duration_s
+from pyvoy.http.sides import REQUEST_SIDE, RESPONSE_SIDE, RequestSide, ResponseSide
 from pyvoy.observe import details
 from pyvoy.observe.details import Flag, Reset
-from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
-    from pyvoy.http.manager import HttpConnectionManager
     from pyvoy.http.upstream_request import UpstreamRequest
-    from pyvoy.server.services import Services
     from pyvoy.upstream.endpoint import Host
     from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 log = logging.getLogger("pyvoy.http")
 
-FILTER_EXCEPTION = "filter_exception"
 
-
-class ResponseSource(Protocol):
-    """What produces the response (the router): told when to wait, and when nobody wants it any more."""
-
-    def pause_response(self, pause: bool) -> None:
-        """Stop or resume reading from the upstream."""
-
-
-class RequestSide:
-    """The request direction of a held path: first filter to last; the last one is terminal, nothing is behind it."""
-
-    def entries(self, chain: ChainPlan) -> tuple[Entries, Entries, Entries]:
-        return chain.request_headers, chain.request_data, chain.request_trailers
-
-    def order(self, count: int) -> range:
-        return range(count)
-
-    def headers_out(self, stream: HttpStream, headers: HeaderMap, end: bool) -> None:
-        """Nothing behind the terminal filter."""
-
-    def data_out(self, stream: HttpStream, data: bytes, end: bool) -> None:
-        """Nothing behind the terminal filter."""
-
-    def trailers_out(self, stream: HttpStream, trailers: HeaderMap) -> None:
-        """Nothing behind the terminal filter."""
-
-    def limit_bytes(self, stream: HttpStream) -> int:
-        return stream.request_buffer_limit_bytes
-
-    def too_large(self, stream: HttpStream) -> None:
-        stream.count_too_large(request=True)
-        # Envoy's codecs tell the end apart from the last piece, so that its request is never complete here.
-        stream.request_ended = False
-        stream.send_local_reply(413, b"Payload Too Large", details=details.REQUEST_PAYLOAD_TOO_LARGE)
-
-    def pause_source(self, stream: HttpStream, pause: bool) -> None:
-        stream.pause_request(pause)
-
-
-class ResponseSide:
-    """The response direction of a held path: last filter to first, then the codec."""
-
-    def entries(self, chain: ChainPlan) -> tuple[Entries, Entries, Entries]:
-        return chain.response_headers, chain.response_data, chain.response_trailers
-
-    def order(self, count: int) -> range:
-        return range(count - 1, -1, -1)
-
-    def headers_out(self, stream: HttpStream, headers: HeaderMap, end: bool) -> None:
-        if b":status" in headers.map or stream._refuse_headless():
-            stream.encode_headers(headers, end)
-
-    def data_out(self, stream: HttpStream, data: bytes, end: bool) -> None:
-        stream.encode_data(data, end)
-
-    def trailers_out(self, stream: HttpStream, trailers: HeaderMap) -> None:
-        stream.encode_trailers(trailers)
-
-    def limit_bytes(self, stream: HttpStream) -> int:
-        return stream.response_buffer_limit_bytes
-
-    def too_large(self, stream: HttpStream) -> None:
-        stream.count_too_large(request=False)
-        stream.send_local_reply(500, b"Internal Server Error", details=details.RESPONSE_PAYLOAD_TOO_LARGE)
-
-    def pause_source(self, stream: HttpStream, pause: bool) -> None:
-        stream.pause_response(pause)
-
-
-REQUEST_SIDE = RequestSide()
-RESPONSE_SIDE = ResponseSide()
-
-
-class HttpStream:
-    """One stream; implements `Stream` for filters and `RequestSink` for the codec.  Owned by its connection manager.
-
-    Most streams touch few of these facts, so the defaults live on the class.
-    """
-
-    request_headers: HeaderMap
-    request_trailers: HeaderMap | None = None
-    response_headers: HeaderMap | None = None
-    response_trailers: HeaderMap | None = None
-    source: ResponseSource | None = None
-    log_type = "NotSet"
-    local_reply_body = b""
-    """The body of a local reply, for %LOCAL_REPLY_BODY%."""
-
-    request_ended = False
-    response_started = False
-    """The response head has gone to the codec."""
-    finished = False
-    local_replied = False
-    upgraded = False
-    health_check = False
-    """Answered by the health check filter: left out of the request statistics (Envoy: StreamInfo::healthCheck)."""
-    connection_close = False
-    """The response must carry `connection: close` (drainConnectionUponCompletion)."""
-    idle_timeout_s: float | None = None
-    duration_limit_s: float | None = None
-    """max_stream_duration as it holds for this stream; None is none."""
-    chosen_host: Host | None = None
-    """A host that was chosen before the router came to it (see `pyvoy.http.plain_exchange`)."""
-    upstream_override_host: tuple[str, bool] | None = None
-    """A host that a filter insists on: (address text, strict)."""
-    due_s: float | None = None
-    """When the router's response time-out is due; checked by the manager's lazy timer."""
-    on_due: Callable[[], None] | None = None
-
-    _route: Any = None
-    _route_known = False
-    _calling = False
-    _ending: tuple[str, LocalReply] | None = None
-    _resumes: list[tuple[HeldPath, int]] | None = None
-    _request_path: HeldPath | None = None
-    _response_path: HeldPath | None = None
-    _response_entered = False
-    response_ended = False
-    _request_paused = 0
-    _response_paused = 0
-    _tasks: list[asyncio.Task[Any]] | None = None
-
-    def __init__(self, manager: HttpConnectionManager, stream_id: int, now_s: float, wall_s: float) -> None:
-        self.manager = manager
-        self.stream_id = stream_id
-        self.connection: ConnectionInfo = manager.connection_info
-        self.services: Services = manager.services
-        info = self.info = StreamInfo()
-        info.start_s = now_s
-        info.start_wall_s = wall_s
-        info.protocol = manager.codec.protocol
-        self.active_s = now_s
-        """When something last moved, for the stream idle time-out."""
-        self.request_buffer_limit_bytes = self.response_buffer_limit_bytes = manager.buffer_limit_bytes
-        self.chain: ChainPlan = manager.plan.chain
-        self.filters: list[HttpFilter] = []
+class HttpStream(FilteredStream):
+    """One stream; implements `Stream` for filters and `RequestSink` for the codec.  Owned by its connection manager."""
 
     def adopt(
         self, headers: HeaderMap, route: Any, cluster: Any, host: Host, pool: Http1Pool, connection: Http1Connection
@@ -255,16 +116,6 @@ class HttpStream:
                 manager.watch(self.active_s + route.idle_timeout_s)
         limit_s = stream_duration_s(route, self.request_headers, manager.plan.max_stream_duration_s)
         manager.limit_duration(self, limit_s or None)
-
-    def _find_route(self) -> Any:
-        route = self._route = self.manager.plan.routes.find(self)
-        self._route_known = True
-        if route is not None:
-            info = self.info
-            info.route_name = route.name
-            info.virtual_host_name = route.virtual_host.name
-            info.route_metadata = route.metadata
-        return route
 
     def _run_request_headers(self, headers: HeaderMap, end: bool) -> None:
         filters = self.filters
@@ -367,172 +218,6 @@ class HttpStream:
         """What follows of this request cannot be read: answer, then close."""
         self.manager.on_codec_error(self, error)
 
-    # ---- the filters' calls: Stream ----
-
-    @property
-    def route(self) -> Any:
-        """The chosen route or None."""
-        if not self._route_known:
-            self._find_route()
-        return self._route
-
-    def set_due(self, due_s: float, callback: Callable[[], None]) -> None:
-        """Have `callback` run at `due_s` unless the stream is over by then; one at a time (the route's time-out)."""
-        self.due_s = due_s
-        self.on_due = callback
-        self.manager.watch(due_s)
-
-    def clear_route_cache(self) -> None:
-        """The next look-up matches anew."""
-        self._route_known = False
-        self._route = None
-
-    def route_plan(self, self_filter: HttpFilter) -> Any:
-        """The most specific per-route plan of this filter, or None."""
-        plans = self.route_plans(self_filter)
-        return plans[-1] if plans else None
-
-    def route_plans(self, self_filter: HttpFilter) -> tuple[Any, ...]:
-        """All per-route plans of this filter, least specific first."""
-        route = self.route
-        if route is None:
-            return ()
-        return route.filter_plans.get(self.chain.names[self_filter.slot], ())  # type: ignore[no-any-return]
-
-    def continue_request(self, self_filter: HttpFilter) -> None:
-        """Resume the request behind this filter."""
-        self._resume(self._path(REQUEST_SIDE), self_filter.slot)
-
-    def continue_response(self, self_filter: HttpFilter) -> None:
-        """Resume the response behind this filter."""
-        self._resume(self._path(RESPONSE_SIDE), self_filter.slot)
-
-    def _resume(self, path: HeldPath, slot: int) -> None:
-        if self.finished:
-            return
-        if self._calling:
-            if self._resumes is None:
-                self._resumes = []
-            self._resumes.append((path, slot))
-            return
-        path.resume(slot)
-        self.run_recorded()
-
-    def request_body(self, self_filter: HttpFilter) -> bytes:
-        """What is buffered of the request at this filter."""
-        return self._path(REQUEST_SIDE).body(self_filter.slot)
-
-    def response_body(self, self_filter: HttpFilter) -> bytes:
-        """What is buffered of the response at this filter."""
-        return self._path(RESPONSE_SIDE).body(self_filter.slot)
-
-    def replace_request_body(self, self_filter: HttpFilter, body: bytes) -> None:
-        """Put `body` in place of what is buffered at this filter."""
-        self._path(REQUEST_SIDE).replace_body(self_filter.slot, body)
-
-    def replace_response_body(self, self_filter: HttpFilter, body: bytes) -> None:
-        """Put `body` in place of what is buffered of the response at this filter."""
-        self._path(RESPONSE_SIDE).replace_body(self_filter.slot, body)
-
-    def add_request_data(self, self_filter: HttpFilter, data: bytes) -> None:
-        """Append data behind what is buffered at this filter."""
-        self._path(REQUEST_SIDE).add(self_filter.slot, data)
-
-    def add_response_data(self, self_filter: HttpFilter, data: bytes) -> None:
-        """The same for the response."""
-        self._path(RESPONSE_SIDE).add(self_filter.slot, data)
-
-    def replace_request_data(self, self_filter: HttpFilter, data: bytes) -> None:
-        """Hand on other data than the piece of the running data callback."""
-        self._path(REQUEST_SIDE).replace_piece(self_filter.slot, data)
-
-    def replace_response_data(self, self_filter: HttpFilter, data: bytes) -> None:
-        """The same for the response."""
-        self._path(RESPONSE_SIDE).replace_piece(self_filter.slot, data)
-
-    def inject_request_data(self, self_filter: HttpFilter, data: bytes, end: bool) -> None:
-        """Hand data to the filters behind this one."""
-        self._path(REQUEST_SIDE).inject(self_filter.slot, data, end)
-
-    def inject_response_data(self, self_filter: HttpFilter, data: bytes, end: bool) -> None:
-        """The same for the response."""
-        self._path(RESPONSE_SIDE).inject(self_filter.slot, data, end)
-
-    def add_request_trailers(self) -> HeaderMap:
-        """Give the request trailers."""
-        self.request_trailers = self._path(REQUEST_SIDE).new_trailers = HeaderMap()
-        return self.request_trailers
-
-    def add_response_trailers(self) -> HeaderMap:
-        """Give the response trailers."""
-        self.response_trailers = self._path(RESPONSE_SIDE).new_trailers = HeaderMap()
-        return self.response_trailers
-
-    def set_request_buffer_limit(self, limit_bytes: int) -> None:
-        """Change the limit of the chain's request buffer for this stream."""
-        self.request_buffer_limit_bytes = limit_bytes
-
-    def set_response_buffer_limit(self, limit_bytes: int) -> None:
-        """Change the limit of the chain's response buffer for this stream."""
-        self.response_buffer_limit_bytes = limit_bytes
-
-    def send_local_reply(
-        self,
-        status: int,
-        body: bytes = b"",
-        *,
-        details: str,
-        flags: int = 0,
-        headers: Sequence[Pair] = (),
-        grpc_status: int | None = None,
-    ) -> None:
-        """Answer from here; a second call is ignored."""
-        if self.local_replied or self.finished or self._ending is not None:
-            return
-        reply = LocalReply(status, body, details=details, flags=flags, headers=headers, grpc_status=grpc_status)
-        self._ending = ("reply", reply)
-        if not self._calling:
-            self._end_recorded()
-
-    def reset(self, details: str, flags: int = 0) -> None:
-        """End the stream without an answer."""
-        if self.finished or self._ending is not None:
-            return
-        self._ending = ("reset", LocalReply(0, details=details, flags=flags))
-        if not self._calling:
-            self._end_recorded()
-
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
-        """Run a coroutine for this stream; it is cancelled when the stream ends."""
-        if self._tasks is None:
-            self._tasks = []
-        self._tasks.append(self.services.spawn(coroutine, name))
-
-    def run_async(self, filter_: HttpFilter, coroutine: Coroutine[Any, Any, Any], *, request: bool) -> None:
-        """Run an `async def` filter method; the stream is held meanwhile and goes on with the verdict."""
-        self._path(REQUEST_SIDE if request else RESPONSE_SIDE).awaited.add(filter_.slot)
-        self.spawn(self._await_filter(filter_, coroutine, request), f"filter {self.chain.names[filter_.slot]}")
-
-    async def _await_filter(self, filter_: HttpFilter, coroutine: Coroutine[Any, Any, Any], request: bool) -> None:
-        try:
-            verdict = await coroutine
-        except Exception as error:  # the wall of the stream
-            self._filter_failed(error)
-            if self._ending is not None and not self._calling:
-                self._end_recorded()
-            return
-        if self.finished:
-            return
-        path = self._path(REQUEST_SIDE if request else RESPONSE_SIDE)
-        path.awaited.discard(filter_.slot)
-        if verdict is None or verdict is CONTINUE:
-            self._resume(path, filter_.slot)
-        else:
-            path.answered(filter_.slot, verdict)
-            self.run_recorded()
-
-    # ---- the machinery that held paths use ----
-
     def _path(self, side: RequestSide | ResponseSide) -> HeldPath:
         """The held path of a direction, made on first need."""
         if side is REQUEST_SIDE:
@@ -542,58 +227,6 @@ class HttpStream:
         if self._response_path is None:
             self._response_path = HeldPath(self, RESPONSE_SIDE)
         return self._response_path
-
-    def call(self, handler: Callable[..., Any], slot: int, *arguments: Any) -> Any:
-        """Run one filter callback; then do an end that it asked for.
-
-        Nested when a filter injects data from inside its callback: what is asked for then waits for the outer one.
-        """
-        nested = self._calling
-        self._calling = True
-        paths = [path for path in (self._request_path, self._response_path) if path is not None]
-        outer = [path.current for path in paths]
-        for path in paths:
-            path.current = slot
-        try:
-            verdict = handler(self.filters[slot], self, *arguments)
-        except Exception as error:  # the wall of the stream
-            self._filter_failed(error)
-            verdict = CONTINUE
-        self._calling = nested
-        for path, before in zip(paths, outer, strict=True):
-            path.current = before
-        if self._ending is not None and not nested:
-            self._end_recorded()
-        return verdict
-
-    def over(self, side: object) -> bool:
-        """True when a direction must not run on: the stream ends, or is answered from here (request side)."""
-        return self.finished or self._ending is not None or (side is REQUEST_SIDE and self.local_replied)
-
-    def run_recorded(self) -> None:
-        """Do what callbacks asked for meanwhile."""
-        if self._ending is not None and not self._calling:
-            self._end_recorded()
-        while self._resumes and not self.finished and not self._calling:
-            pending, self._resumes = self._resumes, None
-            for path, slot in pending:
-                path.resume(slot)
-
-    def _end_recorded(self) -> None:
-        """Carry out the recorded local reply or reset."""
-        assert self._ending is not None
-        kind, reply = self._ending
-        self._ending = None
-        if kind == "reset":
-            self._reset_now(reply)
-        else:
-            self._reply_now(reply)
-
-    def _filter_failed(self, error: Exception) -> None:
-        """A filter raised: the stream ends with 500, others go on."""
-        log.error("filter failed", exc_info=error)
-        self.manager.plan.filter_failures.inc()
-        self.send_local_reply(500, b"", details=FILTER_EXCEPTION)
 
     # ---- local replies and resets ----
 
