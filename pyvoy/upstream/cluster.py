@@ -90,6 +90,7 @@ class Cluster:
         self._root_scope = root_scope
         self.scope = root_scope.scope(f"cluster.{plan.observability_name}")
         self.stats = ClusterStats(self.scope)
+        self.scope.gauge("warming_state").set(0)
         self._reports = reports
         self._resources = tuple(
             Resources(resources, plan.name, priority, plan.thresholds[priority]) for priority in RoutingPriority

@@ -117,9 +117,9 @@ class RetryBudget(Resource):
 
 
 class Resources:
-    """The breakers of one cluster and routing priority, for one worker."""
+    """The breakers of one cluster and routing priority, for one worker.  `used`: a connection was made under them."""
 
-    __slots__ = ("connections", "pending_requests", "requests", "retries")
+    __slots__ = ("connections", "pending_requests", "requests", "retries", "used")
 
     retries: Resource
 
@@ -130,6 +130,7 @@ class Resources:
             used = None if maximum else source.resource(f"{prefix}{name}.used")
             return Resource(source.resource(prefix + name), maximum, used)
 
+        self.used = False
         self.connections = resource("cx", plan.max_connections)
         self.pending_requests = resource("rq_pending", plan.max_pending_requests)
         self.requests = resource("rq", plan.max_requests)
@@ -149,12 +150,13 @@ class Resources:
 class BreakerGauges:
     """The gauges of one cluster and routing priority; only the process that reads statistics refreshes them."""
 
-    __slots__ = ("_open", "_pools", "_remaining")
+    __slots__ = ("_open", "_pools", "_remaining", "_resources")
 
     def __init__(self, scope: Scope, priority: RoutingPriority, plan: ThresholdsPlan, resources: Resources) -> None:
         """`scope` is the cluster's."""
         prefix = f"circuit_breakers.{_PRIORITY_NAMES[priority]}."
-        scope.gauge(prefix + "cx_pool_open")
+        scope.gauge(prefix + "cx_pool_open").set(0)
+        self._resources = resources
         self._open: list[tuple[Gauge, Resource]] = [
             (scope.gauge(prefix + "cx_open"), resources.connections),
             (scope.gauge(prefix + "rq_pending_open"), resources.pending_requests),
@@ -173,9 +175,13 @@ class BreakerGauges:
             self._pools = scope.gauge(prefix + "remaining_cx_pools")
 
     def refresh(self) -> None:
-        """Set every gauge to what holds now."""
+        """Set every gauge to what holds now; one that never moved is left alone (see `usedonly`)."""
+        retries = self._resources.retries
         for gauge, resource in self._open:
-            gauge.set(int(resource.is_open()))
+            now = int(resource.is_open())
+            moves = resource.count > 0 if resource is retries else self._resources.used
+            if now or moves or gauge.value:
+                gauge.set(now)
         for gauge, resource in self._remaining:
             gauge.set(resource.remaining())
         if self._pools is not None:

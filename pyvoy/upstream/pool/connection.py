@@ -43,6 +43,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._cells = stats.upstream_cx_rx_bytes_total.cells
         self._rx_index = stats.upstream_cx_rx_bytes_total.index
         self._tx_index = stats.upstream_cx_tx_bytes_total.index
+        resources.used = True
         resources.connections.inc()
         stats.upstream_cx_total.inc()
         stats.upstream_cx_active.inc()
@@ -98,6 +99,7 @@ class UpstreamConnection(asyncio.Protocol):
         if not self.host.address.is_pipe:
             self.local = from_sockname(transport.get_extra_info("sockname"))
         stats = self.cluster.stats
+        stats.upstream_cx_rx_bytes_buffered.add(0)  # used, though what is read never waits here
         stats.upstream_cx_connect_ms.record(int((self.services.clock() - self._started_s) * 1000))
         self.on_connected()
 

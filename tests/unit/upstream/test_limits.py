@@ -114,3 +114,16 @@ def test_what_remains_is_shown_only_when_asked_for():
     found = Resources(local_arena(time.monotonic), "c", RoutingPriority.DEFAULT, plan)
     BreakerGauges(store.root.scope("cluster.c"), RoutingPriority.DEFAULT, plan, found).refresh()
     assert not [name for name in values(store) if "remaining" in name]
+
+
+def test_a_limit_of_nothing_shows_as_open_only_once_it_was_overstepped():
+    store = memory_store()
+    plan = ThresholdsPlan(max_connections=0)
+    found = resources(max_connections=0)
+    gauges = BreakerGauges(store.root.scope("cluster.c"), RoutingPriority.DEFAULT, plan, found)
+    gauges.refresh()
+    assert values(store)["cluster.c.circuit_breakers.default.cx_open"] == 0
+    found.connections.inc()
+    found.connections.dec()
+    gauges.refresh()
+    assert values(store)["cluster.c.circuit_breakers.default.cx_open"] == 1
