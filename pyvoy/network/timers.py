@@ -81,11 +81,11 @@ class TimerWheel:
             bucket = buckets.pop(heappop(ticks))
             while bucket:
                 timer, _ = bucket.popitem()
-                self._run(timer)
+                self._call(timer)
         if ticks:
             self._arm(ticks[0])
 
-    def _run(self, timer: Timer) -> None:
+    def _call(self, timer: Timer) -> None:
         try:
             timer.callback()
         except Exception as error:  # the wall of a timer: all time-outs of the worker wait behind it
