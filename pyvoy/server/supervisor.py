@@ -166,7 +166,7 @@ class Supervisor:
 
     def _judge_child(self, child: Child, now: float) -> None:
         age_s = self._beats.age_s(child.slot)
-        if self._judge.stalled(now, age_s):
+        if self._judge.stalled(now, age_s, loading=not child.ready):
             log.critical("%s (pid %d) has not turned its loop for %.1f s: killed", child.name, child.pid, age_s)
             self._kill(child)
 

@@ -16,6 +16,8 @@ MISS_S = 0.2
 MEGAMISS_S = 1.0
 STALL_S = 5.0
 """A child whose loop has not turned for so long is replaced."""
+LOAD_S = 120.0
+"""The same for a child that has not been ready yet: it builds its whole configuration in one go."""
 
 
 class Beats:
@@ -52,9 +54,10 @@ class StallJudge:
         self._last_check_s = now_s
         self._not_before_s = now_s
 
-    def stalled(self, now_s: float, age_s: float) -> bool:
+    def stalled(self, now_s: float, age_s: float, *, loading: bool = False) -> bool:
         """True if a child with that age must go; `checked` must be called once for each round of questions."""
-        return age_s > self._stall_s and now_s >= self._not_before_s
+        limit_s = LOAD_S if loading else self._stall_s
+        return age_s > limit_s and now_s >= self._not_before_s
 
     def checked(self, now_s: float, interval_s: float = 1.0) -> None:
         """Begin a round."""

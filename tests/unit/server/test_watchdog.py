@@ -22,6 +22,13 @@ def test_a_child_that_does_not_beat_for_five_seconds_stalls(age_s, stalled):
     assert judge.stalled(101.0, age_s) is stalled
 
 
+@pytest.mark.parametrize(("age_s", "stalled"), [(30.0, False), (121.0, True)])
+def test_a_child_that_builds_its_first_configuration_may_take_its_time(age_s, stalled):
+    judge = StallJudge(100.0)
+    judge.checked(101.0)
+    assert judge.stalled(101.0, age_s, loading=True) is stalled
+
+
 def test_a_supervisor_that_was_itself_stopped_waits_before_it_judges():
     judge = StallJudge(100.0)
     judge.checked(160.0)
