@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from pyvoy.http.codec import CodecError, RequestSink, ServerSink
 from pyvoy.http.h1 import encoder
 from pyvoy.http.h1.decoder import HeadLines, Http1Decoder, Silent
-from pyvoy.http.h1.grammar import split_absolute, tokens
+from pyvoy.http.h1.grammar import tokens
 from pyvoy.http.h1.limits import Http1Plan, Underscores
+from pyvoy.http.h1.pipeline import GET_MODE, Mode, Waiting
+from pyvoy.http.h1.request_head import place_pseudo_headers, upgrade_counts
 from pyvoy.http.headers import HeaderMap
 
 Write = Callable[[bytes], None]
@@ -26,50 +27,6 @@ Write = Callable[[bytes], None]
 _NO_LENGTH = (b"204", b"304")
 _JOIN_LIMIT = 65536
 """Above this size copying a body costs more than a second write."""
-
-
-class _Mode:
-    """What the answer to one request must know of it: no body for HEAD, no chunks for HTTP/1.0, no framing after an
-    upgrade."""
-
-    __slots__ = ("close", "connect", "head", "old", "special", "upgrade")
-
-    def __init__(self, method: bytes, old: bool, upgrade: bool, close: bool) -> None:
-        self.close = close
-        self.special = close or old
-        """The response's `connection` header needs a thought."""
-        self.head = method == b"HEAD"
-        self.connect = method == b"CONNECT"
-        self.old = old
-        self.upgrade = upgrade
-
-
-_GET_MODE = _Mode(b"GET", False, False, False)
-
-
-class _Waiting:
-    """A pipelined request whose turn has not come: its events, recorded."""
-
-    __slots__ = ("events", "mode")
-
-    def __init__(self, mode: _Mode) -> None:
-        self.mode = mode
-        self.events: list[tuple[str, tuple[Any, ...]]] = []
-
-    def on_headers(self, headers: HeaderMap, end: bool) -> None:
-        self.events.append(("on_headers", (headers, end)))
-
-    def on_data(self, data: bytes, end: bool) -> None:
-        self.events.append(("on_data", (data, end)))
-
-    def on_trailers(self, trailers: HeaderMap) -> None:
-        self.events.append(("on_trailers", (trailers,)))
-
-    def on_reset(self, reason: str) -> None:
-        self.events.append(("on_reset", (reason,)))
-
-    def on_codec_error(self, error: CodecError) -> None:
-        self.events.append(("on_codec_error", (error,)))
 
 
 class Http1ServerCodec(Http1Decoder):
@@ -127,11 +84,11 @@ class Http1ServerCodec(Http1Decoder):
         self._begun = False
         self._head_bytes = 0
         self._bound_bytes = 0
-        self._mode = _GET_MODE
+        self._mode = GET_MODE
         self._chunked_out = False
         self._sink: RequestSink | None = None
         self._busy = False
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._early = False
         """The running stream began with the first bytes of its head, which is not whole."""
         self._next_id = 1
@@ -205,7 +162,7 @@ class Http1ServerCodec(Http1Decoder):
         values[b":path"] = target
         values[b":method"] = method
         if method == b"GET" and b"connection" not in values:
-            mode = _GET_MODE
+            mode = GET_MODE
         else:
             self._version_10 = self._upgrade = False
             mode = self._mode_of(method, values.get(b"connection"))
@@ -246,7 +203,7 @@ class Http1ServerCodec(Http1Decoder):
     def _begin_early(self) -> None:
         """Give a head that is still coming its stream."""
         self._early = True
-        self._sink = self._open_stream(_GET_MODE)
+        self._sink = self._open_stream(GET_MODE)
         self.server.on_partial_head(self._sink)
 
     def on_message_begin(self) -> None:
@@ -269,7 +226,14 @@ class Http1ServerCodec(Http1Decoder):
         self._check_head(self._bound_bytes, len(self._target))
         self._head_bytes = 0
         self._method = parser.get_method()
-        self._place_pseudo_headers(headers)
+        try:
+            place_pseudo_headers(headers, self._method, self._target, self._plan)
+            self._upgrade = b"upgrade" in values or self._method == b"CONNECT"
+            if self._upgrade:
+                self._upgrade = upgrade_counts(headers, self._method, self._plan)
+        except CodecError as error:
+            raise self.refuse(error) from None
+        values = self._values = headers.map
         end = True
         self._remaining = 0
         self._chunked = False
@@ -282,52 +246,11 @@ class Http1ServerCodec(Http1Decoder):
             if length is not None:
                 self._remaining = int(length)
                 end = self._remaining == 0
-        self._upgrade = b"upgrade" in values or self._method == b"CONNECT"
-        if self._upgrade:
-            end = self._check_upgrade(headers, end)
+        end = end and not self._upgrade
         self._in_body = not end
         self._quiet_bytes = 0
         sink = self._sink = self._next_sink()
         sink.on_headers(headers, end)
-
-    def _place_pseudo_headers(self, headers: HeaderMap) -> None:
-        """`:authority`, `:path`, `:method` before the fields, as every reader expects them."""
-        target = self._target
-        values = headers.map
-        host = values.get(b"host")
-        pseudo: dict[bytes, bytes] = {}
-        if target[:1] == b"/":
-            if host is not None:
-                pseudo[b":authority"] = host
-            pseudo[b":path"] = target
-        else:
-            self._odd_target(target, host, pseudo)
-        pseudo[b":method"] = self._method
-        pseudo[b":scheme"] = pseudo.pop(b":scheme", b"")
-        if host is not None:
-            headers.remove(b"host")
-        pseudo.update(values)
-        headers.map = self._values = pseudo
-        if headers.pairs is not None:
-            names = [(name, value) for name, value in pseudo.items() if name[0] == 58]
-            headers.pairs = names + headers.pairs
-
-    def _odd_target(self, target: bytes, host: bytes | None, pseudo: dict[bytes, bytes]) -> None:
-        """Absolute-form, authority-form (CONNECT) and asterisk-form (RFC 9112 3.2)."""
-        if self._method == b"CONNECT":
-            pseudo[b":authority"] = target
-            return
-        if target == b"*" and self._method == b"OPTIONS":
-            if host is not None:
-                pseudo[b":authority"] = host
-            pseudo[b":path"] = target
-            return
-        parts = split_absolute(target) if self._plan.allow_absolute_url else None
-        if parts is None:
-            raise self.refuse(CodecError("http1.invalid_url"))
-        pseudo[b":authority"] = parts[1]
-        pseudo[b":path"] = parts[2]
-        pseudo[b":scheme"] = parts[0]
 
     def _old_version(self, version: str, values: dict[bytes, bytes]) -> None:
         if version != "1.0" or not self._plan.accept_http_10:
@@ -347,29 +270,6 @@ class Http1ServerCodec(Http1Decoder):
             raise self.refuse(CodecError("http1.transfer_encoding_not_allowed"))
         self._chunked = True
         self._remaining = -1
-
-    def _check_upgrade(self, headers: HeaderMap, end: bool) -> bool:
-        """Drop upgrades that Envoy ignores (h2c); a real one leaves the request open."""
-        if self._method == b"CONNECT":
-            if headers.map.get(b"content-length", b"0") != b"0":
-                raise self.refuse(CodecError("http1.content_length_not_allowed"))
-            return False
-        wanted = headers.map[b"upgrade"].lower()
-        asked = b"upgrade" in tokens(headers.map.get(b"connection", b""))
-        if wanted == b"h2c" or wanted in self._plan.ignored_upgrades or not asked:
-            if asked:
-                self._drop_upgrade(headers)
-            self._upgrade = False
-            return end
-        return False
-
-    def _drop_upgrade(self, headers: HeaderMap) -> None:
-        headers.remove(b"upgrade")
-        headers.remove(b"http2-settings")
-        kept = [t for t in tokens(headers.map[b"connection"]) if t not in (b"upgrade", b"http2-settings")]
-        headers.remove(b"connection")
-        if kept:
-            headers.set(b"connection", b",".join(kept))
 
     def on_body(self, data: bytes) -> None:
         """httptools: a piece of the body, chunk framing removed."""
@@ -411,23 +311,23 @@ class Http1ServerCodec(Http1Decoder):
             return self._sink
         return self._wait(mode) if self._busy else self._open_stream(mode)
 
-    def _mode_of(self, method: bytes, connection: bytes | None) -> _Mode:
+    def _mode_of(self, method: bytes, connection: bytes | None) -> Mode:
         if connection is None and method == b"GET" and not self._version_10:
-            return _GET_MODE
+            return GET_MODE
         close = self._version_10
         if connection is not None:
             asked = tokens(connection)
             close = b"close" in asked or (self._version_10 and b"keep-alive" not in asked)
-        return _Mode(method, self._version_10, self._upgrade, close)
+        return Mode(method, self._version_10, self._upgrade, close)
 
-    def _wait(self, mode: _Mode) -> _Waiting:
-        waiting = _Waiting(mode)
+    def _wait(self, mode: Mode) -> Waiting:
+        waiting = Waiting(mode)
         self._queue.append(waiting)
         if len(self._queue) == 1:
             self.server.on_backlog(True)
         return waiting
 
-    def _open_stream(self, mode: _Mode) -> RequestSink:
+    def _open_stream(self, mode: Mode) -> RequestSink:
         self._busy = True
         self._mode = mode
         stream_id = self._next_id
