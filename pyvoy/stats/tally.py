@@ -12,7 +12,6 @@ from collections import Counter as Multiset
 
 from pyvoy.stats.histograms import Histogram
 
-
 DELAY_S = 0.01
 _FEW = 8
 

@@ -25,7 +25,7 @@ class Row:
     hcm: str = ""
 
 
-def row(name: str, steps: bytes | tuple[Step, ...], tolerated: str, source: str, requests: int = 1, hcm: str = "") -> Row:  # noqa: PLR0917
+def row(name: str, steps: bytes | tuple[Step, ...], tolerated: str, source: str, requests: int = 1, hcm: str = "") -> Row:
     whole = (steps,) if isinstance(steps, bytes) else steps
     return Row(name, whole, frozenset(tolerated.split()), source, requests, hcm)
 

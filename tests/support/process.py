@@ -72,9 +72,7 @@ class Server:
 
 
 @contextmanager
-def running(
-    command: Sequence[str], log: Path, ready: Callable[[], bool], timeout_s: float = 20.0
-) -> Iterator[Server]:
+def running(command: Sequence[str], log: Path, ready: Callable[[], bool], timeout_s: float = 20.0) -> Iterator[Server]:
     """A server that is ready inside the block and gone after it."""
     server = Server(command, log)
     try:

@@ -119,12 +119,14 @@ class Proxy:
         self.listener = Listener(plan.listeners[0], self.services)
         self.upstreams: list[tuple[h1.Http1Connection, Wire]] = []
         self.plain = 0
-        monkeypatch.setattr(h1.Http1Connection, "connect", lambda connection: self._connect(connection))
 
-    def _connect(self, connection: Any) -> None:
-        wire = Wire()
-        self.upstreams.append((connection, wire))
-        connection.connection_made(wire)
+        def connect(connection: Any) -> None:
+            """A connection that is there at once; a plain function, because it takes the place of a method."""
+            wire = Wire()
+            self.upstreams.append((connection, wire))
+            connection.connection_made(wire)
+
+        monkeypatch.setattr(h1.Http1Connection, "connect", connect)
 
     def client(self) -> tuple[DownstreamConnection, Wire]:
         connection = self.listener._make()
