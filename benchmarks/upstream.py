@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 
@@ -18,8 +19,7 @@ class Answering(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are of no asyncio class
 
     def data_received(self, data: bytes) -> None:
         if self._skip >= len(data):
