@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.http.codec import CodecError, RequestSink
 from pyvoy.http.h1.client import Http1ClientCodec
 from pyvoy.http.h1.grammar import tokens
+from pyvoy.http.h1.metered import MeteredServerCodec
 from pyvoy.http.h1.server import Http1ServerCodec
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.manager_plan import ManagerPlan
@@ -68,38 +69,50 @@ class HttpConnectionManager(ManagerTimeouts):
         self.services = services = connection.services
         self._clock = services.clock
         self._wall = services.wall
-        getrandbits = self.getrandbits = services.random.getrandbits
-        self.random_hex = lambda: b"%032x" % getrandbits(128)
-        self._transport_write = connection.writer if not self._has_write_filters(connection) else connection.write
+        self.getrandbits = services.random.getrandbits
+        runner = connection.runner
+        writes = runner is not None and runner.has_write_filters
+        self._transport_write = connection.write if writes else connection.writer
         assert connection.chain is not None
         self.buffer_limit_bytes = connection.buffer_limit_bytes
         self._take_plan()
-        self.wall_offset_s = self._wall() - self._clock()
-        self.codec = Http1ServerCodec(self, self._write, self.plan.codec, self.plan.lines)
+        now_s = self._clock()
+        self.wall_offset_s = self._wall() - now_s
+        codec_class = MeteredServerCodec if self.plan.access_logs else Http1ServerCodec
+        self.codec = codec_class(self, self._write, self.plan.codec, self.plan.lines)
         self.plan.connections[0].hit()
-        self._start_timers()
+        self._start_timers(now_s)
         return NetworkVerdict.CONTINUE
 
     def _take_plan(self) -> None:
         """Read off the plan what each request needs."""
         plan = self.plan
-        stats = plan.stats
-        self._cells = stats.cells
-        tallies = plan.tallies
-        if tallies is None:
-            tallies = plan.tallies = stats.make_tallies(self.services.tallies)
-            plan.connections = stats.connection_tallies(self.services.tallies)
-        self._begun, self._done, self._over = tallies
+        if plan.tallies is None:
+            self._prepare(plan)
+        assert plan.tallies is not None
+        self._begun, self._done, self._over = plan.tallies
+        self._cells = plan.stats.cells
+        self.random_hex = plan.random_hex
         self._duration_limit_s = plan.max_stream_duration_s
-        limits = (plan.stream_idle_timeout_s, plan.request_timeout_s, plan.max_stream_duration_s)
-        self._first_limit_s = min((limit_s for limit_s in limits if limit_s), default=0.0)
-        if not plan.plain_known:
-            plan.plain = plain_plan(self)
-            plan.plain_known = True
+        self._first_limit_s = plan.first_limit_s
         self._plain = plan.plain
         self._done_by_status = plan.done_by_status
-        self._rx_index = stats.downstream_cx_rx_bytes_total.index
-        self._tx_index = stats.downstream_cx_tx_bytes_total.index
+        self._rx_index = plan.rx_index
+        self._tx_index = plan.tx_index
+
+    def _prepare(self, plan: ManagerPlan) -> None:
+        """What is decided with a plan's first connection, because it belongs to a worker's loop."""
+        services = self.services
+        stats = plan.stats
+        getrandbits = services.random.getrandbits
+        plan.random_hex = lambda: b"%032x" % getrandbits(128)
+        plan.tallies = stats.make_tallies(services.tallies)
+        plan.connections = stats.connection_tallies(services.tallies)
+        limits = (plan.stream_idle_timeout_s, plan.request_timeout_s, plan.max_stream_duration_s)
+        plan.first_limit_s = min((limit_s for limit_s in limits if limit_s), default=0.0)
+        plan.rx_index = stats.downstream_cx_rx_bytes_total.index
+        plan.tx_index = stats.downstream_cx_tx_bytes_total.index
+        plan.plain = plain_plan(self)
 
     def on_new_plan(self, plan: ManagerPlan, tries: int = 0) -> None:
         """A reload: requests are served by another plan, from the next moment on at which none is running.
@@ -113,10 +126,6 @@ class HttpConnectionManager(ManagerTimeouts):
         elif not self.closing:
             self.plan = plan
             self._take_plan()
-
-    @staticmethod
-    def _has_write_filters(connection: DownstreamConnection) -> bool:
-        return connection.runner is not None and connection.runner.has_write_filters
 
     def receiver(self, connection: DownstreamConnection) -> Callable[[bytes], None]:
         """Where the connection hands its bytes directly."""
@@ -188,15 +197,19 @@ class HttpConnectionManager(ManagerTimeouts):
             one.inc()
         (stats.downstream_cx_destroy_local if local else stats.downstream_cx_destroy_remote).inc()
         self.closing = True
-        for stream in self._live_streams():
-            stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
+        if self.streams:
+            for stream in self._live_streams():
+                stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
         self._stop_timers()
-        self.plan.connections[1].hit()
+        over = self.plan.connections[1]
+        over.hit()
+        over.values.append(int((self._clock() - connection.info.start_s) * 1000))
         if self._spoken:
             stats.downstream_cx_http1_active.dec()
-        stats.downstream_cx_length_ms.record(int((self._clock() - connection.info.start_s) * 1000))
-        for _ in range(self._upgrades):
-            stats.downstream_cx_upgrades_active.dec()
+        if self._upgrades:
+            stats.downstream_cx_upgrades_active.sub(self._upgrades)
+        if not self.streams and not self.feeding:
+            self.codec.release()
 
     @property
     def must_look(self) -> bool:
@@ -214,6 +227,8 @@ class HttpConnectionManager(ManagerTimeouts):
         self._requests += 1
         now_s = self._clock()
         stream = self.streams[stream_id] = HttpStream(self, stream_id, now_s, now_s + self.wall_offset_s)
+        if self.plan.access_logs and isinstance(self.codec, MeteredServerCodec):
+            self.codec.begin(stream.info)
         if self._first_limit_s and now_s + self._first_limit_s < self.armed_s:
             self.watch(now_s + self._first_limit_s)
         if self._duration_limit_s:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.http.chain import NO_FILTERS, Entries
 from pyvoy.http.codec import CodecError
 from pyvoy.http.filtered_stream import FilteredStream
+from pyvoy.http.h1.metered import received_field_bytes
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.held_path import HeldPath
 from pyvoy.http.http_filter import CONTINUE, LocalReply, Verdict
@@ -76,6 +77,8 @@ class HttpStream(FilteredStream):
         self.request_ended = end
         manager = self.manager
         plan = manager.plan
+        if plan.access_logs:
+            self.info.downstream_header_bytes_received = received_field_bytes(headers)
         rejection = plan.request_rules(headers, self.connection, self.info, manager.random_hex, self)
         if rejection is not None:
             manager.reject(self, rejection)

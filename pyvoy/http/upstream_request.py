@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from pyvoy.http.h1.metered import received_field_bytes
 from pyvoy.http.headers import HeaderMap
 from pyvoy.network.timers import Timer
+from pyvoy.observe.stream_info import StreamInfo
 from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ class UpstreamRequest:
     _body_bytes = 0
     _trailers: HeaderMap | None = None
     _paused = False
+    _meter: StreamInfo | None = None
+    """Where the bytes are counted, when somebody logs them."""
 
     def __init__(self, owner: AttemptOwner, host: Host, pool: Http1Pool, end: bool) -> None:
         """`end` says that the request is a head only."""
@@ -125,6 +129,8 @@ class UpstreamRequest:
         self.started = True
         if self.watched:
             self._owner.upstream_ready(self)
+        if manager.plan.access_logs:
+            codec.meter = self._meter = info
         if not done and manager.feeding:
             codec.corked = True
             manager.corked.append(codec)
@@ -149,18 +155,25 @@ class UpstreamRequest:
 
     def on_informational(self, headers: HeaderMap) -> None:
         """A 1xx response; all but the first are dropped, as in Envoy."""
+        self._meter_head(headers)
         if not self.ended and not self._informed:
             self._informed = True
             self._owner.upstream_informational(self, headers)
 
     def on_response(self, headers: HeaderMap, body: bytes) -> None:
         """A whole response."""
+        meter = self._meter
+        if meter is not None and self.connection is not None:
+            self._meter_head(headers)
+            meter.upstream_wire_bytes_received += self.connection.codec.whole_head_bytes + len(body)
+            self.connection.codec.meter = None
         if not self.ended:
             self._end()
             self._owner.upstream_response(self, headers, body)
 
     def on_headers(self, headers: HeaderMap, end: bool) -> None:
         """The response head."""
+        self._meter_head(headers)
         if self.ended:
             return
         if end:
@@ -168,6 +181,11 @@ class UpstreamRequest:
         elif self.idle_timeout_s:
             self.watch_silence()
         self._owner.upstream_headers(self, headers, end)
+
+    def _meter_head(self, headers: HeaderMap) -> None:
+        """Count a head of the upstream's before anything changes it."""
+        if self._meter is not None:
+            self._meter.upstream_header_bytes_received += received_field_bytes(headers)
 
     def on_data(self, data: bytes, end: bool) -> None:
         """A piece of the response body."""

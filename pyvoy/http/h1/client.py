@@ -8,6 +8,7 @@ connection as not reusable.  Sources: RFC 9112 6.3, 9.2; Envoy's http1 codec.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -21,6 +22,14 @@ from pyvoy.http.headers import HeaderMap
 _MAX_INFORMATIONAL = 10_000
 _BODYLESS = frozenset((b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT"))
 """Methods whose requests without a body need no `content-length: 0` (Envoy's list; RFC 9110 8.6)."""
+
+
+class UpstreamMeter(Protocol):
+    """What counts the bytes of a request's attempts (a StreamInfo)."""
+
+    upstream_wire_bytes_sent: int
+    upstream_wire_bytes_received: int
+    upstream_header_bytes_sent: int
 
 
 class Http1ClientCodec(Http1Decoder):
@@ -54,6 +63,7 @@ class Http1ClientCodec(Http1Decoder):
         "_write",
         "close_announced",
         "corked",
+        "meter",
         "on_complete",
         "protocol",
         "reusable",
@@ -78,6 +88,8 @@ class Http1ClientCodec(Http1Decoder):
         self.stray = False
         """Bytes have come that belong to no response."""
         self.on_complete = on_complete
+        self.meter: UpstreamMeter | None = None
+        """What counts the bytes of the running request, when somebody logs them."""
         self.corked = False
         """True while the body is about to follow: the head is held to leave in one write with it."""
         self._held = b""
@@ -133,6 +145,7 @@ class Http1ClientCodec(Http1Decoder):
     def detach(self) -> None:
         """Forget the stream (it was reset): nothing of it is delivered any more and the connection is not reused."""
         self._sink = None
+        self.meter = None
         self.reusable = False
 
     def send_headers(self, stream_id: int, headers: HeaderMap, end: bool) -> None:
@@ -157,10 +170,15 @@ class Http1ClientCodec(Http1Decoder):
             extra = b"transfer-encoding: chunked\r\n"
         head = encoder.connect_head if method == b"CONNECT" else encoder.request_head
         self._request_done = end
+        encoded = head(headers, extra)
+        meter = self.meter
+        if meter is not None:
+            meter.upstream_wire_bytes_sent += len(encoded)
+            meter.upstream_header_bytes_sent += encoder.field_bytes(encoded)
         if self.corked and not end:
-            self._held = head(headers, extra)
+            self._held = encoded
         else:
-            self._write(head(headers, extra))
+            self._write(encoded)
 
     def uncork(self) -> None:
         """Nothing follows for now: let go what is held."""
@@ -174,6 +192,8 @@ class Http1ClientCodec(Http1Decoder):
         """A piece of the request body."""
         if self._chunked_out:
             data = (encoder.chunk(data) if data else b"") + (encoder.LAST_CHUNK if end else b"")
+        if self.meter is not None:
+            self.meter.upstream_wire_bytes_sent += len(data)
         held = self._held
         if held:
             self._held = b""
@@ -188,13 +208,22 @@ class Http1ClientCodec(Http1Decoder):
         if self._held:
             self.uncork()
         if self._chunked_out:
-            self._write(encoder.trailer_block(trailers) if self._plan.enable_trailers else encoder.LAST_CHUNK)
+            block = encoder.trailer_block(trailers) if self._plan.enable_trailers else encoder.LAST_CHUNK
+            if self.meter is not None:
+                self.meter.upstream_wire_bytes_sent += len(block)
+            self._write(block)
         self._request_finished()
 
     def _request_finished(self) -> None:
         self._request_done = True
         if self._response_done:
+            self.meter = None
             self.on_complete()
+
+    @property
+    def whole_head_bytes(self) -> int:
+        """The size of the head of the response that `feed_whole` is delivering."""
+        return len(self._lines.last_head) + 4
 
     @property
     def response_done(self) -> bool:
@@ -214,6 +243,8 @@ class Http1ClientCodec(Http1Decoder):
         `on_complete` is called behind the parser, never inside it: the connection may be given the next request there,
         and bytes behind this response must not reach it.
         """
+        if self.meter is not None:
+            self.meter.upstream_wire_bytes_received += len(data)
         if self._tunnel:
             if self._sink is not None:
                 self._sink.on_data(data, False)
@@ -446,6 +477,8 @@ class Http1ClientCodec(Http1Decoder):
 
     def _finish_response(self) -> None:
         self._response_done = True
+        if self._request_done:
+            self.meter = None
         self._begun = False
         self._sink = None
         self._trailers = None

@@ -58,6 +58,11 @@ def connect_head(headers: HeaderMap, extra: bytes) -> bytes:
     return b"".join([b"CONNECT ", authority, b" HTTP/1.1\r\nhost: ", authority, b"\r\n", *fields, extra, b"\r\n"])
 
 
+def field_bytes(head: bytes) -> int:
+    """The bytes of the field lines of an encoded head: without its first line and the blank one."""
+    return len(head) - head.find(b"\r\n") - 4
+
+
 def chunk(data: bytes) -> bytes:
     """One chunk of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data)

@@ -29,6 +29,10 @@ _JOIN_LIMIT = 65536
 """Above this size copying a body costs more than a second write."""
 
 
+def _discard(data: bytes) -> None:
+    """Output of a connection that is gone."""
+
+
 class Http1ServerCodec(Http1Decoder):
     """One downstream connection.  Owned by the connection manager."""
 
@@ -88,7 +92,7 @@ class Http1ServerCodec(Http1Decoder):
         self._chunked_out = False
         self._sink: RequestSink | None = None
         self._busy = False
-        self._queue: deque[Waiting] = deque()
+        self._queue: deque[Waiting] | None = None
         self._early = False
         """The running stream began with the first bytes of its head, which is not whole."""
         self._next_id = 1
@@ -322,6 +326,8 @@ class Http1ServerCodec(Http1Decoder):
 
     def _wait(self, mode: Mode) -> Waiting:
         waiting = Waiting(mode)
+        if self._queue is None:
+            self._queue = deque()
         self._queue.append(waiting)
         if len(self._queue) == 1:
             self.server.on_backlog(True)
@@ -357,6 +363,14 @@ class Http1ServerCodec(Http1Decoder):
         self._early = False
         sink.on_codec_error(error)
 
+    def release(self) -> None:
+        """The connection is gone and has no streams: let go of the others, so that the collector has no circle to
+        find."""
+        self.broken = True
+        self._parser = self._sink = None
+        self._write = _discard
+        del self.server
+
     # ---- turns ----
 
     def finish(self, stream_id: int) -> bool:
@@ -373,6 +387,7 @@ class Http1ServerCodec(Http1Decoder):
 
     def deliver_next(self) -> None:
         """The next waiting request has its turn."""
+        assert self._queue is not None
         waiting = self._queue.popleft()
         stream = self._open_stream(waiting.mode)
         if self._sink is waiting:

@@ -58,7 +58,8 @@ class Owner:
         self.told = []
         self.paused = []
         info = SimpleNamespace(upstream_host=None)
-        manager = SimpleNamespace(codec=object(), feeding=False, corked=[])
+        plan = SimpleNamespace(access_logs=())
+        manager = SimpleNamespace(codec=object(), feeding=False, corked=[], plan=plan)
         self.stream = SimpleNamespace(
             services=self.fakes.services,
             info=info,
