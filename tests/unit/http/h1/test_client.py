@@ -8,6 +8,7 @@ from pyvoy.http.codec import CodecError
 from pyvoy.http.h1.client import Http1ClientCodec
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.observe.stream_info import StreamInfo
 
 PLAN = Http1Plan(head_limit_bytes=80 * 1024)
 
@@ -321,3 +322,39 @@ def test_a_corked_head_leaves_with_its_body() -> None:
 def test_proper_case() -> None:
     client = Client(b"GET", Http1Plan(proper_case=True), (b"x-foo", b"1"))
     assert b"\r\nX-Foo: 1\r\n" in client.out
+
+
+def metered(method: bytes, *pairs: Pair, end: bool = True) -> tuple[Client, StreamInfo]:
+    """A client whose request is counted."""
+    client = Client()
+    client.codec.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    client.out = b""
+    info = StreamInfo()
+    client.codec.meter = info
+    client.request(method, *pairs, end=end)
+    return client, info
+
+
+def test_a_counted_request_has_all_it_sent_and_its_field_lines() -> None:
+    client, info = metered(b"POST", end=False)
+    client.codec.send_data(1, b"hello", False)
+    client.codec.send_data(1, b"", True)
+    assert info.upstream_wire_bytes_sent == len(client.out)
+    assert info.upstream_header_bytes_sent == len(b"host: h\r\ntransfer-encoding: chunked\r\n")
+
+
+@pytest.mark.parametrize("cut", [1, 20, 45])
+def test_a_counted_response_has_every_read_until_it_is_whole(cut: int) -> None:
+    client, info = metered(b"GET")
+    response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    client.codec.feed(response[:cut])
+    client.codec.feed(response[cut:])
+    assert info.upstream_wire_bytes_received == len(response)
+    assert client.codec.meter is None
+
+
+def test_the_head_of_a_whole_response_has_a_size() -> None:
+    client, _ = metered(b"GET")
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    assert client.codec.feed_whole(head + b"ok")
+    assert client.codec.whole_head_bytes == len(head)
