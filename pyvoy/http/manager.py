@@ -287,6 +287,7 @@ class HttpConnectionManager(ManagerTimeouts):
         """The head is whole, and its version known."""
         assert isinstance(stream, HttpStream)
         stream.info.protocol = self.codec.protocol
+        stream.active_s = self._clock()  # what the upstream takes counts from the whole request
         self._head_whole()
 
     def start_next(self) -> None:

@@ -36,5 +36,5 @@ KNOWN: tuple[Known, ...] = (
     Known("connect-terminated", "*", _NO_CONNECT),
     Known("connect-upstream-refuses", "*", _NO_CONNECT),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
-    Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0; ours rests"),
+    Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )
