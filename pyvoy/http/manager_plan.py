@@ -53,13 +53,16 @@ class ManagerPlan:
     request_rules_are_plain: bool = False
     """The request rules leave an ordinary request alone but for scheme, x-forwarded-proto and request id."""
     plain: PlainPlan | None = None
-    plain_known: bool = False
-    """`plain` has been decided, with the first connection."""
     done_by_status: dict[bytes, Tally] = field(default_factory=dict)
     tallies: tuple[Tally, tuple[Tally, ...], Tally] | None = None
-    """Made with the first connection, because they belong to a worker's loop."""
+    """Made with the first connection, because they belong to a worker's loop; so are the next five and `plain`."""
     connections: tuple[Tally, Tally] = field(init=False)
     """What a connection moves when it begins and when it ends."""
+    random_hex: Callable[[], bytes] = field(init=False)
+    first_limit_s: float = field(init=False, default=0.0)
+    """The shortest time-out that every stream has; 0 when there is none."""
+    rx_index: int = field(init=False, default=0)
+    tx_index: int = field(init=False, default=0)
     access_logs: tuple[AccessLogger, ...] = ()
     log_on_new_request: bool = False
     proxy_100_continue: bool = False

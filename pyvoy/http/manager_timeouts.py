@@ -33,6 +33,10 @@ class ManagerTimeouts(NetworkFilter):
     connection: DownstreamConnection
     services: Services
     _clock: Callable[[], float]
+    _timer: Timer | None = None
+    _head_timer: Timer | None = None
+    _duration_timer: Timer | None = None
+    _drain_timer: Timer | None = None
 
     def __init__(self) -> None:
         self.streams: dict[int, HttpStream | PlainExchange] = {}
@@ -44,10 +48,6 @@ class ManagerTimeouts(NetworkFilter):
         self._spoken = False
         """Bytes have come from the client."""
         self._idle_since_s = 0.0
-        self._timer: Timer | None = None
-        self._head_timer: Timer | None = None
-        self._duration_timer: Timer | None = None
-        self._drain_timer: Timer | None = None
 
     def _live_streams(self) -> list[HttpStream]:
         """All streams; plain exchanges become streams when somebody has to look at them."""
@@ -55,10 +55,10 @@ class ManagerTimeouts(NetworkFilter):
 
     # ---- arming ----
 
-    def _start_timers(self) -> None:
+    def _start_timers(self, now_s: float) -> None:
         """The connection begins."""
         plan = self.plan
-        self._idle_since_s = self._clock()
+        self._idle_since_s = now_s
         if plan.idle_timeout_s:
             # A first look soon: requests with the usual time-outs then find a timer that is early enough.
             self.watch(self._idle_since_s + min(plan.idle_timeout_s, _FIRST_LOOK_S))
@@ -68,10 +68,16 @@ class ManagerTimeouts(NetworkFilter):
             )
 
     def _stop_timers(self) -> None:
-        for timer in (self._timer, self._head_timer, self._duration_timer, self._drain_timer):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._head_timer = self._duration_timer = self._drain_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._head_whole()
+        if self._duration_timer is not None:
+            self._duration_timer.cancel()
+            self._duration_timer = None
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
 
     def watch(self, due_s: float) -> None:
         """Look at the connection's time-outs at `due_s`, or earlier when a look is due already."""

@@ -123,7 +123,13 @@ class HttpStats:
         begun = (self.downstream_cx_total.index, active.index)
         return (
             Tally(board, self.cells, begun),
-            Tally(board, self.cells, (self.downstream_cx_destroy.index,), falling=(active.index,)),
+            Tally(
+                board,
+                self.cells,
+                (self.downstream_cx_destroy.index,),
+                (self.downstream_cx_length_ms,),
+                falling=(active.index,),
+            ),
         )
 
     def answered_tally(self, board: TallyBoard, status: int) -> Tally:

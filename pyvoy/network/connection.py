@@ -13,7 +13,7 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pyvoy.network.address import from_sockname
@@ -58,6 +58,7 @@ class DownstreamConnection(asyncio.Protocol):
         "buffer_limit_bytes",
         "chain",
         "closed_locally",
+        "counted",
         "data_received",
         "info",
         "plan",
@@ -84,10 +85,12 @@ class DownstreamConnection(asyncio.Protocol):
         self.buffer = bytearray()
         """What was looked at, or came while reading was disabled, and has not reached the network filters."""
         self.closed_locally = False
+        self.counted = False
+        """The listener's statistics hold it as a connection with a filter chain."""
         self.reset_by_peer = False
         self._target: Callable[[bytes], None] = discard
         self.data_received = discard
-        self._listener_filters: list[ListenerFilter] = []
+        self._listener_filters: Sequence[ListenerFilter] = ()
         self._filter_index = 0
         self._filter_timer: Timer | None = None
         self._delay_timer: Timer | None = None
@@ -461,7 +464,9 @@ class DownstreamConnection(asyncio.Protocol):
             self.runner.resume(filter_)
 
     def _cancel_timers(self) -> None:
-        for timer in (self._filter_timer, self._delay_timer):
-            if timer is not None:
-                timer.cancel()
-        self._filter_timer = self._delay_timer = None
+        if self._filter_timer is not None:
+            self._filter_timer.cancel()
+            self._filter_timer = None
+        if self._delay_timer is not None:
+            self._delay_timer.cancel()
+            self._delay_timer = None

@@ -42,8 +42,15 @@ class FilterRunner:
 
     def __init__(self, connection: DownstreamConnection, chain: FilterChain) -> None:
         self._connection = connection
-        self.filters: list[Any] = [make(plan) for make, plan in chain.filters]
-        self.has_write_filters = any(hasattr(filter_, "on_write") for filter_ in self.filters)
+        makers = chain.filters
+        if len(makers) == 1:
+            make, plan = makers[0]
+            filter_ = make(plan)
+            self.filters: list[Any] = [filter_]
+            self.has_write_filters = hasattr(filter_, "on_write")
+        else:
+            self.filters = [make(plan) for make, plan in makers]
+            self.has_write_filters = any(hasattr(filter_, "on_write") for filter_ in self.filters)
         self._opened = 0
         self._holder: int | None = None
         self._held: list[tuple[bytes, bool]] = []
@@ -64,7 +71,9 @@ class FilterRunner:
         if self._holder is not None or not filters or not self._connection.is_open:
             return None
         last = filters[-1]
-        if not hasattr(last, "receiver") or any(hasattr(filter_, "on_data") for filter_ in filters[:-1]):
+        if not hasattr(last, "receiver"):
+            return None
+        if len(filters) > 1 and any(hasattr(filter_, "on_data") for filter_ in filters[:-1]):
             return None
         receive: Callable[[bytes], None] = last.receiver(self._connection)
         return receive

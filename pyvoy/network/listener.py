@@ -156,7 +156,6 @@ class Listener:
         self.connections: set[DownstreamConnection] = set()
         self.fixed_local: Address | None = None
         self._begun, self._over = self.stats.tallies(services.tallies)
-        self._counted: set[DownstreamConnection] = set()
         self._shared: SharedGauge = services.arena.resource(f"listener_connections {plan.name}")
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
@@ -227,7 +226,7 @@ class Listener:
     def admitted(self, connection: DownstreamConnection) -> None:
         """The connection has its filter chain."""
         self._begun.hit()
-        self._counted.add(connection)
+        connection.counted = True
 
     def forget(self, connection: DownstreamConnection) -> None:
         """The connection is gone: statistics and the listener's access log."""
@@ -237,8 +236,8 @@ class Listener:
         plan = connection.plan
         if plan.max_connections is not None:
             self._shared.dec()
-        if connection in self._counted:
-            self._counted.discard(connection)
+        if connection.counted:
+            connection.counted = False
             over = self._over
             over.hit()
             over.values.append(int((self.services.clock() - connection.info.start_s) * 1000))

@@ -206,6 +206,9 @@ class RecordingCodec:
         self._state = "end"
         self._record.note("reset")
 
+    def release(self) -> None:
+        """The connection is gone."""
+
     def finish(self, stream_id: int) -> bool:
         """Ready for the next request of this connection; none waits."""
         self._state = "head"
