@@ -84,7 +84,7 @@ def metadata_dict(message: Any, field_name: str) -> dict[str, Any]:
     """A Metadata field as {namespace: {key: value}} of plain Python values."""
     if not message.HasField(field_name):
         return {}
-    from google.protobuf import json_format
+    from pyvoy.filters.common.metadata import plain_struct
 
     structs = getattr(message, field_name).filter_metadata
-    return {name: json_format.MessageToDict(structs[name]) for name in structs}
+    return {name: plain_struct(structs[name]) for name in structs}
