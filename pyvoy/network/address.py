@@ -1,7 +1,7 @@
 """Socket addresses as the configuration, the logs and the stats name them.
 
-An address is made once per connection or per host and only read afterwards, so the text forms are computed at
-construction.  Source of the text forms: Envoy's Address::Instance (IPv6 in brackets, pipes by their path).
+An address is made once per connection or per host and only read afterwards; its text form is made when it is first
+asked for, because most connections end unlogged.  Source of the text forms: Envoy's Address::Instance (IPv6 in brackets, pipes by their path).
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ class Address:
     `text` the form of logs and admin ("1.2.3.4:80", "[::1]:80", "/run/x.sock").
     """
 
-    __slots__ = ("ip", "path", "port", "text")
+    __slots__ = ("_text", "ip", "path", "port")
 
     def __init__(self, ip: str, port: int, path: str = "") -> None:
         self.ip = ip
         self.port = port
         self.path = path
-        if path:
-            self.text = path
-        elif ":" in ip:
-            self.text = f"[{ip}]:{port}"
-        else:
-            self.text = f"{ip}:{port}"
+        self._text = path
+
+    @property
+    def text(self) -> str:
+        """The form of logs and admin."""
+        text = self._text
+        if not text:
+            ip = self.ip
+            text = self._text = f"[{ip}]:{self.port}" if ":" in ip else f"{ip}:{self.port}"
+        return text
 
     @property
     def is_pipe(self) -> bool:

@@ -79,6 +79,7 @@ class Http1ClientCodec(Http1Decoder):
     ) -> None:
         """`on_complete` is called when request and response are both done; `lines` is shared by a pool."""
         super().__init__(plan)
+        self._begin_head()
         self._lines = lines or HeadLines()
         self._checker: HttpResponseParser | None = None
         self.protocol = "HTTP/1.1"

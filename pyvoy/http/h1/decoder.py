@@ -137,7 +137,7 @@ class Http1Decoder:
         self._quiet_bytes = 0
         self._trailers: HeaderMap | None = None
         self.fault: CodecError | None = None
-        self._begin_head()
+        self._values: dict[bytes, bytes] = {}
 
     def _begin_head(self) -> None:
         self._headers = HeaderMap()

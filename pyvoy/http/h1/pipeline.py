@@ -28,6 +28,7 @@ class Mode:
 
 
 GET_MODE = Mode(b"GET", False, False, False)
+CLOSE_MODE = Mode(b"GET", False, False, True)
 
 
 class Waiting:

@@ -18,7 +18,7 @@ from pyvoy.http.h1 import encoder
 from pyvoy.http.h1.decoder import HeadLines, Http1Decoder, Silent
 from pyvoy.http.h1.grammar import tokens
 from pyvoy.http.h1.limits import Http1Plan, Underscores
-from pyvoy.http.h1.pipeline import GET_MODE, Mode, Waiting
+from pyvoy.http.h1.pipeline import CLOSE_MODE, GET_MODE, Mode, Waiting
 from pyvoy.http.h1.request_head import place_pseudo_headers, upgrade_counts
 from pyvoy.http.headers import HeaderMap
 
@@ -117,6 +117,7 @@ class Http1ServerCodec(Http1Decoder):
         self._bound_bytes = self._head_bytes + len(data)
         parser = self._parser
         if parser is None:
+            self._begin_head()
             parser = self._parser = HttpRequestParser(self)
         try:
             parser.feed_data(data)
@@ -319,6 +320,8 @@ class Http1ServerCodec(Http1Decoder):
         if connection is None and method == b"GET" and not self._version_10:
             return GET_MODE
         close = self._version_10
+        if connection == b"close" and method == b"GET" and not close and not self._upgrade:
+            return CLOSE_MODE
         if connection is not None:
             asked = tokens(connection)
             close = b"close" in asked or (self._version_10 and b"keep-alive" not in asked)
