@@ -1,7 +1,8 @@
 """Socket addresses as the configuration, the logs and the stats name them.
 
 An address is made once per connection or per host and only read afterwards; its text form is made when it is first
-asked for, because most connections end unlogged.  Source of the text forms: Envoy's Address::Instance (IPv6 in brackets, pipes by their path).
+asked for, because most connections end unlogged.
+Source of the text forms: Envoy's Address::Instance (IPv6 in brackets, pipes by their path).
 """
 
 from __future__ import annotations
