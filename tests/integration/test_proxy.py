@@ -99,6 +99,7 @@ def test_counters_survive_a_killed_worker(proxy):
         proxy.get("/", proxy.ports[0])
     kept = proxy.request("GET", "/", proxy.ports[0])
     assert kept[0] == 200
+    proxy.counted("http.in.downstream_rq_2xx", 11)  # written every 10 ms: what is visible survives
     victim = proxy.workers()[0]
     os.kill(victim, signal.SIGKILL)
     proxy.wait(lambda: len(proxy.workers()) == 2 and victim not in proxy.workers(), 2)
