@@ -83,15 +83,9 @@ class HttpStream(FilteredStream):
         if rejection is not None:
             manager.reject(self, rejection)
             return
-        route = self._route = plan.routes.find(self)
-        self._route_known = True
-        if route is not None:
-            info = self.info
-            info.route_name = route.name
-            info.virtual_host_name = route.virtual_host.name
-            info.route_metadata = route.metadata
-            if route.limits_streams:
-                self._limit_by(route)
+        route = self._find_route()
+        if route is not None and route.limits_streams:
+            self._limit_by(route)
         chain = plan.chain
         if route is not None and (route.disabled_filters or route.enabled_filters):
             chain = self.chain = chain.variant(route.disabled_filters, route.enabled_filters)

@@ -227,10 +227,6 @@ class RetryState:
         """Decide on an upstream reset (`details.Reset`).  `request_started`: bytes went to the upstream."""
         return self.decide(self.would_retry_reset(reason, request_started=request_started))
 
-    def should_retry_per_try_timeout(self) -> RetryStatus:
-        """Decide on a per-try time-out, which Envoy treats as a local reset of the try."""
-        return self.should_retry_reset(Reset.LOCAL_RESET)
-
     def decide(self, decision: Decision) -> RetryStatus:
         """Apply the limits to what the policy says."""
         self.succeeded = self.in_flight and decision is Decision.NO
