@@ -16,6 +16,8 @@ import yaml
 
 from pyvoy.config.problems import ConfigErrors, ConfigProblem, Place, Source
 
+_LIBYAML_DEPTH = "exceeded maximum nesting depth"
+_LIBYAML_DEPTH = "exceeded maximum nesting depth"
 MAX_DEPTH = 100
 MAX_NODES = 1_000_000
 
@@ -145,6 +147,8 @@ class _Composer:
         except yaml.MarkedYAMLError as error:
             what, mark = _explained(error, len(self._source.lines))
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            if _LIBYAML_DEPTH in what:  # its look-ahead for a key can meet its own limit before `_open` meets ours
+                raise _too_deep(self._source, line, column) from None
             raise _failure(self._source, line, column, f"not valid YAML: {what}") from None
         except yaml.reader.ReaderError as error:
             position = max(text.find(chr(error.character)), 0)  # the error's own position counts bytes
@@ -181,9 +185,7 @@ class _Composer:
     def _open(self, event: Any, stack: list[Node], keys: list[tuple[str, int, int, bool] | None]) -> None:
         mark = event.start_mark
         if len(stack) >= MAX_DEPTH:
-            raise _failure(
-                self._source, mark.line + 1, mark.column + 1, f"nested too deeply (more than {MAX_DEPTH} levels)"
-            )
+            raise _too_deep(self._source, mark.line + 1, mark.column + 1)
         if stack and stack[-1].is_map and keys[-1] is None:
             raise _failure(self._source, mark.line + 1, mark.column + 1, "a key must be a scalar")
         node = Node([], mark.line + 1, mark.column + 1, is_map=type(event) is yaml.MappingStartEvent)
@@ -268,12 +270,16 @@ def _check_json(text: str, source: Source) -> None:
     except json.JSONDecodeError as error:
         raise _failure(source, error.lineno, error.colno, f"not valid JSON: {error.msg}") from None
     except RecursionError:
-        raise _failure(source, 1, 1, f"nested too deeply (more than {MAX_DEPTH} levels)") from None
+        raise _too_deep(source, 1, 1) from None
 
 
 def _join_surrogates(match: re.Match[str]) -> str:
     high, low = int(match.group(1), 16), int(match.group(2), 16)
     return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+
+def _too_deep(source: Source, line: int, column: int) -> ConfigErrors:
+    return _failure(source, line, column, f"nested too deeply (more than {MAX_DEPTH} levels)")
 
 
 def _failure(source: Source, line: int, column: int, what: str) -> ConfigErrors:

@@ -27,7 +27,6 @@ class Proxy:
         self.server = Server(command, tmp_path / "log")
         self.workers = workers
         self.socks: list[socket.socket] = []
-        self.wait(lambda: bool(self.states()) and self.states()[-1]["live"])
 
     def write(self) -> None:
         self.path.write_text(json.dumps(self.config))
@@ -36,8 +35,9 @@ class Proxy:
         return self.server.log.read_text()
 
     def states(self) -> list[dict[str, object]]:
-        lines = [line for line in self.log().splitlines() if line.startswith("main: state ")]
-        return [json.loads(line.removeprefix("main: state ")) for line in lines]
+        """Every state that is written whole; the log may be read in the middle of a line."""
+        lines = [line for line in self.log().splitlines(keepends=True) if line.startswith("main: state ")]
+        return [json.loads(line.removeprefix("main: state ")) for line in lines if line.endswith("\n")]
 
     def ready_workers(self) -> list[int]:
         return [pid for _, pid, _, ready in self.states()[-1]["workers"] if ready]
@@ -80,8 +80,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Proxy]]:
     started: list[Proxy] = []
 
     def make(workers: int = 1, drain_s: float = 3.0) -> Proxy:
-        started.append(Proxy(tmp_path, workers, drain_s))
-        return started[-1]
+        proxy = Proxy(tmp_path, workers, drain_s)
+        started.append(proxy)  # before it is ready: one that never gets there is stopped all the same
+        proxy.wait(lambda: bool(states := proxy.states()) and bool(states[-1]["live"]))
+        return proxy
 
     yield make
     for proxy in started:
