@@ -18,7 +18,8 @@ from pyvoy.http.h1.server import Http1ServerCodec
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.http.manager_timeouts import ManagerTimeouts
-from pyvoy.http.plain_exchange import PlainExchange, plain_plan
+from pyvoy.http.plain_exchange import PlainExchange
+from pyvoy.http.plain_plan import PlainRequest, plain_plan
 from pyvoy.http.stream import HttpStream
 from pyvoy.network.network_filter import CloseType, NetworkVerdict
 from pyvoy.observe import details
@@ -26,6 +27,7 @@ from pyvoy.observe.details import Flag
 from pyvoy.stats.tally import Tally
 
 if TYPE_CHECKING:
+    from pyvoy.http.h1.heads import RequestHead
     from pyvoy.network.connection import DownstreamConnection
     from pyvoy.observe.stream_info import ConnectionInfo
 
@@ -79,7 +81,7 @@ class HttpConnectionManager(ManagerTimeouts):
         now_s = self._clock()
         self.wall_offset_s = self._wall() - now_s
         codec_class = MeteredServerCodec if self.plan.access_logs else Http1ServerCodec
-        self.codec = codec_class(self, self._write, self.plan.codec, self.plan.lines)
+        self.codec = codec_class(self, self.write, self.plan.codec, self.plan.heads)
         self.plan.connections[0].hit()
         self._start_timers(now_s)
         return NetworkVerdict.CONTINUE
@@ -95,7 +97,7 @@ class HttpConnectionManager(ManagerTimeouts):
         self.random_hex = plan.random_hex
         self._duration_limit_s = plan.max_stream_duration_s
         self._first_limit_s = plan.first_limit_s
-        self._plain = plan.plain
+        self.plain = plan.plain
         self._done_by_status = plan.done_by_status
         self._rx_index = plan.rx_index
         self._tx_index = plan.tx_index
@@ -120,12 +122,13 @@ class HttpConnectionManager(ManagerTimeouts):
         A connection that never has such a moment ends behind one of its next responses, so that no client keeps an
         old route for ever.  So does one whose statistics get another prefix: it was counted under the old one."""
         if plan.stats.scope.prefix != self.plan.stats.scope.prefix or tries > _PLAN_TRIES:
-            self._draining = self._ends_soon = True
+            self.draining = self._ends_soon = True
         elif self.streams:
             self.services.timers.call_later(_PLAN_RETRY_S, lambda: self.on_new_plan(plan, tries + 1))
         elif not self.closing:
             self.plan = plan
             self._take_plan()
+            self.codec.remember_in(plan.heads)
 
     def receiver(self, connection: DownstreamConnection) -> Callable[[bytes], None]:
         """Where the connection hands its bytes directly."""
@@ -161,7 +164,8 @@ class HttpConnectionManager(ManagerTimeouts):
         self.plan.stats.downstream_cx_http1_total.inc()
         self.plan.stats.downstream_cx_http1_active.inc()
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Bytes of the codec's, to the client."""
         size = len(data)
         if size:
             self._cells[self._tx_index] += size
@@ -182,7 +186,7 @@ class HttpConnectionManager(ManagerTimeouts):
 
     def on_drain(self, connection: DownstreamConnection) -> None:
         """The listener drains: end now when idle, else behind the running response."""
-        self._draining = self._ends_soon = True
+        self.draining = self._ends_soon = True
         if not self.streams:
             self.plan.stats.downstream_cx_drain_close.inc()
             connection.close(CloseType.FLUSH)
@@ -211,11 +215,6 @@ class HttpConnectionManager(ManagerTimeouts):
         if not self.streams and not self.feeding:
             self.codec.release()
 
-    @property
-    def must_look(self) -> bool:
-        """True when the end of a request needs the general rules: the connection is closing or draining."""
-        return self.closing or self._draining
-
     # ---- ServerSink ----
 
     def new_stream(self, stream_id: int) -> HttpStream:
@@ -235,19 +234,23 @@ class HttpConnectionManager(ManagerTimeouts):
             stream.duration_limit_s = self._duration_limit_s
         return stream
 
-    def on_request(self, stream_id: int, headers: HeaderMap) -> None:
+    def on_request(self, stream_id: int, head: RequestHead) -> None:
         """A whole request without a body: by the short way if it is ordinary, else as a stream."""
-        plain = self._plain
+        plain = self.plain
         host = None
         if plain is not None:
-            started = PlainExchange(self, stream_id, headers).start(plain)
-            if started is True:
-                self._requests += 1
-                return
-            host = started or None
+            request = head.memo
+            if request is None:
+                request = head.memo = plain.request(head) or False
+            if type(request) is PlainRequest:
+                started = PlainExchange(self, stream_id, request).start(plain)
+                if started is True:
+                    self._requests += 1
+                    return
+                host = started or None
         stream = self.new_stream(stream_id)
         stream.chosen_host = host
-        stream.on_headers(headers, True)
+        stream.on_headers(head.headers(), True)
 
     def plain_over(self, stream_id: int, status: bytes, took_ms: int, now_s: float) -> None:
         """A plain exchange is answered."""
@@ -394,13 +397,13 @@ class HttpConnectionManager(ManagerTimeouts):
             self.closing = True
         if not self.closing and (
             self.codec.special
-            or self._draining
+            or self.draining
             or stream.connection_close
             or plan.max_requests_per_connection
             or self.services.draining()
         ):
             self._think_of_connection(stream, headers)
-        if (self.closing or self._draining) and not (stream.upgraded and _is_tunnel(stream, status)):
+        if (self.closing or self.draining) and not (stream.upgraded and _is_tunnel(stream, status)):
             headers.set(b"connection", b"close")
 
     def _think_of_connection(self, stream: HttpStream, headers: HeaderMap) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.chain import ChainPlan
-from pyvoy.http.h1.decoder import HeadLines
+from pyvoy.http.h1.heads import RequestHeads
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import LocalReply
@@ -19,7 +19,7 @@ from pyvoy.http.stats import HttpStats
 from pyvoy.stats.tally import Tally
 
 if TYPE_CHECKING:
-    from pyvoy.http.plain_exchange import PlainPlan
+    from pyvoy.http.plain_plan import PlainPlan
     from pyvoy.http.stream import HttpStream
     from pyvoy.network.listener import AccessLogger
     from pyvoy.stats.counters import Counter
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 class RouteSource(Protocol):
     """The route table, or what finds it."""
+
+    settled: bool
+    """Path and host alone decide: requests with the same head always get the same route."""
 
     def find(self, stream: Any) -> Any:
         """The route of a stream or None."""
@@ -49,9 +52,11 @@ class ManagerPlan:
     local_reply: Callable[[HttpStream, LocalReply], tuple[HeaderMap, bytes]]
     filter_failures: Counter
     codec: Http1Plan = field(default_factory=Http1Plan)
-    lines: HeadLines = field(default_factory=HeadLines)
+    heads: RequestHeads = field(default_factory=RequestHeads)
     request_rules_are_plain: bool = False
     """The request rules leave an ordinary request alone but for scheme, x-forwarded-proto and request id."""
+    response_rules_are_plain: bool = False
+    """The response rules make the same of every response with the same head."""
     plain: PlainPlan | None = None
     done_by_status: dict[bytes, Tally] = field(default_factory=dict)
     tallies: tuple[Tally, tuple[Tally, ...], Tally] | None = None

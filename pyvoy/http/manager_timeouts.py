@@ -43,7 +43,7 @@ class ManagerTimeouts(NetworkFilter):
         self.closing = False
         """The connection ends behind the running response."""
         self.armed_s = _FOREVER
-        self._draining = False
+        self.draining = False
         """Responses announce the end of the connection, which comes with `_drain_timer` or behind one of them."""
         self._spoken = False
         """Bytes have come from the client."""
@@ -200,8 +200,8 @@ class ManagerTimeouts(NetworkFilter):
         if not self._spoken:
             self.closing = True
             self.connection.close(CloseType.FLUSH)
-        elif not self._draining:
-            self._draining = True
+        elif not self.draining:
+            self.draining = True
             self._drain_timer = self.services.timers.call_later(self.plan.drain_timeout_s, self._drained)
 
     def _drained(self) -> None:
