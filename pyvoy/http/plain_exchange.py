@@ -101,7 +101,7 @@ class PlainExchange:
     def on_response(self, head: ResponseHead, body: bytes) -> None:
         """A whole response: count it, write it out, and be done."""
         manager = self.manager
-        plain = manager.plain
+        plain = manager.share.plain
         answer: object = None
         if plain is not None and not (manager.closing or manager.draining or manager.services.draining()):
             answer = head.memo

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from pyvoy.http.h1.client import Http1ClientCodec
     from pyvoy.http.h1.heads import RequestHead, ResponseHead
     from pyvoy.http.h1.limits import Http1Plan
-    from pyvoy.http.manager import HttpConnectionManager
     from pyvoy.http.manager_plan import ManagerPlan
     from pyvoy.http.plain_exchange import PlainExchange
     from pyvoy.http.routing.table import Route
+    from pyvoy.observe.stream_info import ConnectionInfo
+    from pyvoy.server.services import Services
 
 _UNUSUAL = frozenset((WATCHED | STEERING | {b"expect", INTERNAL}) - {b"connection"})
 _ORDINARY_CONNECTION = (None, b"keep-alive", b"Keep-Alive", b"close")
@@ -199,9 +200,8 @@ class _Asking:
         self.request_headers = request_headers
 
 
-def plain_plan(manager: HttpConnectionManager) -> PlainPlan | None:
-    """The plan of the short way, None when this manager or connection must not take it."""
-    plan = manager.plan
+def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo) -> PlainPlan | None:
+    """The plan of the short way; None when a connection manager, whose first connection this is, must not take it."""
     specs = plan.chain.specs
     if (
         len(specs) != 1
@@ -214,7 +214,7 @@ def plain_plan(manager: HttpConnectionManager) -> PlainPlan | None:
         or plan.request_timeout_s
         or plan.max_stream_duration_s
         or plan.max_requests_per_connection
-        or manager.connection_info.tls is not None
+        or connection.tls is not None
     ):
         return None
     router: RouterPlan = specs[0].plan
@@ -222,5 +222,5 @@ def plain_plan(manager: HttpConnectionManager) -> PlainPlan | None:
         return None
     stats = plan.stats
     cells = (stats.downstream_rq_total, stats.downstream_rq_http1_total, stats.downstream_rq_active, router.rq_total)
-    begun = Tally(manager.services.tallies, stats.cells, tuple(counter.index for counter in cells))
-    return PlainPlan(plan, router, begun, manager.getrandbits)
+    begun = Tally(services.tallies, stats.cells, tuple(counter.index for counter in cells))
+    return PlainPlan(plan, router, begun, services.random.getrandbits)
