@@ -14,7 +14,7 @@ from pyvoy.http.http_filter import HttpFilter
 from pyvoy.http.retrying import Retrying
 from pyvoy.http.routing.direct_response import reply_headers
 from pyvoy.http.routing.rewrite import update_authority
-from pyvoy.http.routing.timeouts import expected_timeout, is_grpc
+from pyvoy.http.routing.timeouts import EXPECTED, expected_timeout, is_grpc
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe import details
 from pyvoy.observe.details import RESET_FLAGS, Flag, Reset, reset_details
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
 
-EXPECTED = b"x-envoy-expected-rq-timeout-ms"
 _SERVICE_TIME = b"x-envoy-upstream-service-time"
 _OVERLOADED = ((b"x-envoy-overloaded", b"true"),)
 

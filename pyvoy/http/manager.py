@@ -93,7 +93,7 @@ class HttpConnectionManager(ManagerTimeouts):
         plan = self.plan
         share = self.share = plan.share or self._make_share(plan)
         self.wall_offset_s = info.start_wall_s - info.start_s
-        codec_class = MeteredServerCodec if plan.access_logs else Http1ServerCodec
+        codec_class = MeteredServerCodec if plan.meters else Http1ServerCodec
         self.codec = codec_class(self, self.write, plan.codec, plan.heads)
         share.accepted.hit()
         self._start_timers(info.start_s)
@@ -213,7 +213,7 @@ class HttpConnectionManager(ManagerTimeouts):
         self._requests += 1
         now_s = self.services.clock()
         stream = self.streams[stream_id] = HttpStream(self, stream_id, now_s, now_s + self.wall_offset_s)
-        if self.plan.access_logs and isinstance(self.codec, MeteredServerCodec):
+        if self.plan.meters and isinstance(self.codec, MeteredServerCodec):
             self.codec.begin(stream.info)
         if share.first_limit_s and now_s + share.first_limit_s < self.armed_s:
             self.watch(now_s + share.first_limit_s)
@@ -229,6 +229,9 @@ class HttpConnectionManager(ManagerTimeouts):
             request = head.memo
             if request is None:
                 request = head.memo = plain.request(head) or False
+            if type(request) is PlainRequest and not plain.bare:
+                self.new_stream(stream_id).on_ordinary(request, plain)
+                return
             if type(request) is PlainRequest:
                 started = PlainExchange(self, stream_id, request).start(plain)
                 if started is True:

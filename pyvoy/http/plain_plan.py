@@ -11,11 +11,13 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from pyvoy.filters.http.router import INTERNAL, STEERING, Router, RouterPlan
+from pyvoy.filters.http.router import Router, RouterPlan
+from pyvoy.http.charging import CANARY, INTERNAL
 from pyvoy.http.h1.grammar import valid_authority
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.request_rules import WATCHED
-from pyvoy.http.routing.timeouts import expected_timeout
+from pyvoy.http.routing.steering import STEERING
+from pyvoy.http.routing.timeouts import EXPECTED, expected_timeout
 from pyvoy.stats.tally import Tally
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ _UNUSUAL = frozenset((WATCHED | STEERING | {b"expect", INTERNAL}) - {b"connectio
 _ORDINARY_CONNECTION = (None, b"keep-alive", b"Keep-Alive", b"close")
 _MARK = b"\0"
 """Stands for what varies; no header can hold it."""
-_CANARY = b"x-envoy-upstream-canary"
-_EXPECTED = b"x-envoy-expected-rq-timeout-ms"
 _SERVICE_TIME = b"x-envoy-upstream-service-time"
 _XFP = b"x-forwarded-proto"
 _REQUEST_ID = b"x-request-id"
@@ -54,8 +54,10 @@ class PlainRequest:
         "behind_id",
         "cluster",
         "encoded_for",
+        "expected",
         "priority",
         "route",
+        "seen",
         "timeout_s",
         "values",
     )
@@ -63,13 +65,20 @@ class PlainRequest:
     before_id: bytes
     behind_id: bytes
 
-    def __init__(self, route: Route, cluster: str, timeout_s: float, values: dict[bytes, bytes]) -> None:
-        """`values` are the headers for the upstream, with the mark in place of the request id."""
+    def __init__(
+        self, route: Route, cluster: str, timeout_s: float, values: dict[bytes, bytes], expected: bytes
+    ) -> None:
+        """`values` are the headers as filters see them, with the mark in place of the request id; `expected` is what
+        the router adds as x-envoy-expected-rq-timeout-ms."""
         self.route = route
         self.cluster = cluster
         self.timeout_s = timeout_s
         self.priority = route.priority
-        self.values = values
+        self.expected = expected
+        self.seen = values
+        """What filters got to see of the last request with this head: it has that one's id."""
+        self.values = {**values, EXPECTED: expected}
+        """The headers for the upstream, with the mark in place of the request id."""
         self.encoded_for: Http1Plan | None = None
         """The codec plan of the pool that the bytes are for."""
 
@@ -84,6 +93,12 @@ class PlainRequest:
         values = self.values.copy()
         values[_REQUEST_ID] = request_id
         return HeaderMap(values=values)
+
+    def seen_headers(self, request_id: bytes) -> HeaderMap:
+        """The request's headers as its filters see them."""
+        seen = self.seen
+        seen[_REQUEST_ID] = request_id
+        return HeaderMap(values=seen.copy())
 
 
 class PlainAnswer:
@@ -110,13 +125,15 @@ class PlainAnswer:
 
 
 class PlainPlan:
-    """What the exchanges of one connection manager share; `begun` counts a request and the router's part of it."""
+    """What the ordinary requests of one connection manager share."""
 
-    __slots__ = ("_getrandbits", "_plan", "_routes", "begun", "ids", "router")
+    __slots__ = ("_getrandbits", "_plan", "_routes", "bare", "begun", "ids")
 
-    def __init__(self, plan: ManagerPlan, router: RouterPlan, begun: Tally, getrandbits: Callable[[int], int]) -> None:
-        self.router = router
+    def __init__(self, plan: ManagerPlan, begun: Tally, getrandbits: Callable[[int], int], *, bare: bool) -> None:
+        self.bare = bare
+        """The router is the only filter and nobody logs: a request needs no stream."""
         self.begun = begun
+        """Counts a request without a stream, and the router's part of it."""
         self.ids: list[bytes] = []
         """Request ids not yet used."""
         self._getrandbits = getrandbits
@@ -152,8 +169,7 @@ class PlainPlan:
         ours.pop(b"connection", None)
         ours[_XFP] = ours[b":scheme"] = b"http"
         ours[_REQUEST_ID] = _MARK
-        ours[_EXPECTED] = expected
-        return PlainRequest(route, route.cluster, route.timeout_s, ours)
+        return PlainRequest(route, route.cluster, route.timeout_s, ours, expected)
 
     def _examine(self, route: Route) -> bytes | None:
         """Decide once whether a route is plain."""
@@ -169,6 +185,7 @@ class PlainPlan:
             and not route.has_max_stream_duration
             and not route.auto_host_rewrite
             and not route.disabled_filters
+            and not route.enabled_filters
             and not route.virtual_host.include_attempt_count_in_response
         )
         self._routes[route] = answer = expected_timeout(route.timeout_s, None) if plain else None
@@ -176,7 +193,7 @@ class PlainPlan:
 
     def answer(self, head: ResponseHead, exchange: PlainExchange) -> PlainAnswer | None:
         """What a response head becomes, which it keeps; None for one that is to go the general way."""
-        if _CANARY in head.values:
+        if CANARY in head.values:
             return None
         manager = exchange.manager
         headers = head.headers()
@@ -204,10 +221,10 @@ def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo
     """The plan of the short way; None when a connection manager, whose first connection this is, must not take it."""
     specs = plan.chain.specs
     if (
-        len(specs) != 1
-        or specs[0].cls is not Router
-        or specs[0].disabled
-        or plan.access_logs
+        not specs
+        or specs[-1].cls is not Router
+        or specs[-1].disabled
+        or plan.meters
         or not plan.request_rules_are_plain
         or not plan.response_rules_are_plain
         or not plan.routes.settled
@@ -217,10 +234,10 @@ def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo
         or connection.tls is not None
     ):
         return None
-    router: RouterPlan = specs[0].plan
+    router: RouterPlan = specs[-1].plan
     if router.suppress_envoy_headers or router.respect_expected_timeout:
         return None
     stats = plan.stats
     cells = (stats.downstream_rq_total, stats.downstream_rq_http1_total, stats.downstream_rq_active, router.rq_total)
     begun = Tally(services.tallies, stats.cells, tuple(counter.index for counter in cells))
-    return PlainPlan(plan, router, begun, services.random.getrandbits)
+    return PlainPlan(plan, begun, services.random.getrandbits, bare=len(plan.chain.names) == 1 and not plan.access_logs)

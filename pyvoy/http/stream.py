@@ -23,6 +23,7 @@ from pyvoy.observe import details
 from pyvoy.observe.details import Flag, Reset
 
 if TYPE_CHECKING:
+    from pyvoy.http.plain_plan import PlainPlan, PlainRequest
     from pyvoy.http.upstream_request import UpstreamRequest
     from pyvoy.upstream.endpoint import Host
     from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
@@ -77,7 +78,7 @@ class HttpStream(FilteredStream):
         self.request_ended = end
         manager = self.manager
         plan = manager.plan
-        if plan.access_logs:
+        if plan.meters:
             self.info.downstream_header_bytes_received = received_field_bytes(headers)
         rejection = plan.request_rules(headers, self.connection, self.info, manager.share.random_hex, self)
         if rejection is not None:
@@ -103,6 +104,29 @@ class HttpStream(FilteredStream):
         if plan.log_on_new_request:
             manager.log_access(self, "DownstreamStart")
         self._run_request_headers(headers, end)
+
+    def on_ordinary(self, request: PlainRequest, plain: PlainPlan) -> None:
+        """A whole request of which everything is known that depends on its head alone: on to the filters."""
+        self.ordinary = request
+        request_id = plain.ids.pop() if plain.ids else plain.next_id()
+        headers = self.request_headers = request.seen_headers(request_id)
+        self.request_ended = True
+        route = self._route = request.route
+        self._route_known = True
+        info = self.info
+        info.request_id = request_id
+        info.route_name = route.name
+        info.virtual_host_name = route.virtual_host.name
+        info.route_metadata = route.metadata
+        try:
+            self.filters = self.chain.make_filters()
+        except Exception as error:  # the wall of the stream
+            self.chain = NO_FILTERS
+            self._filter_failed(error)
+            return
+        if self.manager.plan.log_on_new_request:
+            self.manager.log_access(self, "DownstreamStart")
+        self._run_request_headers(headers, True)
 
     def _limit_by(self, route: Any) -> None:
         """The route's idle time-out and duration in place of the connection manager's; 0 means none."""
@@ -301,21 +325,34 @@ class HttpStream(FilteredStream):
                 return
         self.manager.send_informational(self, headers)
 
+    @property
+    def response_is_streamed(self) -> bool:
+        """Whether head and body have to pass the filters one after the other."""
+        return self._response_path is not None or bool(self.chain.response_data)
+
     def respond(self, headers: HeaderMap, body: bytes) -> None:
         """A whole response of the upstream at once: head and body leave in one write."""
-        if self._response_path is not None or self.chain.response_data:
+        if self.response_is_streamed:
             self.respond_headers(headers, not body)
             if body:
                 self.respond_data(body, True)
             return
         if self.finished or self.local_replied:
             return
-        self.response_headers = headers
-        self._response_entered = True
-        if self.chain.response_headers and not self._filter_response_headers(headers, not body):
+        if not self.enter_response(headers, not body):
             if body:
                 self.respond_data(body, True)
             return
+        self.send_whole(headers, body)
+
+    def enter_response(self, headers: HeaderMap, end: bool) -> bool:
+        """Show a response head to the filters; False when one of them stopped it or ended the stream."""
+        self.response_headers = headers
+        self._response_entered = True
+        return not self.chain.response_headers or self._filter_response_headers(headers, end)
+
+    def send_whole(self, headers: HeaderMap, body: bytes) -> None:
+        """A response has passed every filter and is whole."""
         self.response_started = True
         manager = self.manager
         manager.finish_response_headers(self, headers)
@@ -328,13 +365,13 @@ class HttpStream(FilteredStream):
         """The upstream's response head."""
         if self.finished or self.local_replied:
             return
-        self.response_headers = headers
-        self._response_entered = True
         self.active_s = self.services.clock()
         if self._response_path is not None:
+            self.response_headers = headers
+            self._response_entered = True
             self._response_path.headers(headers, end)
             self.run_recorded()
-        elif not self.chain.response_headers or self._filter_response_headers(headers, end):
+        elif self.enter_response(headers, end):
             self.encode_headers(headers, end)
 
     def _filter_response_headers(self, headers: HeaderMap, end: bool) -> bool:
@@ -470,19 +507,23 @@ class HttpStream(FilteredStream):
         """The one end of a stream: log, destroy, release; nothing is called after it."""
         if self.finished:
             return
-        self.finished = True
-        manager = self.manager
-        info = self.info
-        now_s = info.end_s = self.services.clock()
+        now_s = self.services.clock()
         while self._request_paused > 0:
             self._request_paused -= 1
-            manager.pause_reading(False)
+            self.manager.pause_reading(False)
+        self.let_go(now_s)
+        self.manager.stream_over(self, now_s)
+
+    def let_go(self, now_s: float) -> None:
+        """Log, tell the filters, and hold nothing any more."""
+        self.finished = True
+        self.info.end_s = now_s
         self._calling = True
         chain = self.chain
         if chain.log:
             self._notify(chain.log)
-        if manager.plan.access_logs:
-            manager.log_access(self, "DownstreamEnd")
+        if self.manager.plan.access_logs:
+            self.manager.log_access(self, "DownstreamEnd")
         if chain.destroy:
             self._notify(chain.destroy)
         self.filters = []
@@ -490,10 +531,7 @@ class HttpStream(FilteredStream):
             for task in self._tasks:
                 task.cancel()
         self._request_path = self._response_path = None
-        self.source = None
-        self.on_due = None
-        self.due_s = None
-        manager.stream_over(self, now_s)
+        self.source = self.exchange = self.on_due = self.due_s = None
 
     def _notify(self, entries: Entries) -> None:
         """Call an event that decides nothing on every filter that has it."""
