@@ -96,6 +96,12 @@ class Attempts(HttpFilter):
 
     # ---- attempts ----
 
+    @property
+    def running_attempt(self) -> UpstreamRequest:
+        """The attempt that is under way."""
+        assert self._attempt is not None
+        return self._attempt
+
     def start_attempt(self, end: bool) -> None:
         stream = self.stream
         host = self._choose_host()
@@ -210,6 +216,10 @@ class Attempts(HttpFilter):
         info.first_upstream_rx_s = info.last_upstream_rx_s = now_s
         self._write_headers(stream, headers, took_ms)
         stream.respond(headers, body)
+
+    def note_response(self) -> None:
+        """The response of the attempt has been counted and is among the filters."""
+        self._response_started = True
 
     def upstream_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool) -> None:
         """The response head: retry, or pass it on with the router's headers and the route's rules."""

@@ -20,9 +20,7 @@ from pyvoy.http.sides import REQUEST_SIDE, RESPONSE_SIDE, RequestSide, ResponseS
 from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
-    from pyvoy.http.filtered_exchange import FilteredExchange
     from pyvoy.http.manager import HttpConnectionManager
-    from pyvoy.http.plain_plan import PlainRequest
     from pyvoy.server.services import Services
     from pyvoy.upstream.endpoint import Host
 
@@ -66,11 +64,6 @@ class FilteredStream(ABC):
     due_s: float | None = None
     """When the router's response time-out is due; checked by the manager's lazy timer."""
     on_due: Callable[[], None] | None = None
-
-    ordinary: PlainRequest | None = None
-    """What is known of the request because its head is an ordinary one (see `pyvoy.http.plain_plan`)."""
-    exchange: FilteredExchange | None = None
-    """The ordinary request under way upstream."""
 
     _route: Any = None
     _route_known = False
@@ -118,10 +111,6 @@ class FilteredStream(ABC):
         if not self._route_known:
             self._find_route()
         return self._route
-
-    def has_route(self, route: Any) -> bool:
-        """Whether this is (still) the chosen route."""
-        return self._route is route and self._route_known
 
     def set_due(self, due_s: float, callback: Callable[[], None]) -> None:
         """Have `callback` run at `due_s` unless the stream is over by then; one at a time (the route's time-out)."""

@@ -16,6 +16,7 @@ from pyvoy.http.headers import HeaderMap
 from pyvoy.http.plain_plan import PlainAnswer, PlainPlan, PlainRequest
 from pyvoy.http.stream import HttpStream
 from pyvoy.http.upstream_request import UpstreamRequest
+from pyvoy.observe.stream_info import StreamInfo
 from pyvoy.upstream.endpoint import Host
 from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
@@ -158,14 +159,29 @@ class PlainExchange:
         assert isinstance(stream, HttpStream)
         return stream
 
+    def _note_facts(self, info: StreamInfo) -> None:
+        route = self._request.route
+        info.route_name = route.name
+        info.virtual_host_name = route.virtual_host.name
+        info.route_metadata = route.metadata
+        info.request_id = self._id
+        info.upstream_cluster = self._cluster.name
+        info.upstream_cluster_observability_name = self._cluster.plan.observability_name
+        info.upstream_host = self._host
+        info.attempt_count = 1
+        info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
+        info.upstream_local = self._connection.local
+        info.upstream_connection_id = self._connection.connection_id
+
     def _promote(self, *, attached: bool) -> UpstreamRequest:
         """Put a stream, its router and the attempt in this exchange's place; `attached` says that the upstream
         connection still carries the request."""
         manager = self.manager
         stream = HttpStream(manager, self.stream_id, self.active_s, self.active_s + manager.wall_offset_s)
         connection = self._connection
-        route = self._request.route
-        attempt = stream.adopt(self.request_headers, route, self._cluster, self._host, self._pool, connection)
+        self._note_facts(stream.info)
+        stream.take_request(self._request.route, self.request_headers, [], calling=False)
+        attempt = stream.take_upstream(self._cluster, self._host, self._pool, connection)
         manager.streams[self.stream_id] = stream
         if attached:
             connection.hand_over(attempt, manager.codec)

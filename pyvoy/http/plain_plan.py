@@ -127,9 +127,13 @@ class PlainAnswer:
 class PlainPlan:
     """What the ordinary requests of one connection manager share."""
 
-    __slots__ = ("_getrandbits", "_plan", "_routes", "bare", "begun", "ids")
+    __slots__ = ("_getrandbits", "_plan", "_routes", "bare", "begun", "ids", "routed")
 
-    def __init__(self, plan: ManagerPlan, begun: Tally, getrandbits: Callable[[int], int], *, bare: bool) -> None:
+    def __init__(
+        self, plan: ManagerPlan, begun: Tally, routed: Tally, getrandbits: Callable[[int], int], *, bare: bool
+    ) -> None:
+        self.routed = routed
+        """Counts the router's part of a request that has a stream."""
         self.bare = bare
         """The router is the only filter and nobody logs: a request needs no stream."""
         self.begun = begun
@@ -225,6 +229,7 @@ def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo
         or specs[-1].cls is not Router
         or specs[-1].disabled
         or plan.meters
+        or plan.log_on_new_request
         or not plan.request_rules_are_plain
         or not plan.response_rules_are_plain
         or not plan.routes.settled
@@ -240,4 +245,7 @@ def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo
     stats = plan.stats
     cells = (stats.downstream_rq_total, stats.downstream_rq_http1_total, stats.downstream_rq_active, router.rq_total)
     begun = Tally(services.tallies, stats.cells, tuple(counter.index for counter in cells))
-    return PlainPlan(plan, begun, services.random.getrandbits, bare=len(plan.chain.names) == 1 and not plan.access_logs)
+    routed = Tally(services.tallies, stats.cells, (router.rq_total.index,))
+    return PlainPlan(
+        plan, begun, routed, services.random.getrandbits, bare=len(plan.chain.names) == 1 and not plan.access_logs
+    )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.config.registry import http_filter, supports
 from pyvoy.http.attempts import Attempts
 from pyvoy.http.charging import Charging
-from pyvoy.http.filtered_exchange import FilteredExchange
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
 from pyvoy.http.retrying import Retrying
@@ -99,9 +98,6 @@ class Router(Attempts):
         plan = self.plan
         rq_total = plan.rq_total
         rq_total.cells[rq_total.index] += 1
-        ordinary = stream.ordinary
-        if ordinary is not None and stream.has_route(ordinary.route) and FilteredExchange(stream, self).start(ordinary):
-            return CONTINUE
         route = stream.route
         if route is None:
             plan.no_route.inc()
@@ -276,8 +272,6 @@ class Router(Attempts):
 
     def on_destroy(self, stream: HttpStream) -> None:
         """The stream is over: release the upstream, whatever state it is in."""
-        if stream.exchange is not None:
-            stream.exchange.give_way()
         self._stop_retries()
         attempt = self._attempt
         if attempt is not None and not attempt.complete:
