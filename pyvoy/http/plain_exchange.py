@@ -30,6 +30,7 @@ class PlainExchange:
     """One ordinary request under way.  Receives the response; gives way to a stream when that is not ordinary."""
 
     __slots__ = (
+        "_body_bytes",
         "_cluster",
         "_connection",
         "_host",
@@ -37,6 +38,8 @@ class PlainExchange:
         "_pool",
         "_request",
         "active_s",
+        "chosen_host",
+        "host_is_chosen",
         "manager",
         "stream_id",
     )
@@ -44,6 +47,7 @@ class PlainExchange:
     _connection: Http1Connection
     _cluster: Cluster
     _host: Host
+    _body_bytes: int
     _id: bytes
     _pool: Http1Pool
 
@@ -51,27 +55,30 @@ class PlainExchange:
         self.manager = manager
         self.stream_id = stream_id
         self._request = request
+        self.chosen_host: Host | None = None
+        self.host_is_chosen = False
 
     # ---- the request ----
 
-    def start(self, plain: PlainPlan) -> Host | bool | None:
-        """Send the request upstream: True when it is on its way.  Otherwise nothing has been done, and a host that
-        was chosen already is returned, because its turn is spent."""
+    def start(self, plain: PlainPlan, body: bytes) -> bool:
+        """Send the request upstream.  False when a stream has to: then nothing has been done, but the balancer may have
+        been asked."""
         manager = self.manager
         services = manager.services
         request = self._request
         cluster = services.clusters.get(request.cluster)
         if cluster is None:
             return False
-        host = cluster.pick_any()
+        self.host_is_chosen = True
+        host = self.chosen_host = cluster.pick_any()
         if host is None:
             return False
         pool: Any = host.pools.get(request.priority)
         if pool is None or host.canary:
-            return host
+            return False
         connection = pool.take_idle(self)
         if connection is None:
-            return host
+            return False
         self._cluster = cluster
         self._host = host
         self._pool = pool
@@ -82,6 +89,7 @@ class PlainExchange:
         begun.count += 1
         ids = plain.ids
         request_id = self._id = ids.pop() if ids else plain.next_id()
+        self._body_bytes = len(body)
         self.active_s = now_s = services.clock()
         manager.streams[self.stream_id] = self
         due_s = now_s + request.timeout_s
@@ -89,7 +97,7 @@ class PlainExchange:
             manager.watch(due_s)
         if request.encoded_for is not pool.plan:
             request.encode(connection.codec, pool.plan)
-        connection.codec.send_request(self, b"%b%b%b" % (request.before_id, request_id, request.behind_id))
+        connection.codec.send_request(self, b"%b%b%b%b" % (request.before_id, request_id, request.behind_id, body))
         return True
 
     @property
@@ -165,6 +173,7 @@ class PlainExchange:
         info.virtual_host_name = route.virtual_host.name
         info.route_metadata = route.metadata
         info.request_id = self._id
+        info.bytes_received = self._body_bytes
         info.upstream_cluster = self._cluster.name
         info.upstream_cluster_observability_name = self._cluster.plan.observability_name
         info.upstream_host = self._host

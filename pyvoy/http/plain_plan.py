@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pyvoy.server.services import Services
 
 _UNUSUAL = frozenset((WATCHED | STEERING | {b"expect", INTERNAL}) - {b"connection"})
+_ORDINARY_METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 _ORDINARY_CONNECTION = (None, b"keep-alive", b"Keep-Alive", b"close")
 _MARK = b"\0"
 """Stands for what varies; no header can hold it."""
@@ -156,12 +157,14 @@ class PlainPlan:
         """What an ordinary request head becomes; None for a head that is to go the general way."""
         values = head.values
         if (
-            values[b":method"] != b"GET"
+            values[b":method"] not in _ORDINARY_METHODS
             or not _UNUSUAL.isdisjoint(values)
             or values.get(b"connection") not in _ORDINARY_CONNECTION
             or b"#" in values[b":path"]
             or not valid_authority(values[b":authority"])
         ):
+            return None
+        if b"content-type" in values and values[b"content-type"].startswith(b"application/grpc"):
             return None
         route = self._plan.routes.find(_Asking(HeaderMap(values=values)))
         if route is None:

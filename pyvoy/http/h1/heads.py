@@ -14,7 +14,7 @@ from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.pipeline import Mode
 from pyvoy.http.headers import HeaderMap, Pair
 
-_NEEDS_PARSER = frozenset((b"content-length", b"transfer-encoding", b"upgrade"))
+_NEEDS_PARSER = frozenset((b"transfer-encoding", b"upgrade"))
 """A request head with one of these goes through the parser's callbacks."""
 _KNOWN_LINES = 4096
 _KNOWN_LINE_BYTES = 160
@@ -25,14 +25,16 @@ _LENGTH_DIGITS = 12
 
 
 class RequestHead:
-    """A whole request head without a body.  `values` are its headers, pseudo headers first, each name once; they are
-    shared with every request that has this head and never changed.  `memo` is the connection manager's."""
+    """The head of a request that came whole, with its body of `length_bytes`.  `values` are its headers, pseudo headers
+    first, each name once; they are shared with every request that has this head and never changed.  `memo` is the
+    connection manager's."""
 
-    __slots__ = ("memo", "mode", "values")
+    __slots__ = ("length_bytes", "memo", "mode", "values")
 
     def __init__(self, values: dict[bytes, bytes], mode: Mode) -> None:
         self.values = values
         self.mode = mode
+        self.length_bytes = int(values.get(b"content-length", b"0"))
         self.memo: object = None
 
     def headers(self) -> HeaderMap:
@@ -119,7 +121,7 @@ class RequestHeads(_FieldLines):
 
     def fields(self, block: bytes, count_limit: int) -> dict[bytes, bytes] | None:
         """The values of a request whose field lines are `block` (with the blank line), pseudo headers first and empty
-        but for the host; None when the block needs the parser's callbacks: a repeated name, no host, a body."""
+        but for the host; None when the block needs the parser's callbacks: a repeated name, no host, an odd length."""
         known = self.blocks.get(block)
         if known is not None:
             return known.fields
@@ -132,7 +134,8 @@ class RequestHeads(_FieldLines):
         host = fields.pop(b"host", None)
         if host is None or len(fields) != len(pairs) - 1 or len(pairs) > count_limit:
             return None
-        if not _NEEDS_PARSER.isdisjoint(fields):
+        length = fields.get(b"content-length", b"0")
+        if not _NEEDS_PARSER.isdisjoint(fields) or not length.isdigit() or len(length) > _LENGTH_DIGITS:
             return None
         return {b":authority": host, b":path": b"", b":method": b"", b":scheme": b"", **fields}
 
