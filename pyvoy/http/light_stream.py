@@ -14,6 +14,7 @@ from pyvoy.http.charging import CANARY, INTERNAL
 from pyvoy.http.filtered_stream import FilteredStream
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter
+from pyvoy.http.plain_plan import SERVICE_TIME
 from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED
 from pyvoy.http.stream import HttpStream, notify
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from pyvoy.server.services import Services
     from pyvoy.upstream.cluster import Cluster
 
-_SERVICE_TIME = b"x-envoy-upstream-service-time"
 _REQUEST_ID = b"x-request-id"
 FILTERING, UPSTREAM, RESPONDING, OVER = range(4)
 
@@ -290,7 +290,7 @@ class LightStream:
         took_ms = int((now_s - self.active_s) * 1000)
         self._took = now_s, took_ms
         tally.values.append(took_ms)
-        values[_SERVICE_TIME] = b"%d" % took_ms
+        values[SERVICE_TIME] = b"%d" % took_ms
         self._stage = RESPONDING
         if self._info is not None:
             self._note_response(self._info)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.http.charging import CANARY
 from pyvoy.http.headers import HeaderMap
-from pyvoy.http.plain_plan import PlainAnswer, PlainPlan, PlainRequest
+from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer, PlainPlan, PlainRequest
 from pyvoy.http.stream import HttpStream
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe.stream_info import StreamInfo
@@ -111,17 +112,12 @@ class PlainExchange:
         """A whole response: count it, write it out, and be done."""
         manager = self.manager
         plain = manager.share.plain
-        answer: object = None
-        if plain is not None and not (manager.closing or manager.draining or manager.services.draining()):
-            answer = head.memo
-            if type(answer) is not PlainAnswer or answer.plain is not plain or answer.outdated:
-                answer = plain.answer(head, self)
-        if type(answer) is not PlainAnswer:
+        if plain is None or CANARY in head.values or manager.closing or manager.draining or manager.services.draining():
             self._promote(attached=True).on_response(head, body)
             return
         now_s = manager.services.clock()
         took_ms = int((now_s - self.active_s) * 1000)
-        status = answer.status
+        status = head.values[b":status"]
         tally = self._pool.outcome(status) or self._pool.new_outcome(status)
         if not tally.count:
             tally.board.note(tally)
@@ -130,12 +126,28 @@ class PlainExchange:
         manager.plain_over(self.stream_id, status, took_ms, now_s)
         codec = manager.codec
         closing = codec.must_close
-        behind = answer.behind_closing if closing else answer.behind
-        manager.write(b"%b%d%b%b" % (answer.before_time, took_ms, behind, body))
+        answer = head.memo
+        if type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated:
+            behind = answer.behind_closing if closing else answer.behind
+            manager.write(b"%b%d%b%b" % (answer.before_time, took_ms, behind, body))
+        else:
+            codec.send_response(self._headers(head, plain, took_ms, closing=closing), body)
         if closing:
             manager.close_answered()
         elif codec.finish(self.stream_id):
             manager.start_next()
+
+    def _headers(self, head: ResponseHead, plain: PlainPlan, took_ms: int, *, closing: bool) -> HeaderMap:
+        """The response's headers for the client; what is made of a head that is remembered is kept for the next."""
+        manager = self.manager
+        if head.kept:
+            plain.keep_answer(head, self)
+        headers = head.headers()
+        headers.map[SERVICE_TIME] = b"%d" % took_ms
+        manager.plan.response_rules(headers, self)
+        if closing:
+            headers.map[b"connection"] = b"close"
+        return headers
 
     def on_informational(self, headers: HeaderMap) -> None:
         self._promote(attached=True).on_informational(headers)

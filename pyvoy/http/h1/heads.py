@@ -29,11 +29,13 @@ class RequestHead:
     first, each name once; they are shared with every request that has this head and never changed.  `memo` is the
     connection manager's."""
 
-    __slots__ = ("length_bytes", "memo", "mode", "values")
+    __slots__ = ("block", "length_bytes", "memo", "mode", "values")
 
-    def __init__(self, values: dict[bytes, bytes], mode: Mode) -> None:
+    def __init__(self, values: dict[bytes, bytes], mode: Mode, block: RequestBlock | None = None) -> None:
+        """`block` holds its field lines, if those are remembered."""
         self.values = values
         self.mode = mode
+        self.block = block
         self.length_bytes = int(values.get(b"content-length", b"0"))
         self.memo: object = None
 
@@ -47,7 +49,7 @@ class ResponseHead:
     request; `size_bytes` counts the head on the wire; `closes` says that the upstream announces its end.  `memo` is
     for whoever writes the response out."""
 
-    __slots__ = ("closes", "judged", "length_bytes", "memo", "size_bytes", "values")
+    __slots__ = ("closes", "judged", "kept", "length_bytes", "memo", "size_bytes", "values")
 
     def __init__(self, values: dict[bytes, bytes], length_bytes: int, size_bytes: int) -> None:
         self.values = values
@@ -57,6 +59,8 @@ class ResponseHead:
         self.closes = connection is not None and b"close" in tokens(connection)
         self.judged = False
         """The parser has accepted it."""
+        self.kept = False
+        """It is remembered: what is made of it serves again."""
         self.memo: object = None
 
     def headers(self) -> HeaderMap:
@@ -99,13 +103,14 @@ class _FieldLines:
 
 class RequestBlock:
     """The field lines of a request head, with the blank line, that came more than once; `heads` are the whole heads
-    with them, by request line (with its CRLF)."""
+    with them, by request line (with its CRLF).  `memo` is the connection manager's."""
 
-    __slots__ = ("fields", "heads")
+    __slots__ = ("fields", "heads", "memo")
 
     def __init__(self, fields: dict[bytes, bytes]) -> None:
         self.fields = fields
         self.heads: dict[bytes, RequestHead] = {}
+        self.memo: object = None
 
 
 class RequestHeads(_FieldLines):
@@ -122,9 +127,6 @@ class RequestHeads(_FieldLines):
     def fields(self, block: bytes, count_limit: int) -> dict[bytes, bytes] | None:
         """The values of a request whose field lines are `block` (with the blank line), pseudo headers first and empty
         but for the host; None when the block needs the parser's callbacks: a repeated name, no host, an odd length."""
-        known = self.blocks.get(block)
-        if known is not None:
-            return known.fields
         if block.find(b"\r\n\r\n") != len(block) - 4:
             return None
         get = self.get
@@ -201,6 +203,7 @@ class ResponseHeads(_FieldLines):
             if len(self._known_heads) >= _KNOWN_HEADS:
                 self._known_heads.clear()
             self._known_heads[raw] = head
+            head.kept = True
 
     def status(self, line: bytes) -> bytes | None:
         """The code of a final HTTP/1.1 response that may have a body; None for any other status line."""

@@ -17,7 +17,7 @@ from pyvoy.http.codec import CodecError, RequestSink, ServerSink
 from pyvoy.http.h1 import encoder
 from pyvoy.http.h1.decoder import Http1Decoder, Silent
 from pyvoy.http.h1.grammar import tokens
-from pyvoy.http.h1.heads import RequestHead, RequestHeads
+from pyvoy.http.h1.heads import RequestBlock, RequestHead, RequestHeads
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.h1.pipeline import CLOSE_MODE, GET_MODE, Mode, Waiting
 from pyvoy.http.h1.request_head import place_pseudo_headers, upgrade_counts
@@ -139,7 +139,7 @@ class Http1ServerCodec(Http1Decoder):
         block = self._heads.blocks.get(data[cut:end])
         head = None if block is None else block.heads.get(data[:cut])
         if head is None:
-            head = self._read_head(data, cut, end)
+            head = self._read_head(data, cut, end, block)
             if head is None:
                 return self.broken
         elif len(data) != end + head.length_bytes:
@@ -157,7 +157,7 @@ class Http1ServerCodec(Http1Decoder):
         self.server.on_request(stream_id, head, data[end:])
         return True
 
-    def _read_head(self, data: bytes, cut: int, end: int) -> RequestHead | None:
+    def _read_head(self, data: bytes, cut: int, end: int, known: RequestBlock | None) -> RequestHead | None:
         """The head, which is not known, of a whole request; its field lines stand between `cut` and `end`.  None when
         it is no such request, and then a fault has been answered or the data is for `feed`.  The parser judges every
         byte, only without a callback per header."""
@@ -166,7 +166,7 @@ class Http1ServerCodec(Http1Decoder):
         if end < cut or rest[-9:] != b" HTTP/1.1" or target[:1] != b"/" or b" " in target:
             return None
         block = data[cut:end]
-        fields = self._heads.fields(block, self._plan.count_limit)
+        fields = self._heads.fields(block, self._plan.count_limit) if known is None else known.fields.copy()
         if fields is None or len(data) != end + int(fields.get(b"content-length", b"0")):
             return None
         checker = self._checker
@@ -177,11 +177,10 @@ class Http1ServerCodec(Http1Decoder):
         except HttpParserError as error:
             self._fail(self.explain(error))
             return None
-        values = fields.copy()
-        values[b":path"] = target
-        values[b":method"] = method
+        fields[b":path"] = target
+        fields[b":method"] = method
         self._version_10 = self._upgrade = False
-        head = RequestHead(values, self._mode_of(method, values.get(b"connection")))
+        head = RequestHead(fields, self._mode_of(method, fields.get(b"connection")), known)
         self._heads.keep(data[:cut], block, head)
         return head
 
