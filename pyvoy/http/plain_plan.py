@@ -40,6 +40,7 @@ _MARK = b"\0"
 SERVICE_TIME = b"x-envoy-upstream-service-time"
 _XFP = b"x-forwarded-proto"
 _REQUEST_ID = b"x-request-id"
+_KNOWN_HOSTS = 1024
 _IDS_AT_ONCE = 64
 _UUID_BITS = 128
 _UUID_PARTS = Struct("8s4s4s4s12s")
@@ -136,7 +137,7 @@ class PlainAnswer:
 class PlainPlan:
     """What the ordinary requests of one connection manager share."""
 
-    __slots__ = ("_getrandbits", "_plan", "_routes", "bare", "begun", "ids", "routed")
+    __slots__ = ("_getrandbits", "_hosts", "_plan", "_routes", "bare", "begun", "ids", "routed")
 
     def __init__(
         self, plan: ManagerPlan, begun: Tally, routed: Tally, getrandbits: Callable[[int], int], *, bare: bool
@@ -151,6 +152,7 @@ class PlainPlan:
         """Request ids not yet used."""
         self._getrandbits = getrandbits
         self._plan = plan
+        self._hosts: set[bytes] = set()
         self._routes: dict[Route, bytes | None] = {}
         """The routes that ask for nothing, with their x-envoy-expected-rq-timeout-ms; others have None."""
 
@@ -185,7 +187,7 @@ class PlainPlan:
             or not _UNUSUAL.isdisjoint(values)
             or values.get(b"connection") not in _ORDINARY_CONNECTION
             or b"#" in values[b":path"]
-            or not valid_authority(values[b":authority"])
+            or not self._is_good_host(values[b":authority"])
         ):
             return None
         if b"content-type" in values and values[b"content-type"].startswith(b"application/grpc"):
@@ -201,6 +203,18 @@ class PlainPlan:
         ours[_XFP] = ours[b":scheme"] = b"http"
         ours[_REQUEST_ID] = _MARK
         return PlainRequest(route, route.cluster, route.timeout_s, ours, expected)
+
+    def _is_good_host(self, host: bytes) -> bool:
+        """Whether the authority is well formed; those seen are remembered."""
+        hosts = self._hosts
+        if host in hosts:
+            return True
+        if not valid_authority(host):
+            return False
+        if len(hosts) >= _KNOWN_HOSTS:
+            hosts.clear()
+        hosts.add(host)
+        return True
 
     def _examine_route(self, route: Route) -> bytes | None:
         """Decide once whether a route is plain."""

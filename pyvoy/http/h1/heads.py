@@ -83,7 +83,7 @@ class _FieldLines:
         """The lower-case name and the trimmed value of a field line."""
         name, _, value = line.partition(b":")
         pair = (name.lower(), value.strip(b" \t"))
-        if len(line) <= _KNOWN_LINE_BYTES:
+        if len(line) <= _KNOWN_LINE_BYTES and self.seen(line):
             if len(self._known) >= _KNOWN_LINES:
                 self._known.clear()
             self._known[line] = pair
