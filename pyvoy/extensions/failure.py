@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.network.network_filter import CloseType
+
 if TYPE_CHECKING:
     from pyvoy.stats.store import Scope
 
@@ -57,6 +59,7 @@ class Failures:
         self._clock = clock
         self._seen: set[tuple[Any, ...]] = set()
         self._reloaded_s = float("-inf")
+        self._details = f"extension_failed{{{name}}}".replace(" ", "_")
         self.errors = scope.counter("errors")
         self._failed_open = scope.counter("failed_open")
         self._reloads = scope.counter("reloads")
@@ -74,6 +77,17 @@ class Failures:
         self._seen.add(key)
         self._logger.error("%s failed (further ones like this are only counted)", self.name, exc_info=error)
 
+    def end_connection(self, connection: Any, error: BaseException) -> bool:
+        """The same for a network filter: True when the connection goes on, else it is closed."""
+        self.note(error)
+        if self.policy is FailurePolicy.OPEN:
+            self._failed_open.inc()
+            return True
+        connection.close(CloseType.NO_FLUSH, self._details)
+        if self.policy is FailurePolicy.RELOAD:
+            self._reload()
+        return False
+
     def end_stream(self, stream: Any, error: BaseException) -> bool:
         """Note a failure in a callback of a stream and do what the policy says; True when the stream goes on."""
         self.note(error)
@@ -83,7 +97,7 @@ class Failures:
         body = b""
         if self.development:
             body = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace")
-        stream.send_local_reply(500, body, details=f"extension_failed{{{self.name}}}".replace(" ", "_"))
+        stream.send_local_reply(500, body, details=self._details)
         if self.policy is FailurePolicy.RELOAD:
             self._reload()
         return False
