@@ -22,6 +22,8 @@ EPILOG = """commands:
   pyvoy validate --support
                           print the table of supported configuration
   pyvoy demo              a sidecar at work in front of a small service
+  pyvoy filter new NAME   write a filter that runs at once
+  pyvoy filter test PATH  run a filter, or its tests, without a server
 
 All other flags of Envoy are accepted and change nothing here. SIGTERM drains and exits, SIGHUP reloads the
 bootstrap, SIGUSR1 reopens the logs."""
@@ -38,7 +40,12 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    commands: dict[str, Callable[[list[str]], int]] = {"run": run, "validate": validate, "demo": demo}
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "run": run,
+        "validate": validate,
+        "demo": demo,
+        "filter": filter_,
+    }
     try:
         if arguments and arguments[0] in commands:
             return commands[arguments[0]](arguments[1:])
@@ -54,7 +61,7 @@ def envoy(arguments: list[str]) -> int:
     """Envoy's own command line."""
     parser = Parser(
         "pyvoy",
-        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo} [options]",
+        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter} [options]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -120,6 +127,13 @@ def demo(arguments: list[str]) -> int:
     from pyvoy.cli.demo import run_demo
 
     return run_demo(once=args.once, config=args.config)
+
+
+def filter_(arguments: list[str]) -> int:
+    """`pyvoy filter new` and `pyvoy filter test`."""
+    from pyvoy.cli import filter as command
+
+    return command.main(arguments, Parser)
 
 
 def _serve(options: Options) -> int:
