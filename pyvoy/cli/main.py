@@ -17,7 +17,7 @@ from pyvoy.server.options import Options
 
 DESCRIPTION = "An L4/L7 sidecar proxy in pure Python that runs unmodified Envoy v3 bootstraps."
 EPILOG = """commands:
-  pyvoy run FILE          serve (the same as pyvoy -c FILE)
+  pyvoy run FILE          serve (the same as pyvoy -c FILE); with --dev edits are live within a second
   pyvoy validate FILE     check a bootstrap and list everything that is wrong with it
   pyvoy validate --support
                           print the table of supported configuration
@@ -91,6 +91,9 @@ def run(arguments: list[str]) -> int:
     """`pyvoy run FILE`."""
     parser = Parser("pyvoy run", description="Serve a bootstrap.", allow_abbrev=False)
     parser.add_argument("file", metavar="FILE", nargs="?", default="", help="bootstrap, YAML or JSON")
+    parser.add_argument(
+        "--dev", action="store_true", help="reload what was edited within a second; show failures of filters to clients"
+    )
     flags.add_configuration(parser)
     flags.add_running(parser)
     flags.add_logging(parser)
