@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, frozen=True)
 class Options:
-    """One run.  `dev`: changed files are reloaded, and what goes wrong in extensions is told to clients.  `config_path` and `config_yaml` may both be given: the second is merged over the first.
+    """One run.  `config_path` and `config_yaml` may both be given: the second is merged over the first.
 
+    `dev`: changed files are reloaded, and what goes wrong in extensions is told to clients.
     `drain_time_s` is how long requests in flight may take after SIGTERM: 5 s instead of Envoy's 600, because a sidecar
     that lingers holds up its pod.  `accepted` are flags that were given and mean nothing here."""
 
