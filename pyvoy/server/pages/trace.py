@@ -103,7 +103,9 @@ def waterfall(one: Json) -> str:
     for tenth in range(0, 11, 2):
         x = _LEFT + whole_us * tenth / 10 * scale
         parts.append(f'<line class="grid" x1="{x:.1f}" y1="{_TOP - 6}" x2="{x:.1f}" y2="{height}"/>')
-        parts.append(f'<text class="soft" x="{x:.1f}" y="14" text-anchor="middle">{whole_us * tenth // 10:,} µs</text>')
+        anchor = "end" if tenth == 10 else "middle"
+        label = f"{whole_us * tenth // 10:,} µs"
+        parts.append(f'<text class="soft" x="{x:.1f}" y="14" text-anchor="{anchor}">{label}</text>')
     for index, entry in enumerate(one["filters"]):
         y = _TOP + _ROW * index
         parts.append(f'<text x="0" y="{y + 15}">{escape(_short(entry["name"]))}</text>')
@@ -132,9 +134,11 @@ def _rect(cls: str, x: float, y: float, width: float, height: int) -> str:
 
 
 def _released(one: Json, step: Json, side: str, whole_us: int) -> int:
-    """When what a filter has held has come to the place behind it."""
+    """When what a filter has held came to the place behind it, or was answered."""
     places = one[side]
     place = places[step["filter"] + 1] if side == "request" else places[step["filter"]]
+    if place is None and side == "request":
+        place = one["response"][-1] or one["response"][step["filter"] + 1]
     if place is not None and place["at_us"] >= step["at_us"]:
         return int(place["at_us"])
     return whole_us
