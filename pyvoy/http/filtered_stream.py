@@ -21,6 +21,7 @@ from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
     from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.observe.filter_trace import Trace
     from pyvoy.server.services import Services
     from pyvoy.upstream.endpoint import Host
 
@@ -63,6 +64,8 @@ class FilteredStream(ABC):
     answer, None for no host."""
     upstream_override_host: tuple[str, bool] | None = None
     """A host that a filter insists on: (address text, strict)."""
+    trace: Trace | None = None
+    """What is written down of the filters' work, when the client asks for it (see `pyvoy.http.traced_chain`)."""
     due_s: float | None = None
     """When the router's response time-out is due; checked by the manager's lazy timer."""
     on_due: Callable[[], None] | None = None
@@ -113,6 +116,11 @@ class FilteredStream(ABC):
         if not self._route_known:
             self._find_route()
         return self._route
+
+    @property
+    def ending(self) -> tuple[str, LocalReply] | None:
+        """The reply or reset that a callback has asked for and that is not carried out yet."""
+        return self._ending
 
     def set_due(self, due_s: float, callback: Callable[[], None]) -> None:
         """Have `callback` run at `due_s` unless the stream is over by then; one at a time (the route's time-out)."""
@@ -224,7 +232,9 @@ class FilteredStream(ABC):
         headers: Sequence[Pair] = (),
         grpc_status: int | None = None,
     ) -> None:
-        """Answer from here; a second call is ignored."""
+        """Answer from here; a second call is ignored.  Raises TypeError for a body or headers that are no bytes."""
+        if type(body) is not bytes or not all(type(name) is type(value) is bytes for name, value in headers):
+            raise TypeError("body and headers of a reply are bytes")
         if self.local_replied or self.finished or self._ending is not None:
             return
         reply = LocalReply(status, body, details=details, flags=flags, headers=headers, grpc_status=grpc_status)
