@@ -35,7 +35,8 @@ class Environment:
     be done when the plans are no longer in force (or were never put in force).  `files` are those that the plans were
     made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built.
     `development`: what goes wrong may be told to clients.  `caller` makes the calls of extensions in place of the
-    clusters (tests).  `trace_sink` takes the traces of requests; None where there are none."""
+    clusters (tests).  `trace_sink` takes the traces of requests; None where there are none.  `secrets` are the
+    bootstrap's, by name."""
 
     problems: Problems
     root_scope: Scope
@@ -51,6 +52,7 @@ class Environment:
     development: bool = False
     caller: Any = None
     trace_sink: Callable[[dict[str, Any]], None] | None = None
+    secrets: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)

@@ -45,6 +45,7 @@ class LoadedBootstrap:
         collected = problems if problems is not None else Problems()
         environment = Environment(collected, root_scope, arena, self.message.node)
         environment.clusters = bootstrap_messages.cluster_names(self.message)
+        environment.secrets = {secret.name: secret for secret in self.message.static_resources.secrets}
         environment.runtime = bootstrap_messages.runtime(self.message, self._at_root(environment))
         return environment
 

@@ -56,7 +56,7 @@ class ManagerShare:
         self.rx_index = stats.downstream_cx_rx_bytes_total.index
         self.tx_index = stats.downstream_cx_tx_bytes_total.index
         self.begun, self.done, self.over = stats.make_tallies(board)
-        self.accepted, self.spoken, self.gone = stats.connection_tallies(board)
+        self.accepted, self.spoken, self.gone = stats.connection_tallies(board, secure=connection.tls is not None)
         """What a connection moves when it begins, when it first speaks, and when it ends: by whether that was from
         here, then by whether it had spoken."""
         self._answered: dict[bytes, Tally] = {}

@@ -116,12 +116,20 @@ class HttpStats:
         root.counter("http1.metadata_not_supported_error")
         root.counter("http1.response_flood")
 
-    def connection_tallies(self, board: TallyBoard) -> tuple[Tally, Tally, tuple[tuple[Tally, Tally], ...]]:
+    def connection_tallies(
+        self, board: TallyBoard, *, secure: bool
+    ) -> tuple[Tally, Tally, tuple[tuple[Tally, Tally], ...]]:
         """What a connection moves when it begins, when it first speaks, and when it ends: by whether that was from
-        here, then by whether it had spoken."""
+        here, then by whether it had spoken.  `secure`: connections are TLS."""
         active, speaking = self.downstream_cx_active, self.downstream_cx_http1_active
         active.add(0)
         speaking.add(0)
+        open_levels: tuple[Gauge, ...] = (active,)
+        begun = [self.downstream_cx_total.index, active.index]
+        if secure:
+            self.downstream_cx_ssl_active.add(0)
+            open_levels += (self.downstream_cx_ssl_active,)
+            begun += [self.downstream_cx_ssl_total.index, self.downstream_cx_ssl_active.index]
 
         def gone(by: Counter, *falling: Gauge) -> Tally:
             levels = tuple(gauge.index for gauge in falling)
@@ -129,10 +137,10 @@ class HttpStats:
             return Tally(board, self.cells, ended, (self.downstream_cx_length_ms,), falling=levels)
 
         return (
-            Tally(board, self.cells, (self.downstream_cx_total.index, active.index)),
+            Tally(board, self.cells, tuple(begun)),
             Tally(board, self.cells, (self.downstream_cx_http1_total.index, speaking.index)),
             tuple(
-                (gone(by, active), gone(by, active, speaking))
+                (gone(by, *open_levels), gone(by, *open_levels, speaking))
                 for by in (self.downstream_cx_destroy_remote, self.downstream_cx_destroy_local)
             ),
         )

@@ -27,7 +27,6 @@ from pyvoy.observe.stream_info import ConnectionInfo
 
 if TYPE_CHECKING:
     from pyvoy.network.listener import FilterChain, Listener, ListenerPlan
-    from pyvoy.network.transport_socket import TransportSocket
 
 log = logging.getLogger("pyvoy.connection")
 
@@ -68,7 +67,6 @@ class DownstreamConnection(asyncio.Protocol):
         "runner",
         "services",
         "transport",
-        "transport_socket",
     )
 
     transport: asyncio.Transport
@@ -83,7 +81,6 @@ class DownstreamConnection(asyncio.Protocol):
         self.info = ConnectionInfo()
         self.chain: FilterChain | None = None
         self.runner: FilterRunner | None = None
-        self.transport_socket: TransportSocket | None = None
         self.buffer = bytearray()
         """What was looked at, or came while reading was disabled, and has not reached the network filters."""
         self.closed_locally = False
@@ -158,10 +155,7 @@ class DownstreamConnection(asyncio.Protocol):
         return True
 
     def _deliver_end(self, runner: FilterRunner) -> None:
-        if self.transport_socket is not None:
-            self.transport_socket.receive_eof()
-        else:
-            runner.on_end()
+        runner.on_end()
         if self._write_ended:
             self._finish_close()
 
@@ -181,8 +175,6 @@ class DownstreamConnection(asyncio.Protocol):
             if exc is not None:
                 self._listener.stats.downstream_listener_filter_error.inc()
             self._listener_filter_gone()
-        if self.transport_socket is not None:
-            self.transport_socket.closed()
         self._listener.forget(self)
         if runner is not None:
             runner.log()
@@ -297,16 +289,25 @@ class DownstreamConnection(asyncio.Protocol):
             self._refuse()
             return
         self.buffer_limit_bytes = set_watermarks(self.transport, self.plan.per_connection_buffer_limit_bytes)
-        runner = self.runner = FilterRunner(self, chain)
         if chain.transport_socket is None:
-            self._write: Callable[[bytes], None] = self.transport.write
-            runner.start()
-            self._target = runner.receive
+            self._open_filters(chain)
         else:
-            self.transport_socket = chain.transport_socket(self)
-            self._write = self.transport_socket.send
-            runner.start()
-            self._target = self.transport_socket.receive
+            self._open_secured(chain, chain.transport_socket)
+
+    def _open_secured(self, chain: FilterChain, transport_socket: Callable[[DownstreamConnection], Any]) -> None:
+        """Put the transport socket between the socket and the filters; the bytes that were looked at are its."""
+        first, ended = bytes(self.buffer), self._eof
+        self.buffer.clear()
+        self._eof = False
+        secured = self.transport = transport_socket(self)
+        self._open_filters(chain)
+        secured.start(first, ended=ended)
+
+    def _open_filters(self, chain: FilterChain) -> None:
+        runner = self.runner = FilterRunner(self, chain)
+        self._write: Callable[[bytes], None] = self.transport.write
+        runner.start()
+        self._target = runner.receive
         if self._closing:
             return
         if self._read_disabled:
@@ -334,12 +335,10 @@ class DownstreamConnection(asyncio.Protocol):
             self._deliver_end(self.runner)
 
     def receive_directly(self, receive: Callable[[bytes], None]) -> None:
-        """The filter chain's way for plain bytes is this one call from now on (also for a transport socket, which calls
-        what `runner.receive` holds)."""
+        """The filter chain's way for plain bytes is this one call from now on."""
         if self.runner is not None and not self._closing:
             self.runner.receive = receive
-            if self.transport_socket is None:
-                self._receive_with(receive)
+            self._receive_with(receive)
 
     # ---- Connection (what network filters call) ----
 
@@ -387,9 +386,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._finish_close()
 
     def _send_end(self) -> None:
-        if self.transport_socket is not None:
-            self.transport_socket.send_end()
-        elif self.transport.can_write_eof():
+        if self.transport.can_write_eof():
             self.transport.write_eof()
 
     def close(self, kind: CloseType = CloseType.FLUSH, details: str = "") -> None:

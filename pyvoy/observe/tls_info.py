@@ -10,6 +10,10 @@ from __future__ import annotations
 class TlsInfo:
     """Facts of the handshake; `peer_` is the other side's certificate, `local_` our own."""
 
+    alpn: str = ""
+    """The application protocol that was agreed on."""
+    server_name: str = ""
+    """The name that the client asked for."""
     version: str = ""
     cipher: str = ""
     group: str = ""
@@ -29,6 +33,8 @@ class TlsInfo:
     peer_ip_sans: tuple[str, ...] = ()
     peer_email_sans: tuple[str, ...] = ()
     peer_certificate: str = ""
+    peer_chain: str = ""
+    """All certificates that the peer sent, its own first."""
     peer_valid_from_s: float | None = None
     """Epoch seconds."""
     peer_valid_to_s: float | None = None

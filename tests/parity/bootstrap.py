@@ -4,6 +4,7 @@ Short hands in the text of a case: `- buffer: {...}` in a list of filters stands
 typed_config; `per_filter: {buffer: {...}}` for typed_per_filter_config; both only for the names in the tables here.
 """
 
+import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 
 from tests.parity.case import Case
+from tests.support.certificates import authority, issued
 
 _PREFIX = "type.googleapis.com/envoy.extensions."
 HTTP = {
@@ -103,8 +105,20 @@ def bootstrap(cases: list[Case], ports: dict[str, Ports], admin_port: int, folde
         "static_resources": {
             "listeners": [_listener(case, ports[case.id]) for case in cases],
             "clusters": clusters,
+            "secrets": _secrets(),
         },
     }
+
+
+def _secrets() -> list[dict[str, Any]]:
+    """The static secrets that cases about TLS name."""
+    ours = issued("server", ("a.test",), ("spiffe://td/server",))
+    pair = {"certificate_chain": {"inline_string": ours.cert}, "private_key": {"inline_string": ours.key}}
+    trusted = {"trusted_ca": {"inline_string": authority().cert}}
+    return [
+        {"name": "tls-parity-server", "tls_certificate": pair},
+        {"name": "tls-parity-ca", "validation_context": trusted},
+    ]
 
 
 def _text(case: Case) -> str:
@@ -139,6 +153,12 @@ def _expand(value: Any) -> Any:
     return value
 
 
+def tls_socket(side: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A transport socket; `side` is Downstream or Upstream."""
+    type_url = f"{_PREFIX}transport_sockets.tls.v3.{side}TlsContext"
+    return {"name": "envoy.transport_sockets.tls", "typed_config": {"@type": type_url, **fields}}
+
+
 def typed(kind: str, name: str, message: str, fields: dict[str, Any] | None) -> dict[str, Any]:
     """A typed_config value of `envoy.extensions.filters.<kind>.<name>.v3.<message>`."""
     return {"@type": f"{_PREFIX}filters.{kind}.{name}.v3.{message}", **(fields or {})}
@@ -163,6 +183,8 @@ def _listener(case: Case, ports: Ports) -> dict[str, Any]:
     listener = {"name": case.id, "address": _address(ports.listener), "stat_prefix": case.id}
     if case.http:
         chains = [{"filters": [_hcm(case, ports)]}]
+        if case.tls_context:
+            chains[0]["transport_socket"] = tls_socket("Downstream", json.loads(case.tls_context))
     else:
         listener["access_log"] = [_file_log(case, ports, TCP_LOG)]
         chains = _load(case.chains, case, ports) or [{"filters": _load(case.l4, case, ports)}]

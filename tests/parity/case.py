@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.support.messages import methods_of
 from tests.support.steps import Answers, Step
+from tests.support.tls import Tls
 from tests.support.upstream import OK, Script
 
 ROUTE_ALL = "- {match: {prefix: /}, route: {cluster: $up}, name: all}"
@@ -23,6 +24,8 @@ class Case:
     `l4`: network filters in place of the HTTP connection manager; `chains`: whole filter chains.
     `all_stats`: compare the names and values of all counters and gauges, not of those that moved.
     `settle_s`: how long to wait for a late end; None: long if the last answer announced one or there is none.
+    `tls`: how the clients speak TLS (one for all, or one for each connection); `tls_context`: the fields of the
+    listener's DownstreamTlsContext, for HTTP.
     `resets`: compare whether the end was a FIN or a RST (it depends on timing where bytes were left unread).
     """
 
@@ -48,6 +51,8 @@ class Case:
     all_stats: bool = False
     settle_s: float | None = None
     resets: bool = False
+    tls: Tls | tuple[Tls, ...] | None = None
+    tls_context: str = ""
 
     @property
     def http(self) -> bool:
@@ -87,6 +92,11 @@ def ask(*requests: bytes) -> tuple[Step, ...]:
     for number, data in enumerate(requests, 1):
         steps += [data, Answers(number)]
     return tuple(steps)
+
+
+def tls_of(case: Case, number: int) -> Tls | None:
+    """How the n-th client connection speaks TLS."""
+    return case.tls[number] if isinstance(case.tls, tuple) else case.tls
 
 
 def get(*targets: str) -> tuple[tuple[Step, ...], ...]:

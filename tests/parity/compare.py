@@ -74,6 +74,8 @@ def _parts(case: Case, observation: Observation, known: set[int]) -> Iterator[tu
 
 def _exchange(case: Case, exchange: Exchange) -> Iterator[tuple[str, str]]:
     yield "end", "open" if exchange.end == "open" else "closed"
+    if exchange.tls:
+        yield "tls", exchange.tls
     if not case.http:
         yield "bytes", repr(exchange.raw)
         if case.resets:
@@ -113,6 +115,8 @@ def _upstream(case: Case, connections: list[Seen]) -> Iterator[tuple[str, str]]:
     yield "connections", str(len(connections))
     for place, connection in enumerate(connections):
         prefix = f"{place}:" if len(connections) > 1 else ""
+        if connection.tls:
+            yield f"{prefix}tls", connection.tls
         if connection.rest or not case.http:
             yield f"{prefix}bytes", repr(connection.rest)
         yield f"{prefix}requests", str(len(connection.requests))

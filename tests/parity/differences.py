@@ -24,6 +24,9 @@ class Known:
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
 _NO_CONNECT = "CONNECT is forwarded, not ended here: connect_config is refused at load"
+_ALERT = "OpenSSL cannot send bad_certificate_hash_value for a certificate that is not pinned"
+_NOT_AGREED = "BoringSSL says TLSv1.2 before a version is agreed on, OpenSSL what it would like best"
+_OTHER_WORDS = "OpenSSL notices something else first in the same bad bytes"
 
 KNOWN: tuple[Known, ...] = (
     Known("fault-up-status-2-digits", "*", _STRICT),
@@ -36,5 +39,12 @@ KNOWN: tuple[Known, ...] = (
     Known("connect-terminated", "*", _NO_CONNECT),
     Known("connect-upstream-refuses", "*", _NO_CONNECT),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
+    Known("tls-refused-pin*", "tls", _ALERT),
+    Known("tls-refused-plain-text", "log:ve", _NOT_AGREED),
+    Known("tls-refused-garbage", "log:ve", _NOT_AGREED),
+    Known("tls-refused-garbage", "log:tf", _OTHER_WORDS),
+    Known("tls-refused-garbage", "bytes", _OTHER_WORDS),
+    Known("tls-refused-cipher", "log:tf", _OTHER_WORDS),
+    Known("tls-resumed-mutual", "stat:*.sigalgs.*", "a resumed session of OpenSSL does not know how its peer signed"),
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )

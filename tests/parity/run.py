@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.parity.bootstrap import Ports, bootstrap, cluster_owners, upstream_names
-from tests.parity.case import Case, methods
+from tests.parity.case import Case, methods, tls_of
 from tests.support.messages import Message, requests, responses
 from tests.support.peer import Peer, connect
 from tests.support.ports import free_port, free_ports, refused_port, stuck_port
 from tests.support.process import Server, StartError, admin_ready, http_get
 from tests.support.proxies import Proxy
 from tests.support.steps import Answers, Step
+from tests.support.tls import Tls
 from tests.support.upstream import Script, Upstream
 
 AT_ONCE = 64
@@ -39,6 +40,7 @@ class Exchange:
     rest: bytes = b""
     raw: bytes = b""
     end: str = "open"
+    tls: str = ""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class Seen:
     rest: bytes
     end: str
     raw: bytes = b""
+    tls: str = ""
 
 
 @dataclass(slots=True)
@@ -191,7 +194,9 @@ async def _exchange(case: Case, ports: Ports) -> Observation:
             upstreams[name] = upstream = Upstream(case.upstream.get(name, Script()), port)
             await upstream.start()
             stack.push_async_callback(upstream.stop)
-        clients = [await _converse(case, steps, ports.listener) for steps in case.send]
+        clients = [
+            await _converse(case, steps, ports.listener, tls_of(case, number)) for number, steps in enumerate(case.send)
+        ]
         for client in clients:
             client.close()
         await asyncio.sleep(0.15)
@@ -200,9 +205,9 @@ async def _exchange(case: Case, ports: Ports) -> Observation:
     return observation
 
 
-async def _converse(case: Case, steps: tuple[Step, ...], port: int) -> Peer:
+async def _converse(case: Case, steps: tuple[Step, ...], port: int, tls: Tls | None) -> Peer:
     """Run the client's steps, then wait for a late end: Envoy closes a second after an error reply."""
-    peer = await connect(port)
+    peer = await connect(port, tls)
     await peer.run(step.replace(b"$port", b"%d" % port) if isinstance(step, bytes) else step for step in steps)
     sent = sum(1 for step in steps if isinstance(step, Answers))
     if case.http and not sent and case.settle_s is None:
@@ -224,12 +229,16 @@ def _settle_s(case: Case, peer: Peer) -> float:
 def _exchange_of(case: Case, peer: Peer, steps: tuple[Step, ...]) -> Exchange:
     raw = bytes(peer.received)
     if not case.http:
-        return Exchange(raw=raw, end=peer.end)
+        return Exchange(raw=raw, end=peer.end, tls=_facts(peer))
     found, rest = responses(raw, methods(steps), peer.end != "open")
-    return Exchange(found, rest, raw, peer.end)
+    return Exchange(found, rest, raw, peer.end, _facts(peer))
+
+
+def _facts(peer: Peer) -> str:
+    return "" if peer.session is None else peer.session.facts
 
 
 def _seen(case: Case, peer: Peer) -> Seen:
     data = bytes(peer.received)
     found, rest = requests(data) if case.http else ([], data)
-    return Seen(found, rest, peer.end, data)
+    return Seen(found, rest, peer.end, data, _facts(peer))

@@ -9,12 +9,19 @@ from collections.abc import Callable, Iterable
 
 from tests.support.messages import methods_of, responses
 from tests.support.steps import Answers, Close, Drip, Fin, Reset, Step, Until, UntilEnd, Wait
+from tests.support.tls import Session, Tls
 
 
 class Peer(asyncio.Protocol):
     """One connection.  `received`: all bytes; `end`: open, fin or reset, as the other side ended it."""
 
-    def __init__(self, connected: Callable[["Peer"], None] | None = None) -> None:
+    def __init__(
+        self,
+        connected: Callable[["Peer"], None] | None = None,
+        tls: Tls | None = None,
+        *,
+        server_side: bool = True,
+    ) -> None:
         self.received = bytearray()
         self.sent = bytearray()
         self.end = "open"
@@ -22,15 +29,27 @@ class Peer(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._changed = asyncio.Event()
         self._connected = connected
+        self.session: Session | None = None
+        """TLS, if it is spoken; `received` and `sent` are plain bytes."""
+        self._tls = tls
+        self._server_side = server_side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        if self._tls is not None:
+            self.session = self._tls.session(self._write_raw, server_side=self._server_side)
+            self.session.start()
         if self._connected:
             self._connected(self)
 
     def data_received(self, data: bytes) -> None:
-        self.received += data
+        if self.session is None:
+            self.received += data
+        else:
+            self.received += self.session.receive(data)
+            if self.session.ended or self.session.fault:
+                self._ended("fin")
         self._changed.set()
 
     def eof_received(self) -> bool:
@@ -91,7 +110,9 @@ class Peer(asyncio.Protocol):
                     self.write(data[start : start + size])
                     await asyncio.sleep(pause_s)
             case Fin():
-                if self.alive():
+                if self.session is not None:
+                    self.session.say_goodbye()
+                elif self.alive():
                     self.transport.write_eof()  # type: ignore[union-attr]
             case Close():
                 self.close()
@@ -105,12 +126,20 @@ class Peer(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send, unless the connection is gone."""
         self.sent += data
+        if self.session is not None:
+            self.session.write(data)
+        else:
+            self._write_raw(data)
+
+    def _write_raw(self, data: bytes) -> None:
         if self.alive():
             self.transport.write(data)  # type: ignore[union-attr]
 
     def close(self) -> None:
         """Orderly close."""
         if self.alive():
+            if self.session is not None:
+                self.session.say_goodbye()
             self.transport.close()  # type: ignore[union-attr]
 
     def reset(self) -> None:
@@ -121,9 +150,12 @@ class Peer(asyncio.Protocol):
             self.transport.abort()  # type: ignore[union-attr]
 
 
-async def connect(port: int) -> Peer:
-    """A client connection to 127.0.0.1."""
+async def connect(port: int, tls: Tls | None = None) -> Peer:
+    """A client connection to 127.0.0.1, with its handshake done or failed."""
     loop = asyncio.get_running_loop()
-    _, peer = await loop.create_connection(Peer, "127.0.0.1", port)
+    _, peer = await loop.create_connection(lambda: Peer(None, tls, server_side=False), "127.0.0.1", port)
     peer.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[union-attr]
+    session = peer.session
+    if session is not None:
+        await peer.until(lambda: session.done or bool(session.fault), 5.0)
     return peer

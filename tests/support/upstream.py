@@ -13,17 +13,20 @@ from itertools import count
 from tests.support.messages import requests
 from tests.support.peer import Peer
 from tests.support.steps import Step
+from tests.support.tls import Tls
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What an upstream does: `answers` to requests, or `raw` steps for each connection (the last one repeats)."""
+    """What an upstream does: `answers` to requests, or `raw` steps for each connection (the last one repeats),
+    behind TLS if it is set."""
 
     answers: tuple[tuple[Step, ...], ...] = ((OK,),)
     raw: tuple[tuple[Step, ...], ...] = ()
     early: bool = False
+    tls: Tls | None = None
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class Upstream:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("127.0.0.1", self.port))
         self.port = sock.getsockname()[1]
-        self._server = await loop.create_server(lambda: Peer(self._accept), sock=sock)
+        self._server = await loop.create_server(lambda: Peer(self._accept, self.script.tls), sock=sock)
 
     async def stop(self) -> None:
         """Close everything."""

@@ -27,7 +27,7 @@ supports(
     default_socket_interface fatal_actions grpc_async_client_manager_config default_regex_engine listener_manager
     """,
 )
-supports(_BOOTSTRAP + "Bootstrap.StaticResources", fields="listeners clusters")
+supports(_BOOTSTRAP + "Bootstrap.StaticResources", fields="listeners clusters secrets")
 supports(
     _BOOTSTRAP + "Admin",
     fields="address allow_paths socket_options",

@@ -13,12 +13,14 @@ from pyvoy.config.compile.access_log import build_access_logs
 from pyvoy.config.compile.addresses import listen_address
 from pyvoy.config.compile.chain_match import chain_match
 from pyvoy.config.compile.route_levels import metadata_dict
+from pyvoy.config.compile.tls_downstream import DOWNSTREAM_TRANSPORT_SOCKET
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.network.address import Address
 from pyvoy.network.chain_match import ChainMatch, build_chain_table
 from pyvoy.network.listener import FilterChain, ListenerPlan, Maker
+from pyvoy.network.tls.server import DownstreamTls
 from pyvoy.server.listen_specs import listener_name
 
 MIB = 1024 * 1024
@@ -39,13 +41,12 @@ supports("envoy.config.core.v3.SocketOptionsOverride", "socket_options")
 supports("envoy.config.core.v3.SocketOption", "level name int_value buf_value state", tuning="description type")
 supports(
     "envoy.config.listener.v3.FilterChain",
-    "filter_chain_match filters name transport_socket",
-    tuning="metadata transport_socket_connect_timeout",
+    "filter_chain_match filters name transport_socket transport_socket_connect_timeout",
+    tuning="metadata",
 )
 supports("envoy.config.listener.v3.Filter", "name typed_config")
 supports("envoy.config.listener.v3.ListenerFilter", "name typed_config")
 supports("envoy.config.core.v3.TransportSocket", "name typed_config")
-supports("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer")
 
 
 def build_listeners(messages: Iterable[Any], context: Context) -> list[ListenerPlan]:
@@ -120,8 +121,7 @@ def _chains(message: Any, context: Context) -> tuple[tuple[FilterChain, ...], An
 
 
 def _chain(message: Any, context: Context) -> FilterChain:
-    if message.HasField("transport_socket"):
-        _check_transport_socket(message.transport_socket, context)
+    transport_socket = _transport_socket(message, context)
     filters: list[Maker] = []
     delay_s = 1.0
     on_timeout = None
@@ -144,15 +144,20 @@ def _chain(message: Any, context: Context) -> FilterChain:
             delay_s = built.plan.delayed_close_timeout_s
             on_timeout = built.plan.stats.downstream_cx_delayed_close_timeout.inc
         filters.append((cls, built.plan))
-    return FilterChain(
-        message.name, tuple(filters), delayed_close_timeout_s=delay_s, on_delayed_close_timeout=on_timeout
+    return FilterChain(message.name, tuple(filters), transport_socket, delay_s, on_timeout)
+
+
+def _transport_socket(message: Any, context: Context) -> DownstreamTls | None:
+    if not message.HasField("transport_socket"):
+        return None
+    found = context.extension(DOWNSTREAM_TRANSPORT_SOCKET, message.transport_socket, "transport_socket")
+    if not isinstance(found, DownstreamTls):
+        return None
+    found.limit_handshakes(
+        context.duration_s(message, "transport_socket_connect_timeout", 0.0) or 0.0,
+        context.scope.counter("downstream_cx_transport_socket_connect_timeout").inc,
     )
-
-
-def _check_transport_socket(message: Any, context: Context) -> None:
-    name = message.typed_config.type_url.rpartition("/")[2]
-    if name != "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer":
-        context.error("transport_socket", f"transport socket {name!r} is not supported")
+    return found
 
 
 def _listener_filters(message: Any, context: Context) -> tuple[Maker, ...]:

@@ -14,11 +14,10 @@ from typing import Any
 
 from pyvoy.network.address import Address
 from pyvoy.observe.access_log.operator import Builder, Command, FormatError, Kind, Operator, bare, no_length
-from pyvoy.observe.access_log.time_format import compile_time_format
+from pyvoy.observe.access_log.time_format import DEFAULT_PATTERN, compile_time_format
 
 AddressOf = Callable[[Any], Address | None]
 
-_CERTIFICATE_TIME = "%b %e %H:%M:%S %Y GMT"
 
 
 def _downstream_remote(source: Any) -> Address:
@@ -199,7 +198,7 @@ def _certificate_time(tls_of: Callable[[Any], Any], name: str) -> Builder:
 
     def build(command: Command) -> Operator:
         no_length(command)
-        render = compile_time_format(command.arguments or _CERTIFICATE_TIME)
+        render = compile_time_format(command.arguments or DEFAULT_PATTERN)
 
         def get(source: Any) -> str | None:
             tls = tls_of(source)

@@ -14,6 +14,7 @@ from tests.parity.cases import (
     routing,
     stats,
     tcp,
+    tls,
     upstream,
     upstream_faults,
 )
@@ -33,4 +34,5 @@ CASES: tuple[Case, ...] = (
     *l4.CASES,
     *tcp.CASES,
     *stats.CASES,
+    *tls.CASES,
 )

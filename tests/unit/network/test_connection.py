@@ -253,40 +253,6 @@ def test_an_empty_chain_counts_and_closes() -> None:
     run(work)
 
 
-class Capitals:
-    """A transport socket that speaks capitals to the wire."""
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-
-    def receive(self, data: bytes) -> None:
-        self.connection.runner.receive(data.lower())
-
-    def receive_eof(self) -> None:
-        self.connection.runner.on_end()
-
-    def send(self, data: bytes) -> None:
-        self.connection.transport.write(data + b"!")
-
-    def send_end(self) -> None:
-        self.connection.transport.write_eof()
-
-    def closed(self) -> None:
-        pass
-
-
-def test_a_transport_socket_stands_between_the_wire_and_the_filters() -> None:
-    async def work(worker: Worker) -> None:
-        chain = FilterChain("c", (SAYS,), transport_socket=Capitals)
-        client = await worker.dial(await worker.listen(chain=chain))
-        client.send(b"Hi")
-        assert await client.read(3) == b"HI!"
-        client.fin()
-        assert await client.rest() == b""
-
-    run(work)
-
-
 def test_a_buffer_limit_of_zero_is_none() -> None:
     async def work(worker: Worker) -> None:
         client = await worker.dial(await worker.listen(SAYS, per_connection_buffer_limit_bytes=0))

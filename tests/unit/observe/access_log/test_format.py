@@ -119,7 +119,7 @@ def test_tls_facts() -> None:
     tls.peer_valid_from_s = 1_700_000_000.0
     text = compile_format("%DOWNSTREAM_TLS_VERSION%|%DOWNSTREAM_PEER_URI_SAN%|%DOWNSTREAM_PEER_SUBJECT%")
     assert text(source) == b"TLSv1.3|spiffe://a,spiffe://b|-"
-    assert compile_format("%DOWNSTREAM_PEER_CERT_V_START%")(source) == b"Nov 14 22:13:20 2023 GMT"
+    assert compile_format("%DOWNSTREAM_PEER_CERT_V_START%")(source) == b"2023-11-14T22:13:20.000Z"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""What a finished handshake lets logs, headers and filters know: fills in the connection's TlsInfo."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.network.tls import openssl
+from pyvoy.network.tls.certificates import facts_of, url_encoded_pem
+from pyvoy.observe.tls_info import TlsInfo
+
+if TYPE_CHECKING:
+    from pyvoy.network.tls.certificates import CertificateFacts
+    from pyvoy.network.tls.transport import TlsTransport
+
+_DER = 2  # _ssl.ENCODING_DER
+
+
+def note_handshake(info: TlsInfo, transport: TlsTransport) -> None:
+    """Write down what the handshake of a transport has settled."""
+    session, context = transport.session, transport.context
+    cipher = session.cipher()
+    info.version = session.version() or ""
+    info.cipher = cipher[0] if cipher else ""
+    info.alpn = session.selected_alpn_protocol() or ""
+    info.group = openssl.group_name(session)
+    own = None if info.version == "TLSv1.3" else session.session
+    if own is not None:
+        info.session_id = own.id.hex()
+    own_der = openssl.own_certificate(session) if context.is_choosing else b""
+    _note_local(info, facts_of(own_der) if own_der else context.local)
+    certificate = session.getpeercert(True)
+    if certificate is not None:
+        info.peer_presented = True
+        info.peer_validated = context.validates and not session.session_reused
+        _note_peer(info, facts_of(certificate))
+        _note_chain(info, session)
+
+
+def note_failure(info: TlsInfo, transport: TlsTransport) -> None:
+    """Write down how far a handshake came: BoringSSL calls what was not agreed on yet TLSv1.2."""
+    version = openssl.version_name(transport.session)
+    info.version = version if version.startswith("TLSv") else "TLSv1.2"
+
+
+def _note_local(info: TlsInfo, facts: CertificateFacts) -> None:
+    info.local_subject = facts.subject
+    info.local_uri_sans = facts.uri_sans
+    info.local_dns_sans = facts.dns_sans
+    info.local_ip_sans = facts.ip_sans
+    info.local_email_sans = facts.email_sans
+
+
+def _note_peer(info: TlsInfo, facts: CertificateFacts) -> None:
+    info.peer_subject = facts.subject
+    info.peer_issuer = facts.issuer
+    info.peer_serial = facts.serial
+    info.peer_fingerprint_1 = facts.fingerprint_1
+    info.peer_fingerprint_256 = facts.fingerprint_256
+    info.peer_uri_sans = facts.uri_sans
+    info.peer_dns_sans = facts.dns_sans
+    info.peer_ip_sans = facts.ip_sans
+    info.peer_email_sans = facts.email_sans
+    info.peer_certificate = facts.pem
+    info.peer_valid_from_s = facts.valid_from_s
+    info.peer_valid_to_s = facts.valid_to_s
+
+
+def _note_chain(info: TlsInfo, session: ssl.SSLObject) -> None:
+    chain: Any = _unverified_chain(session)
+    facts = [facts_of(der) for der in chain]
+    info.peer_chain_fingerprints_1 = tuple(one.fingerprint_1 for one in facts)
+    info.peer_chain_fingerprints_256 = tuple(one.fingerprint_256 for one in facts)
+    info.peer_chain_serials = tuple(one.serial for one in facts)
+    info.peer_chain = "".join(url_encoded_pem(der) for der in chain)
+
+
+def _unverified_chain(session: Any) -> list[bytes]:
+    """All certificates that the peer sent in DER form; public since Python 3.13."""
+    if hasattr(session, "get_unverified_chain"):
+        return list(session.get_unverified_chain())
+    chain = session._sslobj.get_unverified_chain() or ()
+    return [certificate.public_bytes(_DER) for certificate in chain]

@@ -1,0 +1,91 @@
+"""The `ssl.*` statistics of a listener or a cluster, under Envoy's names.
+
+Source: Envoy, SslStats and ContextImpl::logHandshake (names observed on Envoy 1.40).
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from pyvoy.network.tls import openssl
+
+if TYPE_CHECKING:
+    from pyvoy.stats.counters import Counter
+    from pyvoy.stats.store import Scope
+
+_NEVER = (1 << 63) - 1
+_HASH_OF_NOTHING = "e3b0c442"
+"""Envoy names what came with no secret by a hash of its name, which is empty."""
+_COUNTERS = (
+    "connection_error",
+    "fail_verify_cert_hash",
+    "fail_verify_error",
+    "fail_verify_no_cert",
+    "fail_verify_san",
+    "handshake",
+    "no_certificate",
+    "ocsp_staple_failed",
+    "ocsp_staple_omitted",
+    "ocsp_staple_requests",
+    "ocsp_staple_responses",
+    "session_reused",
+    "was_key_usage_invalid",
+)
+
+
+class TlsStats:
+    """Counters of one TLS context."""
+
+    __slots__ = (*_COUNTERS, "_scope", "_used")
+
+    connection_error: Counter
+    fail_verify_cert_hash: Counter
+    fail_verify_error: Counter
+    fail_verify_no_cert: Counter
+    fail_verify_san: Counter
+    handshake: Counter
+    no_certificate: Counter
+    session_reused: Counter
+
+    def __init__(self, scope: Scope) -> None:
+        """`scope` is the listener's or the cluster's."""
+        self._scope = scope.scope("ssl")
+        self._used: dict[str, Counter] = {}
+        for name in _COUNTERS:
+            setattr(self, name, self._scope.counter(name))
+
+    def count_handshake(self, session: ssl.SSLObject) -> None:
+        """A handshake is complete."""
+        self.handshake.inc()
+        if session.session_reused:
+            self.session_reused.inc()
+        cipher = session.cipher()
+        used = (
+            ("ciphers", cipher[0] if cipher else ""),
+            ("versions", session.version() or ""),
+            ("curves", openssl.group_name(session)),
+            ("sigalgs", openssl.peer_signature_name(session)),
+        )
+        for kind, name in used:
+            if name:
+                self._used_counter(kind, name).inc()
+        if session.getpeercert(True) is None:
+            self.no_certificate.inc()
+
+    def show_expiry(self, name: str, kind: str, valid_to_s: float) -> None:
+        """When a certificate ends; `kind` is "cert" or "ca_cert", `name` that of its secret or ""."""
+        shown = name or f"unnamed_{kind}_{_HASH_OF_NOTHING}"
+        gauge = self._scope.gauge(f"certificate.{shown}.expiration_unix_time_seconds", "max")
+        gauge.set(int(valid_to_s))
+
+    def show_no_expiry(self) -> None:
+        """Certificates are checked, but not by an authority's."""
+        self._scope.gauge("certificate.unnamed_ca_cert.expiration_unix_time_seconds", "max").set(_NEVER)
+
+    def _used_counter(self, kind: str, name: str) -> Counter:
+        key = f"{kind}.{name}"
+        counter = self._used.get(key)
+        if counter is None:
+            counter = self._used[key] = self._scope.counter(key)
+        return counter

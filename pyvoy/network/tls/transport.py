@@ -1,0 +1,325 @@
+"""TLS as a transport between a socket's transport and its protocol, for both sides, over `ssl.MemoryBIO`.
+
+To the protocol it is an ordinary asyncio transport that carries plain bytes: `write`, `write_eof`, `close`, `abort`,
+`pause_reading` mean what they mean on plain TCP, so that no other room knows of TLS.  Never asyncio's or uvloop's
+`ssl=`: those drop a connection at the peer's close_notify and cannot half-close.
+How a connection ends is Envoy's: close_notify is the peer's end, and so is a FIN without one; our end is a
+close_notify alone, the FIN comes when both sides are done.  Source: Envoy, SslSocket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from pyvoy.network.tls.failures import failure_text, reason_of
+
+if TYPE_CHECKING:
+    from pyvoy.network.tls.context import TlsContext
+
+READ_BYTES = 65536
+"""More than a record holds: one read is one record."""
+
+
+class TlsTransport(asyncio.Transport, asyncio.Protocol):
+    """One side of one TLS connection.  Owns the raw transport that it is the protocol of.
+
+    `opened(transport)` is called when the handshake is complete, before any byte is delivered; `failed(text)` when the
+    connection breaks on the level of TLS (Envoy's text, "" for a peer that simply left during the handshake)."""
+
+    __slots__ = (
+        "_closing",
+        "_deliver",
+        "_encrypt",
+        "_failed",
+        "_incoming",
+        "_open",
+        "_opened",
+        "_outgoing",
+        "_paused",
+        "_peer_ended",
+        "_pending",
+        "_pending_bytes",
+        "_protocol",
+        "_read",
+        "_write_ended",
+        "context",
+        "data_received",
+        "expected_name",
+        "raw",
+        "server_name",
+        "session",
+    )
+
+    raw: asyncio.Transport
+    session: ssl.SSLObject
+    context: TlsContext
+    data_received: Callable[[bytes], None]  # type: ignore[assignment]  # a slot: transports call what it holds
+
+    def __init__(
+        self,
+        protocol: asyncio.Protocol,
+        opened: Callable[[TlsTransport], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._deliver: Callable[[bytes], None] = protocol.data_received
+        self._opened = opened
+        self._failed = failed
+        self._open = False
+        self._closing = False
+        self._paused = False
+        self._peer_ended = False
+        self._write_ended = False
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self.data_received = self._shake
+
+    # ---- the handshake ----
+
+    def begin(self, context: TlsContext, *, server_side: bool, server_name: str = "", expected_name: str = "") -> None:
+        """Make the session; a client's first message goes out at once.
+
+        A client asks for `server_name`; `expected_name` is a DNS name that the peer's certificate must have."""
+        self.context = context
+        self.server_name = server_name
+        self.expected_name = expected_name
+        incoming, outgoing = self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = self.session = context.context.wrap_bio(
+            incoming,
+            outgoing,
+            server_side=server_side,
+            server_hostname=server_name or None,
+            session=None if context.sessions is None else context.sessions.take(server_name),
+        )
+        self._read = cast("Callable[[int], bytes]", session.read)
+        self._encrypt = session.write
+        if not server_side:
+            self._advance()
+
+    def _shake(self, data: bytes) -> None:
+        """Bytes while the handshake is under way."""
+        self._incoming.write(data)
+        self._advance()
+
+    def _advance(self) -> None:
+        context = self.context
+        context.verifier.prepare(self.expected_name)
+        try:
+            self.session.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+            return
+        except ssl.SSLError as error:
+            self._break(error)
+            return
+        except OSError:  # the peer has ended inside the handshake
+            self._lost("")
+            return
+        self._open = True
+        self.data_received = self._decrypt if context.sessions is None else self._decrypt_first
+        if self._paused:
+            self.raw.pause_reading()
+        self.raw.set_protocol(self)
+        context.count(self.session)
+        self._opened(self)
+        self._send_pending()
+        self._flush()
+        if self._incoming.pending and not self._closing:
+            self.data_received(b"")
+
+    def _send_pending(self) -> None:
+        pending, self._pending, self._pending_bytes = self._pending, [], 0
+        if pending:
+            self.write(b"".join(pending))
+        if self._write_ended:
+            self._say_goodbye()
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self.raw.write(self._outgoing.read())
+
+    # ---- the end by a fault ----
+
+    def _break(self, error: ssl.SSLError) -> None:
+        """The peer does not speak TLS as we do; it hears the alert that OpenSSL has prepared."""
+        self._flush()
+        context = self.context
+        reason = reason_of(error)
+        context.count_failure(reason)
+        self._lost(failure_text(reason, context.verifier.failure))
+
+    def _lost(self, text: str) -> None:
+        self._failed(text)
+        self._pending = []
+        self._closing = True
+        self.raw.close()
+
+    # ---- bytes ----
+
+    def _decrypt(self, data: bytes) -> None:
+        incoming = self._incoming
+        incoming.write(data)
+        session = self.session
+        try:
+            while True:
+                plain = self._read(READ_BYTES)
+                if not plain:
+                    self._end_of_peer()
+                    return
+                self._deliver(plain)
+                if self._closing or not (incoming.pending or session.pending()):
+                    break
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self._end_of_peer()
+        except ssl.SSLError as error:
+            if not self._closing:
+                self._break(error)
+            return
+        if self._outgoing.pending:
+            self._flush()
+
+    def _decrypt_first(self, data: bytes) -> None:
+        """The first bytes on a client's connection: with TLS 1.3 the session's tickets come before them."""
+        self.data_received = self._decrypt
+        self.raw.set_protocol(self)
+        self._decrypt(data)
+        if self.context.sessions is not None and not self._closing:
+            self.context.sessions.keep(self.server_name, self.session)
+
+    def write(self, data: Any) -> None:
+        """Encrypt and send; before the handshake is complete bytes wait for it."""
+        if not self._open:
+            self._pending.append(bytes(data))
+            self._pending_bytes += len(data)
+            return
+        try:
+            sent = self._encrypt(data)
+            size = len(data)
+            if sent < size:
+                view = memoryview(data)
+                while sent < size:
+                    sent += self._encrypt(view[sent:])
+        except ssl.SSLError:
+            return  # our side has ended
+        self.raw.write(self._outgoing.read())
+
+    def writelines(self, list_of_data: Any) -> None:
+        """Encrypt and send several pieces."""
+        self.write(b"".join(list_of_data))
+
+    # ---- ends ----
+
+    def _end_of_peer(self) -> None:
+        """close_notify, or the end of the connection without one."""
+        if self._peer_ended or self._closing:
+            return
+        self._peer_ended = True
+        if not self._protocol.eof_received():
+            self.close()
+
+    def eof_received(self) -> bool:
+        """The peer has ended its side of the connection; True: we close it ourselves."""
+        if self._open:
+            self._end_of_peer()
+        elif not self._closing:
+            self._lost("")
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._closing = True
+        self._pending = []
+        self._protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The peer reads too slowly."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The peer has caught up."""
+        self._protocol.resume_writing()
+
+    def can_write_eof(self) -> bool:
+        """close_notify ends one direction."""
+        return True
+
+    def write_eof(self) -> None:
+        """End our side behind what was written."""
+        if not self._write_ended:
+            self._write_ended = True
+            if self._open:
+                self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        """Send close_notify."""
+        with contextlib.suppress(OSError):  # the peer's own close_notify is not there, or the connection is broken
+            self.session.unwrap()
+        self._flush()
+
+    def close(self) -> None:
+        """Close behind what was written; what still waits for the handshake is dropped, as in Envoy."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._open and not self._write_ended:
+            self._say_goodbye()
+        self.raw.close()
+
+    def abort(self) -> None:
+        """Close now; the peer is still told, if nothing is in the way."""
+        self._pending = []
+        if self._open and not self._closing and not self.raw.get_write_buffer_size():
+            self.close()
+        else:
+            self._closing = True
+            self.raw.abort()
+
+    def is_closing(self) -> bool:
+        """Whether the connection is closing or closed."""
+        return self._closing or self.raw.is_closing()
+
+    # ---- what the raw transport does ----
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """From now on plain bytes go to what `protocol.data_received` holds."""
+        self._protocol = cast("asyncio.Protocol", protocol)
+        self._deliver = self._protocol.data_received
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Who gets the plain bytes."""
+        return self._protocol
+
+    def pause_reading(self) -> None:
+        """Read no more; a handshake goes on."""
+        self._paused = True
+        if self._open:
+            self.raw.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self._paused = False
+        if self._open:
+            self.raw.resume_reading()
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that are not sent yet."""
+        return self._pending_bytes + self.raw.get_write_buffer_size()
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """The marks at which the protocol pauses and resumes."""
+        return self.raw.get_write_buffer_limits()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Set these marks."""
+        self.raw.set_write_buffer_limits(high, low)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What the socket is."""
+        return self.raw.get_extra_info(name, default)
