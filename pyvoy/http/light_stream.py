@@ -165,6 +165,7 @@ class LightStream:
         info.bytes_received = len(self._body)
         info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
         info.upstream_local = self._connection.local
+        info.upstream_tls = self._connection.tls
         info.upstream_connection_id = self._connection.connection_id
 
     def _note_response(self, info: StreamInfo) -> None:

@@ -192,6 +192,7 @@ class PlainExchange:
         info.attempt_count = 1
         info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
         info.upstream_local = self._connection.local
+        info.upstream_tls = self._connection.tls
         info.upstream_connection_id = self._connection.connection_id
 
     def _promote(self, *, attached: bool) -> UpstreamRequest:

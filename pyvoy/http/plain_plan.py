@@ -137,11 +137,20 @@ class PlainAnswer:
 class PlainPlan:
     """What the ordinary requests of one connection manager share."""
 
-    __slots__ = ("_getrandbits", "_hosts", "_plan", "_routes", "bare", "begun", "ids", "routed")
+    __slots__ = ("_getrandbits", "_hosts", "_plan", "_routes", "_scheme", "bare", "begun", "ids", "routed")
 
     def __init__(
-        self, plan: ManagerPlan, begun: Tally, routed: Tally, getrandbits: Callable[[int], int], *, bare: bool
+        self,
+        plan: ManagerPlan,
+        begun: Tally,
+        routed: Tally,
+        getrandbits: Callable[[int], int],
+        scheme: bytes,
+        *,
+        bare: bool,
     ) -> None:
+        self._scheme = scheme
+        """All connections of a manager are TLS, or none is."""
         self.routed = routed
         """Counts the router's part of a request that has a stream."""
         self.bare = bare
@@ -200,7 +209,7 @@ class PlainPlan:
             return None
         ours = values.copy()
         ours.pop(b"connection", None)
-        ours[_XFP] = ours[b":scheme"] = b"http"
+        ours[_XFP] = ours[b":scheme"] = self._scheme
         ours[_REQUEST_ID] = _MARK
         return PlainRequest(route, route.cluster, route.timeout_s, ours, expected)
 
@@ -274,7 +283,6 @@ def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo
         or plan.request_timeout_s
         or plan.max_stream_duration_s
         or plan.max_requests_per_connection
-        or connection.tls is not None
     ):
         return None
     router: RouterPlan = specs[-1].plan
@@ -284,6 +292,6 @@ def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo
     cells = (stats.downstream_rq_total, stats.downstream_rq_http1_total, stats.downstream_rq_active, router.rq_total)
     begun = Tally(services.tallies, stats.cells, tuple(counter.index for counter in cells))
     routed = Tally(services.tallies, stats.cells, (router.rq_total.index,))
-    return PlainPlan(
-        plan, begun, routed, services.random.getrandbits, bare=len(plan.chain.names) == 1 and not plan.access_logs
-    )
+    bare = len(plan.chain.names) == 1 and not plan.access_logs
+    scheme = b"http" if connection.tls is None else b"https"
+    return PlainPlan(plan, begun, routed, services.random.getrandbits, scheme, bare=bare)

@@ -119,6 +119,7 @@ class UpstreamRequest:
         stream = self._owner.stream
         info = stream.info
         info.upstream_local = connection.local
+        info.upstream_tls = connection.tls
         info.upstream_connection_id = connection.connection_id
         info.first_upstream_tx_s = info.last_upstream_tx_s = stream.services.clock()
         body = self._body

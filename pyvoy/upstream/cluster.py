@@ -212,7 +212,9 @@ class Cluster:
             stats = HostStats(host_scope(self._root_scope, self.name, address))
             host = Host(address, stats, facts, endpoint.flags)
             if self._reports and self.plan.discovery is Discovery.STATIC:
-                self.scope.counter("default.total_match_count").inc()
+                sockets = self.plan.transport_sockets
+                matched = "default" if sockets is None else sockets.of(host).name
+                self.scope.counter(f"{matched}.total_match_count").inc()
         else:
             host.weight = endpoint.weight
             host.metadata = endpoint.metadata

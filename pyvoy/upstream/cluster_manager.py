@@ -90,6 +90,7 @@ class ClusterManager:
             names.add(plan.name)
             known = self._clusters.get(plan.name)
             if known is not None and known.plan.fingerprint == plan.fingerprint:
+                known.plan = plan  # the same, but with what the new configuration keeps alive (secrets)
                 continue
             (added if known is None else modified).append(plan.name)
             self.put(plan)

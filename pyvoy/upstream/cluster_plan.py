@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyvoy.network.address import Address
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
 from pyvoy.upstream.endpoint import NO_FLAGS, NO_LOCALITY, HealthFlag, Locality
+
+if TYPE_CHECKING:
+    from pyvoy.network.tls.client import TransportSockets
 
 MIB = 1024 * 1024
 
@@ -151,13 +154,18 @@ class HttpPlan:
     max_headers_count: int = 100
     enable_trailers: bool = False
     header_case: str = "lower"
+    auto_sni: bool = False
+    """The TLS server name is the request's authority, or what the header `auto_sni_header` says."""
+    auto_sni_header: bytes = b":authority"
+    auto_san_validation: bool = False
+    """The host's certificate must have that name."""
 
 
 @dataclass(slots=True, frozen=True)
 class ClusterPlan:
     """One cluster.  `fingerprint` differs when the configuration does, so that a reload leaves the others alone.
 
-    `thresholds` are indexed by RoutingPriority.  `transport_socket` is None for plain text.
+    `thresholds` are indexed by RoutingPriority.  `transport_sockets` is None for plain text.
     `override_host_healths` are the names of `common_lb_config.override_host_status`.
     `tcp_idle_timeout_s` is of TcpProtocolOptions, for pooled TCP connections.
     """
@@ -174,7 +182,7 @@ class ClusterPlan:
     tcp_idle_timeout_s: float | None = 600.0
     dns: DnsPlan | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    transport_socket: Any = None
+    transport_sockets: TransportSockets | None = None
     override_host_healths: frozenset[str] = frozenset(("UNKNOWN", "HEALTHY", "DEGRADED"))
     close_connections_on_host_set_change: bool = False
     added_via_api: bool = False

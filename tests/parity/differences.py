@@ -27,6 +27,7 @@ _NO_CONNECT = "CONNECT is forwarded, not ended here: connect_config is refused a
 _ALERT = "OpenSSL cannot send bad_certificate_hash_value for a certificate that is not pinned"
 _NOT_AGREED = "BoringSSL says TLSv1.2 before a version is agreed on, OpenSSL what it would like best"
 _OTHER_WORDS = "OpenSSL notices something else first in the same bad bytes"
+_RESUMED = "a resumed session of OpenSSL does not know how its peer signed"
 
 KNOWN: tuple[Known, ...] = (
     Known("fault-up-status-2-digits", "*", _STRICT),
@@ -39,12 +40,16 @@ KNOWN: tuple[Known, ...] = (
     Known("connect-terminated", "*", _NO_CONNECT),
     Known("connect-upstream-refuses", "*", _NO_CONNECT),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
+    Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
     Known("tls-refused-pin*", "tls", _ALERT),
     Known("tls-refused-plain-text", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:tf", _OTHER_WORDS),
     Known("tls-refused-garbage", "bytes", _OTHER_WORDS),
     Known("tls-refused-cipher", "log:tf", _OTHER_WORDS),
-    Known("tls-resumed-mutual", "stat:*.sigalgs.*", "a resumed session of OpenSSL does not know how its peer signed"),
+    Known("tls-resumed-mutual", "stat:*.sigalgs.*", _RESUMED),
+    Known("tls-up-resumed*", "stat:*.sigalgs.*", _RESUMED),
+    Known("tls-up-sni-san-validation-wrong", "log:*", "the text says which name was expected"),
+    Known("tls-up-client-certificate-missing-v13", "upstream up:tls", "closed behind the alert, not before it is heard"),
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )

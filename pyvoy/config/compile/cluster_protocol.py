@@ -7,6 +7,7 @@ Source of behaviour: Envoy, extensions.upstreams.http.v3 and tcp.v3, ClusterInfo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pyvoy.config.context import Context
@@ -21,10 +22,10 @@ _UPSTREAM_CODEC = "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec
 
 supports(
     HTTP_OPTIONS,
-    "common_http_protocol_options explicit_http_config use_downstream_protocol_config http_filters",
-    # Nothing but TLS uses these.
-    tuning="upstream_http_protocol_options",
+    "common_http_protocol_options explicit_http_config use_downstream_protocol_config http_filters "
+    "upstream_http_protocol_options",
 )
+supports(_CORE + "UpstreamHttpProtocolOptions", "auto_sni auto_san_validation override_auto_sni_header")
 supports(HTTP_OPTIONS + ".ExplicitHttpConfig", "http_protocol_options")
 supports(HTTP_OPTIONS + ".UseDownstreamHttpConfig", "http_protocol_options", tuning="http2_protocol_options")
 supports(
@@ -57,12 +58,19 @@ def build_http(cluster: Any, context: Context) -> HttpPlan:
     protocol, http1 = _protocol(options, at)
     if options.http_filters:
         _only_codec(options.http_filters, at)
-    return _plan(
+    plan = _plan(
         protocol,
         options.common_http_protocol_options,
         http1,
         context.wrapped(cluster, "max_requests_per_connection", 0),
         at.at("common_http_protocol_options"),
+    )
+    names = options.upstream_http_protocol_options
+    return replace(
+        plan,
+        auto_sni=names.auto_sni,
+        auto_sni_header=names.override_auto_sni_header.lower().encode() or b":authority",
+        auto_san_validation=names.auto_san_validation,
     )
 
 

@@ -1,7 +1,7 @@
 """Cluster messages -> ClusterPlans.
 
 Endpoints, balancing, DNS and protocol options have their own files; this one puts them together, reads the circuit
-breakers and says what a cluster may not be.  What pyvoy does not implement (EDS, TLS, HTTP/2, health checks, outlier
+breakers and says what a cluster may not be.  What pyvoy does not implement (EDS, HTTP/2, health checks, outlier
 detection, ...) is in no `supports` list and reported by the walk over the message.
 Source of behaviour: Envoy, ClusterFactoryImplBase, ClusterInfoImpl, ClusterManagerImpl.
 """
@@ -17,13 +17,12 @@ from pyvoy.config.compile.cluster_dns import CLUSTER, DiscoveryPlan, cluster_dns
 from pyvoy.config.compile.cluster_endpoints import build_assignment
 from pyvoy.config.compile.cluster_protocol import build_http, tcp_idle_timeout_s
 from pyvoy.config.compile.route_levels import metadata_dict
+from pyvoy.config.compile.tls_upstream import build_transport_sockets
 from pyvoy.config.context import Context
-from pyvoy.config.registry import extension, supports
+from pyvoy.config.registry import supports
 from pyvoy.upstream.cluster_plan import MIB, ClusterPlan, Discovery, RetryBudgetPlan, RoutingPriority, ThresholdsPlan
 
 _CLUSTER = "envoy.config.cluster.v3."
-UPSTREAM_TRANSPORT_SOCKET = "upstream_transport_socket"
-_RAW_BUFFER = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 
 supports(
     _CLUSTER + "Cluster",
@@ -32,7 +31,8 @@ supports(
     max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
     typed_extension_protocol_options dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl
     dns_lookup_family use_tcp_for_dns_lookups typed_dns_resolver_config ring_hash_lb_config maglev_lb_config
-    least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy
+    least_request_lb_config round_robin_lb_config common_lb_config transport_socket transport_socket_matches
+    metadata load_balancing_policy
     """,
     tuning="""
     upstream_http_protocol_options wait_for_warm_on_init cleanup_interval upstream_connection_options
@@ -49,15 +49,6 @@ supports(
 )
 supports(_CLUSTER + "CircuitBreakers.Thresholds.RetryBudget", "budget_percent min_retry_concurrency")
 supports("envoy.config.core.v3.TransportSocket", "name typed_config")
-
-
-@extension(UPSTREAM_TRANSPORT_SOCKET, name="envoy.transport_sockets.raw_buffer", type_url=_RAW_BUFFER)
-class RawBuffer:
-    """Plain text: no transport socket at all."""
-
-    @staticmethod
-    def build(message: Any, context: Context) -> None:
-        return None
 
 
 def build_clusters(messages: Iterable[Any], context: Context, field: str = "clusters") -> list[ClusterPlan]:
@@ -77,9 +68,6 @@ def build_clusters(messages: Iterable[Any], context: Context, field: str = "clus
 def build_cluster(message: Any, context: Context) -> ClusterPlan:
     """The plan of one Cluster; `context` stands at it."""
     found = _discovery(message, context)
-    transport_socket = None
-    if message.HasField("transport_socket"):
-        transport_socket = context.extension(UPSTREAM_TRANSPORT_SOCKET, message.transport_socket, "transport_socket")
     balance = build_balance(message, found.discovery, context)
     thresholds = (
         _thresholds(message, RoutingPriority.DEFAULT, context),
@@ -98,7 +86,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         tcp_idle_timeout_s=tcp_idle_timeout_s(message, context),
         dns=found.dns,
         metadata=metadata_dict(message, "metadata"),
-        transport_socket=transport_socket,
+        transport_sockets=build_transport_sockets(message, context),
         override_host_healths=override_healths(message),
         close_connections_on_host_set_change=message.common_lb_config.close_connections_on_host_set_change,
         fingerprint=_fingerprint(message, balance, thresholds),

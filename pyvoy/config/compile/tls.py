@@ -55,8 +55,10 @@ _ACCEPT_UNTRUSTED = 1
 _HEX_BYTES = 32
 
 
-def tls_plan(message: Any, context: Context, secrets: Secrets) -> TlsPlan:
-    """The plan of a CommonTlsContext; `context` stands at it.  Raises NotReadyError while a secret is missing."""
+def tls_plan(message: Any, context: Context, secrets: Secrets, newest: ssl.TLSVersion) -> TlsPlan:
+    """The plan of a CommonTlsContext; `context` stands at it, `newest` is the version where it names none.
+
+    Raises NotReadyError while a secret is missing."""
     parameters = message.tls_params
     minimum, maximum = parameters.tls_minimum_protocol_version, parameters.tls_maximum_protocol_version
     return TlsPlan(
@@ -64,7 +66,7 @@ def tls_plan(message: Any, context: Context, secrets: Secrets) -> TlsPlan:
         validation=_validation(message, context, secrets),
         alpn=tuple(message.alpn_protocols),
         minimum=_VERSIONS[minimum] if minimum else ssl.TLSVersion.TLSv1_2,
-        maximum=_VERSIONS[maximum] if maximum else ssl.TLSVersion.TLSv1_3,
+        maximum=_VERSIONS[maximum] if maximum else newest,
         ciphers=_ciphers(parameters.cipher_suites),
         groups=tuple(parameters.ecdh_curves),
         signature_algorithms=tuple(parameters.signature_algorithms),

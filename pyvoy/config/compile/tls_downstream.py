@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets as chance
+import ssl
 from dataclasses import replace
 from typing import Any
 
@@ -121,7 +122,7 @@ class _Builder:
 
     def _plan(self, context: Context, common: Context) -> TlsPlan:
         message = self._message
-        plan = tls_plan(message.common_tls_context, common, self.secrets)
+        plan = tls_plan(message.common_tls_context, common, self.secrets, ssl.TLSVersion.TLSv1_3)
         timeout_s = context.duration_s(message, "session_timeout")
         return replace(
             plan,

@@ -190,7 +190,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self.data_received = self._decrypt
         self.raw.set_protocol(self)
         self._decrypt(data)
-        if self.context.sessions is not None and not self._closing:
+        if self.context.sessions is not None:
             self.context.sessions.keep(self.server_name, self.session)
 
     def write(self, data: Any) -> None:

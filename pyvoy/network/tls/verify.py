@@ -111,7 +111,11 @@ class Verifier:
         if not self._names_fit(facts):
             stats.fail_verify_san.inc()
             chain.refuse()
-            return f"verify cert failed: SAN matcher, certificate SANs are [{', '.join(facts.sans)}]"
+            has = ", ".join(facts.sans)
+            if self._expected_name:
+                wanted = f"expected SANs: [{self._expected_name}]"
+                return f"verify cert failed: verify SAN list, {wanted}, certificate SANs: [{has}]"
+            return f"verify cert failed: SAN matcher, certificate SANs are [{has}]"
         if (plan.spki_pins or plan.certificate_pins) and not (
             facts.spki_hash in plan.spki_pins or facts.fingerprint_256 in plan.certificate_pins
         ):

@@ -19,7 +19,6 @@ from pyvoy.observe.access_log.time_format import DEFAULT_PATTERN, compile_time_f
 AddressOf = Callable[[Any], Address | None]
 
 
-
 def _downstream_remote(source: Any) -> Address:
     address: Address = source.info.downstream_remote or source.connection.remote
     return address

@@ -15,6 +15,8 @@ from pyvoy.network.watermarks import set_watermarks
 from pyvoy.observe.details import Reset
 
 if TYPE_CHECKING:
+    from pyvoy.network.tls.client import ClientTransport, TransportSockets
+    from pyvoy.observe.tls_info import TlsInfo
     from pyvoy.server.services import Services
     from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
@@ -26,6 +28,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     transport: asyncio.Transport
     local: Address | None = None
+    tls: TlsInfo | None = None
+    """Facts of the TLS connection, once there is one."""
+    server_name = ""
+    """The TLS server name that the request asks for; "" leaves it to the cluster."""
+    expected_name = ""
+    """The DNS name that the host's certificate must have because the request says so."""
+    alpn: tuple[str, ...] = ()
+    """The application protocols that TLS offers where the cluster says nothing."""
+    _securing: ClientTransport | None = None
 
     def __init__(self, services: Services, cluster: Cluster, host: Host, resources: Resources) -> None:
         self.services = services
@@ -60,21 +71,42 @@ class UpstreamConnection(asyncio.Protocol):
     async def _connect(self) -> None:
         loop = self.services.loop
         address = self.host.address
+        sockets = self.cluster.plan.transport_sockets
+        protocol = self if sockets is None else self._protocol(sockets)
         try:
             if address.is_pipe:
-                await loop.create_unix_connection(lambda: self, _pipe_path(address.path))  # type: ignore[arg-type]  # bytes name an abstract socket
+                await loop.create_unix_connection(lambda: protocol, _pipe_path(address.path))  # type: ignore[arg-type]  # bytes name an abstract socket
             else:
-                await loop.create_connection(lambda: self, address.ip, address.port)
+                await loop.create_connection(lambda: protocol, address.ip, address.port)
         except OSError as error:
             self._failed(Reset.REMOTE_CONNECTION_FAILURE, f"delayed_connect_error:_{_os_text(error)}")
+
+    def _protocol(self, sockets: TransportSockets) -> asyncio.Protocol:
+        """What the raw transport speaks to: this connection, or TLS, which is its transport when the handshake is
+        complete."""
+        socket = sockets.of(self.host).socket
+        if socket is None:
+            return self
+        self._securing = socket.secure(self)
+        return self._securing
+
+    def transport_failed(self, text: str) -> None:
+        """TLS broke; that is a failed connection if it was not there yet, and else the end of it."""
+        self._failed(Reset.REMOTE_CONNECTION_FAILURE, text)
+
+    def _give_up(self) -> None:
+        """Stop connecting."""
+        if self._securing is not None:
+            self._securing.give_up()
+        if self._task is not None:
+            self._task.cancel()
 
     def _timed_out(self) -> None:
         self._timer = None
         self.cluster.stats.upstream_cx_connect_timeout.inc()
         self.closed_locally = True
         self._failed(Reset.CONNECTION_TIMEOUT, "")
-        if self._task is not None:
-            self._task.cancel()
+        self._give_up()
 
     def _failed(self, reason: str, detail: str) -> None:
         if self.closed or self.connected:
@@ -129,8 +161,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._account_closed()
         if self.connected:
             self.transport.abort()
-        elif self._task is not None:
-            self._task.cancel()
+        else:
+            self._give_up()
 
     def _account_closed(self) -> None:
         """Statistics of the end; once."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from pyvoy.http.client_address import parse_ip
 from pyvoy.http.codec import CodecError, ResponseSink
 from pyvoy.http.h1.client import Http1ClientCodec
 from pyvoy.http.h1.heads import ResponseHeads
@@ -21,6 +22,7 @@ from pyvoy.upstream.pool.connection import UpstreamConnection
 from pyvoy.upstream.pool.decide import Step, on_request, reconnect_for_pending
 
 if TYPE_CHECKING:
+    from pyvoy.http.headers import HeaderMap
     from pyvoy.server.services import Services
     from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
@@ -34,6 +36,10 @@ _CODEC_COUNTERS = (
 )
 _IDLE_TIMEOUT_REPLIES = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 """What some servers say on an idle connection before they close it: no protocol error."""
+
+
+_ALPN = ("http/1.1",)
+"""What TLS offers where the cluster says nothing."""
 
 
 class PoolRequest(ResponseSink, Protocol):
@@ -61,6 +67,11 @@ class Http1Connection(UpstreamConnection):
     def __init__(self, pool: Http1Pool) -> None:
         super().__init__(pool.services, pool.cluster, pool.host, pool.resources)
         self.pool = pool
+        self.alpn = _ALPN
+        if pool.server_name:
+            self.server_name = pool.server_name
+            if pool.cluster.plan.http.auto_san_validation:
+                self.expected_name = pool.server_name
         self.request: PoolRequest | None = None
         self.requests = 0
         self.idle_since_s = 0.0
@@ -232,11 +243,13 @@ class Http1Pool:
         "outcome",
         "plan",
         "resources",
+        "server_name",
         "services",
     )
 
-    def __init__(self, services: Services, cluster: Cluster, host: Host, priority: int) -> None:
+    def __init__(self, services: Services, cluster: Cluster, host: Host, priority: int, server_name: str = "") -> None:
         self.services = services
+        self.server_name = server_name
         self.cluster = cluster
         self.host = host
         self.resources = cluster.resources(priority)
@@ -494,9 +507,19 @@ class Http1Pool:
             self._idle_timer = None
 
 
-def http1_pool(services: Services, cluster: Cluster, host: Host, priority: int) -> Http1Pool:
-    """The pool of a host and priority, made on first need."""
-    pool = host.pools.get(priority)
+def http1_pool(services: Services, cluster: Cluster, host: Host, priority: int, server_name: str = "") -> Http1Pool:
+    """The pool of a host and priority, made on first need; connections that ask for a TLS server name because their
+    request does have pools of their own."""
+    key = (priority, server_name) if server_name else priority
+    pool = host.pools.get(key)
     if pool is None:
-        pool = host.pools[priority] = Http1Pool(services, cluster, host, priority)
+        pool = host.pools[key] = Http1Pool(services, cluster, host, priority, server_name)
     return pool  # type: ignore[return-value]  # keys that are plain priorities hold HTTP/1 pools
+
+
+def requested_server_name(cluster: Cluster, headers: HeaderMap) -> str:
+    """The TLS server name that a request asks for: its authority without the port; "" for none, or an address."""
+    authority = headers.map.get(cluster.plan.http.auto_sni_header, b"")
+    host, colon, port = authority.rpartition(b":")
+    name = (host if colon and port.isdigit() else authority).decode("latin-1")
+    return "" if parse_ip(name.strip("[]").encode("latin-1")) is not None else name

@@ -15,6 +15,7 @@ from tests.parity.cases import (
     stats,
     tcp,
     tls,
+    tls_upstream,
     upstream,
     upstream_faults,
 )
@@ -35,4 +36,5 @@ CASES: tuple[Case, ...] = (
     *tcp.CASES,
     *stats.CASES,
     *tls.CASES,
+    *tls_upstream.CASES,
 )

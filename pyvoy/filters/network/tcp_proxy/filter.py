@@ -285,6 +285,7 @@ class TcpProxy(NetworkFilter):
         info = connection.source.info
         info.upstream_host = upstream.host
         info.upstream_local = upstream.local
+        info.upstream_tls = upstream.tls
         info.upstream_connection_id = upstream.connection_id
         info.upstream_connection_ids_attempted += (upstream.connection_id,)
         info.upstream_connect_end_s = relay.active_s = connection.services.clock()
