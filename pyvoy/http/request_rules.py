@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pyvoy.http.client_address import XFF, AddressSet, Detector, locator
+from pyvoy.http.client_cert import NO_CLIENT_CERT, XFCC, ClientCertPlan, ForwardMode, forwarder
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.hop_by_hop import (
     CONNECTION_REJECTED,
@@ -90,7 +91,7 @@ class RequestRulesPlan:
     append_x_forwarded_port: bool = False
     scheme_to_overwrite: bytes = b""
     early_mutations: tuple[EarlyMutation, ...] = ()
-    keep_client_cert_header: bool = False
+    client_cert: ClientCertPlan = NO_CLIENT_CERT
     internal_only_headers: tuple[bytes, ...] = ()
 
 
@@ -153,7 +154,7 @@ def compile_request_rules(plan: RequestRulesPlan) -> RequestRules:
     return _with_short_cut(rules) if is_plain(plan) else rules
 
 
-WATCHED = frozenset((*EXTERNAL_STRIPPED, *REQUEST_NAMES, XFF, XFP, REQUEST_ID, b"x-forwarded-client-cert"))
+WATCHED = frozenset((*EXTERNAL_STRIPPED, *REQUEST_NAMES, XFF, XFP, REQUEST_ID, XFCC))
 
 
 def is_plain(plan: RequestRulesPlan) -> bool:
@@ -313,7 +314,7 @@ def _forwarding(plan: RequestRulesPlan) -> Forward:
             for name in always_stripped if internal else stripped:
                 headers.remove(name)
         if marks or internal:
-            _mark(headers, internal, marks)
+            _mark(headers, connection, internal, marks)
         edge = use_remote_address and not internal
         if edge and address is not None and address.ip:
             put(b"x-envoy-external-address", address.ip.encode())
@@ -349,18 +350,24 @@ def _internal_test(plan: RequestRulesPlan) -> Callable[[Address], bool]:
 
 def _stripped(plan: RequestRulesPlan) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """The names to remove from external requests, and from internal ones."""
-    always = () if plan.keep_client_cert_header else (b"x-forwarded-client-cert",)
+    always = (XFCC,) if plan.client_cert.mode is ForwardMode.SANITIZE else ()
     names = EXTERNAL_STRIPPED + tuple(name.lower() for name in plan.internal_only_headers) + always
     return (names + EDGE_STRIPPED if plan.use_remote_address else names), always
 
 
-def _marks(plan: RequestRulesPlan) -> tuple[Callable[[HeaderMap], None], ...]:
-    """What the proxy writes about itself: add_user_agent and via."""
-    marks: list[Callable[[HeaderMap], None]] = []
+Mark = Callable[[HeaderMap, ConnectionInfo], None]
+
+
+def _marks(plan: RequestRulesPlan) -> tuple[Mark, ...]:
+    """What the proxy writes about the client's certificate and about itself: add_user_agent and via."""
+    marks: list[Mark] = []
+    forward_cert = forwarder(plan.client_cert)
+    if forward_cert is not None:
+        marks.append(lambda headers, connection: forward_cert(headers, connection.tls))
     user_agent = plan.user_agent
     if user_agent is not None:
 
-        def add_user_agent(headers: HeaderMap) -> None:
+        def add_user_agent(headers: HeaderMap, connection: ConnectionInfo) -> None:
             headers.set(b"x-envoy-downstream-service-cluster", user_agent)
             if not headers.map.get(b"user-agent"):
                 headers.set(b"user-agent", user_agent)
@@ -369,15 +376,15 @@ def _marks(plan: RequestRulesPlan) -> tuple[Callable[[HeaderMap], None], ...]:
 
         marks.append(add_user_agent)
     if plan.via:
-        marks.append(lambda headers: headers.append_value(b"via", plan.via, b", "))
+        marks.append(lambda headers, connection: headers.append_value(b"via", plan.via, b", "))
     return tuple(marks)
 
 
-def _mark(headers: HeaderMap, internal: bool, marks: tuple[Callable[[HeaderMap], None], ...]) -> None:
+def _mark(headers: HeaderMap, connection: ConnectionInfo, internal: bool, marks: tuple[Mark, ...]) -> None:
     if internal:
         headers.set(b"x-envoy-internal", b"true")
     for mark in marks:
-        mark(headers)
+        mark(headers, connection)
 
 
 def _request_id(plan: RequestRulesPlan) -> Callable[[HeaderMap, bool, RandomHex], bytes] | None:

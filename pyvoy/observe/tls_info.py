@@ -35,6 +35,8 @@ class TlsInfo:
     peer_certificate: str = ""
     peer_chain: str = ""
     """All certificates that the peer sent, its own first."""
+    forwarded: bytes = b""
+    """The connection's element of x-forwarded-client-cert, once a request has needed it."""
     peer_valid_from_s: float | None = None
     """Epoch seconds."""
     peer_valid_to_s: float | None = None

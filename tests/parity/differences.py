@@ -50,6 +50,5 @@ KNOWN: tuple[Known, ...] = (
     Known("tls-resumed-mutual", "stat:*.sigalgs.*", _RESUMED),
     Known("tls-up-resumed*", "stat:*.sigalgs.*", _RESUMED),
     Known("tls-up-sni-san-validation-wrong", "log:*", "the text says which name was expected"),
-    Known("tls-up-client-certificate-missing-v13", "upstream up:tls", "closed behind the alert, not before it is heard"),
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )

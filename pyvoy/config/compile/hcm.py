@@ -15,6 +15,7 @@ from pyvoy.config.context import Context
 from pyvoy.config.message_types import unpack
 from pyvoy.config.registry import type_name_of
 from pyvoy.http.chain import ChainPlan, FilterSpec
+from pyvoy.http.client_cert import ClientCertPlan, ForwardMode
 from pyvoy.http.date import DateSource
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.manager_plan import ManagerPlan
@@ -131,6 +132,18 @@ def _codec(message: Any) -> Http1Plan:
     )
 
 
+def _client_cert(message: Any) -> ClientCertPlan:
+    wanted = message.set_current_client_cert_details
+    return ClientCertPlan(
+        ForwardMode(message.forward_client_cert_details),
+        cert=wanted.cert,
+        chain=wanted.chain,
+        subject=wanted.subject.value,
+        uri=wanted.uri,
+        dns=wanted.dns,
+    )
+
+
 def _request_rules(message: Any, context: Context, routes: RouteTable) -> RequestRulesPlan:
     node = context.node
     internal = message.internal_address_config
@@ -161,7 +174,7 @@ def _request_rules(message: Any, context: Context, routes: RouteTable) -> Reques
         node_id=node.id.encode() if node else b"",
         append_x_forwarded_port=message.append_x_forwarded_port,
         scheme_to_overwrite=message.scheme_header_transformation.scheme_to_overwrite.encode(),
-        keep_client_cert_header=message.forward_client_cert_details == 4,
+        client_cert=_client_cert(message),
         internal_only_headers=routes.internal_only_headers,
     )
 

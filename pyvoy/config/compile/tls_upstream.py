@@ -126,6 +126,8 @@ class _Builder:
 
 def build_transport_sockets(message: Any, context: Context) -> TransportSockets | None:
     """How the hosts of a Cluster are spoken to; None when all are spoken to in plain text."""
+    if not (message.HasField("transport_socket") or message.transport_socket_matches):
+        return None
     inner = context.within(context.root_scope.scope(f"cluster.{message.alt_stat_name or message.name}"))
     default = None
     if message.HasField("transport_socket"):
@@ -137,7 +139,7 @@ def build_transport_sockets(message: Any, context: Context) -> TransportSockets 
         if item.HasField("transport_socket"):
             socket = at.extension(UPSTREAM_TRANSPORT_SOCKET, item.transport_socket, "transport_socket")
         matches.append(SocketMatch(item.name, _wanted(item.match), socket))
-    return None if default is None and not matches else TransportSockets(default, tuple(matches))
+    return TransportSockets(default, tuple(matches)) if matches or default is not None else None
 
 
 def _wanted(match: Any) -> dict[str, Any]:

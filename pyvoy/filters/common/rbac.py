@@ -144,13 +144,27 @@ def _principal(message: Any, context: Context) -> Test:
     if kind == "not_id":
         return _not(_principal(message.not_id, context.at(kind)))
     if kind == "authenticated":
-        # Nobody on plain text is authenticated, and no transport socket presents certificates.
-        return lambda _source: False
+        return _authenticated(message.authenticated, context.at(kind))
     if kind in ("source_ip", "direct_remote_ip", "remote_ip"):
         return _remote_ip(kind, _range(getattr(message, kind), context.at(kind)))
     if kind == "filter_state":
         return _filter_state(message.filter_state, context.at(kind))
     return _common(message, kind, context)
+
+
+def _authenticated(message: Any, context: Context) -> Test:
+    """A client on TLS; with a name, one whose certificate has it as URI, as DNS name or as subject."""
+    if not message.HasField("principal_name"):
+        return lambda source: source.connection.tls is not None
+    matches = context.string_matcher(message, "principal_name")
+
+    def test(source: Any) -> bool:
+        tls = source.connection.tls
+        if tls is None:
+            return False
+        return any(matches(name.encode()) for name in (*tls.peer_uri_sans, *tls.peer_dns_sans, tls.peer_subject))
+
+    return test
 
 
 def _common(message: Any, kind: str | None, context: Context) -> Test:

@@ -28,13 +28,14 @@ supports(
     stream_idle_timeout request_timeout request_headers_timeout drain_timeout delayed_close_timeout upgrade_configs
     local_reply_config proxy_100_continue add_user_agent append_x_forwarded_port scheme_header_transformation
     original_ip_detection_extensions early_header_mutation_extensions forward_client_cert_details access_log_options
-    flush_access_log_on_new_request""",
+    set_current_client_cert_details flush_access_log_on_new_request""",
     tuning="""tracing http2_protocol_options http3_protocol_options stream_error_on_invalid_http_message
-    append_local_overload set_current_client_cert_details add_proxy_protocol_connection_state
+    append_local_overload add_proxy_protocol_connection_state
     access_log_flush_interval stream_flush_timeout http1_safe_max_connection_duration
     typed_header_validation_config""",
 )
 supports(TYPE + ".InternalAddressConfig", "unix_sockets cidr_ranges")
+supports(TYPE + ".SetCurrentClientCertDetails", "cert chain subject uri dns")
 supports(TYPE + ".UpgradeConfig", "upgrade_type enabled")
 supports(
     TYPE + ".HcmAccessLogOptions",

@@ -90,6 +90,15 @@ def sans(kind: str, **matcher: Any) -> dict[str, Any]:
     return trust(match_typed_subject_alt_names=[{"san_type": kind, "matcher": matcher}])
 
 
+RBAC = "- rbac: {rules: {policies: {p: {permissions: [{any: true}], principals: [{authenticated: {%s}}]}}}}"
+
+
+def xfcc(name: str, hcm: str, tls: Tls) -> Case:
+    """What the upstream is told of the client's certificate, and what a client may say itself."""
+    said = request("/", "x-forwarded-client-cert: Hash=abc;URI=said")
+    return web(f"xfcc-{name}", server(validation=trust()), tls, "200 200", hcm=hcm, send=(ask(request(), said),))
+
+
 CASES = (
     web("plain", server()),
     web("keep-alive", server(), send=get("/", "/b", "/c"), want="200 200 200"),
@@ -144,6 +153,21 @@ CASES = (
     web("bad-request", server(), send=((b"GET / HTTP/1.1\r\nHost: a.test\r\nbad header\r\n\r\n", UntilEnd(2.0)),), want="400"),
     web("scheme-headers", server(), hcm="use_remote_address: true"),
     web("require-tls-redirect", server(), vhost="require_tls: ALL"),
+    *(xfcc(f"{mode.lower()}-{who}", f"forward_client_cert_details: {mode}", tls)
+      for mode in ("SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY")
+      for who, tls in (("mutual", ME), ("unknown", Tls()))),
+    xfcc("details", "forward_client_cert_details: SANITIZE_SET\nset_current_client_cert_details: {subject: true, cert: true, chain: true, uri: true, dns: true}", ME),
+    xfcc("details-append", "forward_client_cert_details: APPEND_FORWARD\nset_current_client_cert_details: {subject: true, uri: true, dns: true}", ME),
+    xfcc("details-no-uri", "forward_client_cert_details: SANITIZE_SET\nset_current_client_cert_details: {subject: true, uri: true, dns: true}", Tls(certificate=B)),
+    *(web(f"rbac-{name}", server(validation=trust()), tls, want, filters=RBAC % principal) for name, tls, want, principal in (
+        ("uri", ME, "200", "principal_name: {exact: 'spiffe://td/client'}"),
+        ("dns", ME, "200", "principal_name: {exact: c.test}"),
+        ("subject-beside-names", ME, "200", "principal_name: {exact: 'O=Test Org,CN=client'}"),
+        ("subject", Tls(certificate=NAMELESS), "200", "principal_name: {exact: 'O=Test Org,CN=c.test'}"),
+        ("other", ME, "403", "principal_name: {exact: 'spiffe://td/other'}"),
+        ("any", ME, "200", ""),
+        ("any-tls", Tls(), "200", ""),
+    )),
     refused("no-client-cert", MUTUAL),
     refused("no-client-cert-v12", MUTUAL, Tls(maximum=V12, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")),
     refused("unknown-ca", MUTUAL, Tls(certificate=STRANGER)),

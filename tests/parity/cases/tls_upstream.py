@@ -94,7 +94,6 @@ CASES = (
     web("v13", socket(trust(), common={"tls_params": {"tls_maximum_protocol_version": "TLSv1_3"}})),
     web("san-wrong-v13", socket(trust(**WRONG), common={"tls_params": {"tls_maximum_protocol_version": "TLSv1_3"}}), want="503"),
     web("client-certificate-v13", socket(trust(), CLIENT, common={"tls_params": {"tls_maximum_protocol_version": "TLSv1_3"}}), STRICT),
-    web("client-certificate-missing-v13", socket(trust(), common={"tls_params": {"tls_maximum_protocol_version": "TLSv1_3"}}), STRICT, want="503"),
     web("resumed-v13", socket(trust(), common={"tls_params": {"tls_maximum_protocol_version": "TLSv1_3"}}), send=get("/") * 2, want="200 200", upstream={"up": Script(((b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok", Close()),), tls=HOST)}),
     web("version", socket(common={"tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"}}), HOST12, want="503"),
     web("match-secure", None, more_cluster={**MATCHES, **hosts({"tls": True})}),

@@ -16,7 +16,8 @@ UUID_4 = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0
 
 
 def test_request_ids_are_random_uuids_of_version_4() -> None:
-    plain = PlainPlan(cast(Any, None), cast(Any, None), cast(Any, None), random.Random(1).getrandbits, bare=True)
+    none = cast(Any, None)
+    plain = PlainPlan(none, none, none, random.Random(1).getrandbits, b"http", bare=True)
     ids = [plain.ids.pop() if plain.ids else plain.next_id() for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert all(UUID_4.fullmatch(each) for each in ids)

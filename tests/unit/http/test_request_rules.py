@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pyvoy.http.client_address import custom_header_detector
+from pyvoy.http.client_cert import ClientCertPlan, ForwardMode
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.request_rules import EXTERNAL_STRIPPED, Rejection, RequestRulesPlan, compile_request_rules
 from pyvoy.network.address import Address
@@ -322,7 +323,7 @@ def test_host_is_stripped(host: bytes, option: str, expected: bytes) -> None:
 def test_client_certificate_header_of_a_stranger_goes() -> None:
     pair = (b"x-forwarded-client-cert", b"By=1")
     assert pair not in Run(pair).sent
-    assert pair in Run(pair, keep_client_cert_header=True).sent
+    assert pair in Run(pair, client_cert=ClientCertPlan(ForwardMode.ALWAYS_FORWARD_ONLY)).sent
 
 
 def test_original_ip_detection_can_refuse() -> None:

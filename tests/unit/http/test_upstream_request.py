@@ -35,6 +35,7 @@ class Connection:
     """A pool's connection that carries the attempt."""
 
     local = None
+    tls = None
     connection_id = 7
     closed = False
     downstream = None
