@@ -7,6 +7,7 @@ callbacks are timed.  So a change is known whoever makes it and whenever, corout
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pyvoy.http.headers import HeaderMap
@@ -15,6 +16,7 @@ from pyvoy.observe.details import flags_text
 HEADER = b"x-pyvoy-trace"
 SAMPLE_BYTES = 2048
 """How much of a body is kept at each place."""
+_SHOWN = 60
 _MAX_STEPS = 500
 """Callbacks that are noted one by one; the cost of further ones is still added up."""
 
@@ -113,14 +115,27 @@ def identity_of(headers: HeaderMap) -> str:
 
 
 def changes(before: Json | None, after: Json | None) -> list[str]:
-    """What differs between two places, in the words of a diff: `+ name: value`, `- name: value`, `~ body: ...`."""
+    """What differs between two places, in the words of a diff: `+ name: value`, `- name: value`, `~ body: 5 -> 7 bytes`."""
     if before is None or after is None:
         return []
     found = _pair_changes(before["headers"], after["headers"])
     if before["body_bytes"] != after["body_bytes"] or before["body"] != after["body"]:
         found.append(f"~ body: {before['body_bytes']} -> {after['body_bytes']} bytes")
+        found += _body_changes(before["body"], after["body"])
     found += [f"{line} (trailer)" for line in _pair_changes(before["trailers"] or [], after["trailers"] or [])]
     return found
+
+
+def _body_changes(before: str, after: str) -> list[str]:
+    """From where two bodies differ on, as far as a line of a terminal goes."""
+    at = len(os.path.commonprefix((before, after)))
+    start = max(0, at - 10)
+    lines = []
+    for sign, text in (("-", before), ("+", after)):
+        if text[start:]:
+            shown = text[start : start + _SHOWN].replace("\n", "\\n").replace("\r", "\\r")
+            lines.append(f"{sign} {'…' if start else ''}{shown}{'…' if len(text) > start + _SHOWN else ''} (body)")
+    return lines
 
 
 def _pair_changes(before: list[list[str]], after: list[list[str]]) -> list[str]:

@@ -106,7 +106,7 @@ def test_bodies_and_trailers():
     assert scene.did(1) == ["holds (STOP_AND_BUFFER)", "holds (STOP_AND_BUFFER)"]
     scene = Scene(Buffer)
     scene.play >> headers("POST", **TRACED) >> data(b"long body ") >> data(b"end", end=True) >> response(200, end=True)
-    assert scene.changes(0) == ["~ body: 13 -> 5 bytes"]
+    assert scene.changes(0) == ["~ body: 13 -> 5 bytes", "- long body end (body)", "+ short (body)"]
 
 
 def test_a_filter_that_waits():
