@@ -7,7 +7,6 @@ callbacks are timed.  So a change is known whoever makes it and whenever, corout
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from pyvoy.http.headers import HeaderMap
@@ -111,11 +110,13 @@ def texts(pairs: list[tuple[bytes, bytes]]) -> list[list[str]]:
 def identity_of(headers: HeaderMap) -> str:
     """The id that a client gave its trace: what is printable of it."""
     text = (headers.get(HEADER) or b"").decode("latin-1")
-    return "".join(letter for letter in text if letter.isalnum() or letter in "-_.")[:64] or "trace"
+    return (
+        "".join(letter for letter in text if (letter.isascii() and letter.isalnum()) or letter in "-_.")[:64] or "trace"
+    )
 
 
 def changes(before: Json | None, after: Json | None) -> list[str]:
-    """What differs between two places, in the words of a diff: `+ name: value`, `- name: value`, `~ body: 5 -> 7 bytes`."""
+    """What differs between two places, as a diff: `+ name: value`, `- name: value`, `~ body: 5 -> 7 bytes`."""
     if before is None or after is None:
         return []
     found = _pair_changes(before["headers"], after["headers"])
@@ -128,13 +129,14 @@ def changes(before: Json | None, after: Json | None) -> list[str]:
 
 def _body_changes(before: str, after: str) -> list[str]:
     """From where two bodies differ on, as far as a line of a terminal goes."""
-    at = len(os.path.commonprefix((before, after)))
-    start = max(0, at - 10)
+    differing = (n for n, (old, new) in enumerate(zip(before, after, strict=False)) if old != new)
+    start = max(0, next(differing, min(len(before), len(after))) - 10)
     lines = []
     for sign, text in (("-", before), ("+", after)):
-        if text[start:]:
-            shown = text[start : start + _SHOWN].replace("\n", "\\n").replace("\r", "\\r")
-            lines.append(f"{sign} {'…' if start else ''}{shown}{'…' if len(text) > start + _SHOWN else ''} (body)")
+        shown = text[start : start + _SHOWN].replace("\n", "\\n").replace("\r", "\\r")
+        if shown:
+            more = "…" if len(text) > start + _SHOWN else ""
+            lines.append(f"{sign} {'…' if start else ''}{shown}{more} (body)")
     return lines
 
 
