@@ -59,7 +59,9 @@ class FilteredStream(ABC):
     duration_limit_s: float | None = None
     """max_stream_duration as it holds for this stream; None is none."""
     chosen_host: Host | None = None
-    """A host that was chosen before the router came to it (see `pyvoy.http.plain_exchange`)."""
+    host_is_chosen = False
+    """The balancer has been asked before the router came to it (see `pyvoy.http.plain_exchange`); `chosen_host` is its
+    answer, None for no host."""
     upstream_override_host: tuple[str, bool] | None = None
     """A host that a filter insists on: (address text, strict)."""
     trace: Trace | None = None
