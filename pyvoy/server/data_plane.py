@@ -139,6 +139,8 @@ class ProxyDataPlane:
         fields = message.fields
         if message.kind == "dns":
             self._services.clusters.update_hosts(fields["cluster"], resolved_from_json(fields["resolved"]))
+        elif message.kind == "checked":
+            self._services.clusters.take_checked(fields["cluster"], fields["flags"])
         elif message.kind == "health":
             self._drain.set_health(failed=fields["failed"])
         elif message.kind == "drain":

@@ -1,4 +1,4 @@
-"""The main process: admin, DNS and the view over all processes, once per proxy.  It carries no traffic.
+"""The main process: admin, DNS, health checks and the view over all processes, once per proxy.  It carries no traffic.
 
 Source: Envoy's main thread (ARCHITECTURE, "Three roles of process").
 """
@@ -21,6 +21,7 @@ from pyvoy.server.admin_http import AdminServer
 from pyvoy.server.application import Checked, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
+from pyvoy.server.host_health import HostHealth
 from pyvoy.server.pages import all_pages
 from pyvoy.server.pages.page import Proxy, Worker
 from pyvoy.server.server_stats import ServerStats, WatchdogStats
@@ -35,6 +36,10 @@ log = logging.getLogger("pyvoy.main")
 
 FLUSH_INTERVAL_S = 5.0
 """How often histograms are merged, unless the bootstrap says otherwise (stats_flush_interval)."""
+
+
+FIRST_CHECKS_S = 10.0
+"""How long a start waits for the first health checks of all hosts; Envoy waits without a limit."""
 
 
 class Main:
@@ -57,6 +62,9 @@ class Main:
         clusters = ClusterManager(root, self._arena, chance, reports=workers > 1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dns = DnsService(root, self._child.loop, self._publish, self._spawn, chance)
+        self._health = HostHealth(
+            root, self._child.loop, clusters, self._to_workers, self._spawn, chance, self._view.snapshot
+        )
         self._proxy = Proxy(
             options=context.options,
             bootstrap=loaded.message,
@@ -94,6 +102,7 @@ class Main:
             self._proxy.admin_address = from_sockname(sock.getsockname()).text
             await self._server.start(self._child.loop, sock)
         self._flush()
+        await self._health.checks.first_results(FIRST_CHECKS_S)
         self._child.ready()
 
     def _exit(self) -> None:
@@ -116,6 +125,7 @@ class Main:
         proxy.updated_wall_s = time.time()
         proxy.last_reload_error = []
         self._dns.apply(plans)
+        self._health.apply()
         self._stats.loaded(proxy)
 
     def _on_config(self, message: Message) -> None:
@@ -127,13 +137,15 @@ class Main:
     # --- DNS
 
     def _publish(self, cluster: str, resolved: Resolved) -> None:
-        self._proxy.clusters.update_hosts(cluster, resolved)
+        if self._proxy.clusters.update_hosts(cluster, resolved):
+            self._health.hosts_changed(cluster)
         self._to_workers("dns", {"cluster": cluster, "resolved": {name: list(ips) for name, ips in resolved.items()}})
 
     def _on_worker_started(self, message: Message) -> None:
         """A worker has taken a configuration and must hear what is known; all of them may."""
         if self._proxy.health_failed:
             self._to_workers("health", {"failed": True})
+        self._health.resend()
         for cluster, resolved in self._dns.resolved().items():
             self._to_workers("dns", {"cluster": cluster, "resolved": {n: list(ips) for n, ips in resolved.items()}})
 

@@ -8,7 +8,7 @@ ClusterManagerImpl::...::ClusterEntry::chooseHost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 from types import MappingProxyType
 
@@ -28,6 +28,7 @@ from pyvoy.upstream.cluster_plan import (
 )
 from pyvoy.upstream.cluster_stats import ClusterStats
 from pyvoy.upstream.endpoint import (
+    NO_FLAGS,
     Health,
     HealthFlag,
     Host,
@@ -61,6 +62,7 @@ class Cluster:
 
     __slots__ = (
         "_by_address",
+        "_checked",
         "_gauges",
         "_hosts",
         "_reports",
@@ -103,6 +105,7 @@ class Cluster:
             plan.balance, random, self.stats.lb_healthy_panic, self.scope if reports else None, defer
         )
         self._hosts: dict[HostKey, Host] = {}
+        self._checked: Mapping[str, HealthFlag] = {}
         self._by_address: dict[str, Host] = {}
         self.priority_set: PrioritySet = (make_host_set(0, (), {}),)
         self.balancer.update(self.priority_set)
@@ -206,11 +209,13 @@ class Cluster:
         key = (group.priority, address.text, hostname, 0)
         while key in self._hosts:
             key = (*key[:3], key[3] + 1)
-        facts = HostFacts(hostname, endpoint.weight, group.priority, group.locality, endpoint.metadata, endpoint.canary)
+        place = (hostname, endpoint.weight, group.priority, group.locality)
+        facts = HostFacts(*place, endpoint.metadata, endpoint.canary, endpoint.check)
         host = old.get(key)
         if host is None or host.locality != group.locality:
             stats = HostStats(host_scope(self._root_scope, self.name, address))
             host = Host(address, stats, facts, endpoint.flags)
+            host.take_checked(self._checked_flags(host))
             if self._reports and self.plan.discovery is Discovery.STATIC:
                 self.scope.counter("default.total_match_count").inc()
         else:
@@ -230,6 +235,27 @@ class Cluster:
             host.address = Address(ips[0], host.address.port)
             self._by_address = {host.address.text: host}
         return False
+
+    def _checked_flags(self, host: Host) -> HealthFlag:
+        """What checks have found of a host; a host that is checked counts as failed until its first result."""
+        unchecked = NO_FLAGS
+        if self.plan.health_check is not None and not host.check.disabled:
+            unchecked = HealthFlag.FAILED_ACTIVE_HC
+        return self._checked.get(host.address.text, unchecked)
+
+    def take_checked(self, flags: Mapping[str, HealthFlag]) -> None:
+        """What the main process' checks say of the hosts, by address; what it said before is void.
+
+        As in Envoy, the idle connections of a host that fails are closed, and busy ones behind their request."""
+        self._checked = flags
+        changed = False
+        for host in self.hosts():
+            was = host.health
+            changed |= host.take_checked(self._checked_flags(host))
+            if host.health is Health.UNHEALTHY and was is not Health.UNHEALTHY:
+                host.renew_pools()
+        if changed:
+            self.health_changed()
 
     def health_changed(self) -> None:
         """Some host's flags have changed: split the sets again and tell the balancer."""

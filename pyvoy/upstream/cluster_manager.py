@@ -15,6 +15,7 @@ from pyvoy.stats.store import Scope
 from pyvoy.upstream.balancing.balancer import Defer
 from pyvoy.upstream.cluster import Cluster
 from pyvoy.upstream.cluster_plan import ClusterPlan, Discovery, Resolved
+from pyvoy.upstream.endpoint import HealthFlag
 from pyvoy.upstream.limits import ResourceSource
 
 _COUNTERS = (
@@ -132,6 +133,14 @@ class ClusterManager:
         known = self._resolved.setdefault(name, {})
         known.update(resolved)
         return cluster.set_hosts(cluster.plan.assignment, known)
+
+    def take_checked(self, name: str, flags: Mapping[str, int]) -> None:
+        """Apply what the main process' checks say of a cluster's hosts, by address.
+
+        A cluster that is not here (any more) is ignored."""
+        cluster = self._clusters.get(name)
+        if cluster is not None:
+            cluster.take_checked({address: HealthFlag(value) for address, value in flags.items()})
 
     def refresh_gauges(self) -> None:
         """Work out the gauges that are no plain counts, in the process that `reports` and in no other (gauges are

@@ -13,6 +13,7 @@ from typing import Any
 from pyvoy.network.address import Address
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
 from pyvoy.upstream.endpoint import NO_FLAGS, NO_LOCALITY, HealthFlag, Locality
+from pyvoy.upstream.health.plan import CHECKED_AS_IT_IS, CheckTarget, HealthCheckPlan
 
 MIB = 1024 * 1024
 
@@ -83,6 +84,7 @@ class EndpointPlan:
     flags: HealthFlag = NO_FLAGS
     metadata: Mapping[str, Any] = field(default_factory=dict)
     canary: bool = False
+    check: CheckTarget = CHECKED_AS_IT_IS
 
 
 @dataclass(slots=True, frozen=True)
@@ -177,6 +179,7 @@ class ClusterPlan:
     transport_socket: Any = None
     override_host_healths: frozenset[str] = frozenset(("UNKNOWN", "HEALTHY", "DEGRADED"))
     close_connections_on_host_set_change: bool = False
+    health_check: HealthCheckPlan | None = None
     added_via_api: bool = False
     fingerprint: str = ""
 

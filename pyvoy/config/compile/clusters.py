@@ -1,8 +1,8 @@
 """Cluster messages -> ClusterPlans.
 
 Endpoints, balancing, DNS and protocol options have their own files; this one puts them together, reads the circuit
-breakers and says what a cluster may not be.  What pyvoy does not implement (EDS, TLS, HTTP/2, health checks, outlier
-detection, ...) is in no `supports` list and reported by the walk over the message.
+breakers and says what a cluster may not be.  What pyvoy does not implement (EDS, TLS, HTTP/2, ...) is in no `supports`
+list and reported by the walk over the message.
 Source of behaviour: Envoy, ClusterFactoryImplBase, ClusterInfoImpl, ClusterManagerImpl.
 """
 
@@ -16,6 +16,7 @@ from pyvoy.config.compile.cluster_balancing import build_balance, override_healt
 from pyvoy.config.compile.cluster_dns import CLUSTER, DiscoveryPlan, cluster_dns
 from pyvoy.config.compile.cluster_endpoints import build_assignment
 from pyvoy.config.compile.cluster_protocol import build_http, tcp_idle_timeout_s
+from pyvoy.config.compile.health_checks import build_health_check
 from pyvoy.config.compile.route_levels import metadata_dict
 from pyvoy.config.context import Context
 from pyvoy.config.registry import extension, supports
@@ -29,6 +30,7 @@ supports(
     _CLUSTER + "Cluster",
     """
     name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
+    health_checks
     max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
     typed_extension_protocol_options dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl
     dns_lookup_family use_tcp_for_dns_lookups typed_dns_resolver_config ring_hash_lb_config maglev_lb_config
@@ -101,6 +103,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         transport_socket=transport_socket,
         override_host_healths=override_healths(message),
         close_connections_on_host_set_change=message.common_lb_config.close_connections_on_host_set_change,
+        health_check=build_health_check(message, context),
         fingerprint=_fingerprint(message, balance, thresholds),
     )
 

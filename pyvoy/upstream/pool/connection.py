@@ -62,7 +62,7 @@ class UpstreamConnection(asyncio.Protocol):
         address = self.host.address
         try:
             if address.is_pipe:
-                await loop.create_unix_connection(lambda: self, _pipe_path(address.path))  # type: ignore[arg-type]  # bytes name an abstract socket
+                await loop.create_unix_connection(lambda: self, unix_path(address.path))  # type: ignore[arg-type]  # bytes name an abstract socket
             else:
                 await loop.create_connection(lambda: self, address.ip, address.port)
         except OSError as error:
@@ -169,7 +169,7 @@ class UpstreamConnection(asyncio.Protocol):
         """It has ended, by either side."""
 
 
-def _pipe_path(path: str) -> str | bytes:
+def unix_path(path: str) -> str | bytes:
     """Abstract sockets are written `@name` in the configuration and start with NUL in the kernel."""
     return b"\0" + path[1:].encode() if path.startswith("@") else path
 

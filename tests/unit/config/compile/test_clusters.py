@@ -129,12 +129,6 @@ def test_plain_text_may_be_said():
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("outlier_detection: {consecutive_5xx: 1}", "outlier_detection"),
-        (
-            "health_checks: [{timeout: 1s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 1, "
-            "tcp_health_check: {}}]",
-            "health_checks",
-        ),
         ("lb_subset_config: {fallback_policy: ANY_ENDPOINT}", "lb_subset_config"),
         ("circuit_breakers: {per_host_thresholds: [{max_connections: 1}]}", "circuit_breakers.per_host_thresholds"),
         ("transport_socket_matches: [{name: a, match: {}}]", "transport_socket_matches"),
