@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pyvoy.http.charging import CANARY, INTERNAL, Charging
+from pyvoy.http.charging import CANARY, INTERNAL, Charging, grpc_outcome
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.http_filter import HttpFilter
 from pyvoy.http.retrying import Retrying
@@ -241,6 +241,9 @@ class Attempts(HttpFilter):
         if info.first_upstream_rx_s is None:
             info.first_upstream_rx_s = now_s
         status = int(headers.map[b":status"])
+        results = self._cluster.results
+        if results is not None:
+            results.response(attempt.host, grpc_outcome(stream.request_headers, headers, status))
         if self._retries is not None and self._retried_headers(attempt, status, headers, end):
             return False
         host = attempt.host
@@ -307,6 +310,8 @@ class Attempts(HttpFilter):
         stream = self.stream
         if reason in (Reset.REMOTE_CONNECTION_FAILURE, Reset.CONNECTION_TIMEOUT):
             stream.info.upstream_transport_failure_reason = detail
+        if reason != Reset.OVERFLOW:
+            self._tell_failure(attempt, 503)
         if self._retried_reset(attempt, reason):
             return
         self._attempt = None
@@ -346,10 +351,17 @@ class Attempts(HttpFilter):
         if attempt is not None:
             self.charging().timeout()
             attempt.host.stats.rq_timeout.inc()
+            self._tell_failure(attempt, self._timeout_status)
             if not self._response_started:
                 self._charge_abort(attempt, self._timeout_status)
             self._give_up(attempt)
         self._time_out_reply(details.RESPONSE_TIMEOUT)
+
+    def _tell_failure(self, attempt: UpstreamRequest, status: int) -> None:
+        """The host was not reached, broke off, or took too long: outlier detection hears of it."""
+        results = self._cluster.results
+        if results is not None:
+            results.failed(attempt.host, status)
 
     @property
     def _timeout_status(self) -> int:
@@ -374,6 +386,9 @@ class Attempts(HttpFilter):
         charging = self._charging
         if charging is not None and charging.traffic is not None:
             charging.traffic.total.inc()
+        results = self._cluster.results
+        if results is not None:
+            results.connected(attempt.host)
         if self._stream_limit_s:
             attempt.limit(self._stream_limit_s, self._stream_limit_reached)
         if self._complete_s is not None:
@@ -400,6 +415,7 @@ class Attempts(HttpFilter):
         """A time-out of one attempt (Envoy: onPerTryTimeoutCommon): another attempt, or the end."""
         counter.inc()
         attempt.host.stats.rq_timeout.inc()
+        self._tell_failure(attempt, self._timeout_status)
         self._give_up(attempt)
         self._timed_out_try = True
         if not self._retried_reset(attempt, Reset.LOCAL_RESET):

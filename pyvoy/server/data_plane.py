@@ -14,6 +14,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from pyvoy.config.compile import stats_config
 from pyvoy.config.load import from_bytes
@@ -29,7 +30,9 @@ from pyvoy.server.plans import ServerPlan, build, build_in_slices
 from pyvoy.server.server_stats import WatchdogStats
 from pyvoy.server.services import Services
 from pyvoy.upstream.cluster_manager import ClusterManager
+from pyvoy.upstream.cluster_plan import ClusterPlan
 from pyvoy.upstream.dns import resolved_from_json
+from pyvoy.upstream.health.outcomes import Outcomes
 
 log = logging.getLogger("pyvoy.main")
 
@@ -55,6 +58,7 @@ class ProxyDataPlane:
         LOG_FILES.configure(options.file_flush_interval_s, options.file_flush_min_size_kb * 1024)
         self._options = options
         self._root = store.root
+        self._arena = arena
         self._drain = Drain(time.monotonic, chance)
         self._watchdog = WatchdogStats(store.root, "workers", f"server.worker_{index}")
         self._inflated = store.root.gauge(f"thread_local_cluster_manager.worker_{index}.clusters_inflated")
@@ -67,7 +71,14 @@ class ProxyDataPlane:
             timers=TimerWheel(loop, time.monotonic),
             root_scope=store.root,
             arena=arena,
-            clusters=ClusterManager(store.root, arena, chance, reports=options.concurrency == 1, defer=defer),
+            clusters=ClusterManager(
+                store.root,
+                arena,
+                chance,
+                reports=options.concurrency == 1,
+                defer=defer,
+                make_outcomes=self._outcomes,
+            ),
             worker_index=index,
             random=chance,
             connection_ids=itertools.count(index, options.concurrency).__next__,
@@ -76,6 +87,21 @@ class ProxyDataPlane:
         )
         if options.concurrency == 1:
             self._keep_gauges()
+
+    def _outcomes(self, plan: ClusterPlan) -> Outcomes:
+        """Where the results of a cluster's hosts go: to main, for outlier detection."""
+
+        def tell(cluster: str, results: list[list[Any]]) -> None:
+            self._child.send("to_main", {"kind": "outcomes", "fields": {"cluster": cluster, "results": results}})
+
+        return Outcomes(
+            plan.name,
+            split=plan.outlier is not None and plan.outlier.split_local_origin,
+            root_scope=self._root,
+            resources=self._arena,
+            tell=tell,
+            loop=self._child.loop,
+        )
 
     def _keep_gauges(self) -> None:
         """Main cannot see the levels of an only worker's circuit breakers, so that works their gauges out itself."""

@@ -87,6 +87,7 @@ class Main:
             "config": self._on_config,
             "reload_failed": self._on_reload_failed,
             "started": self._on_worker_started,
+            "outcomes": lambda message: self._health.take(message.fields["cluster"], message.fields["results"]),
             "applied": lambda message: None,
             "exit": lambda message: self._exit(),
         }

@@ -8,7 +8,7 @@ ClusterManagerImpl::...::ClusterEntry::chooseHost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from types import MappingProxyType
 
@@ -40,6 +40,7 @@ from pyvoy.upstream.endpoint import (
     make_host_set,
     refreshed,
 )
+from pyvoy.upstream.health.outcomes import Outcomes
 from pyvoy.upstream.limits import BreakerGauges, Resources, ResourceSource
 
 __all__ = ["Cluster", "ClusterPlan"]
@@ -48,6 +49,9 @@ _EDS_FLAGS = HealthFlag.FAILED_EDS_HEALTH | HealthFlag.DEGRADED_EDS_HEALTH | Hea
 _HEALTH_NAMES = {Health.HEALTHY: "HEALTHY", Health.DEGRADED: "DEGRADED", Health.UNHEALTHY: "UNHEALTHY"}
 
 NOTHING_RESOLVED: Resolved = MappingProxyType({})
+
+MakeOutcomes = Callable[[ClusterPlan], Outcomes]
+"""Makes what a cluster with outlier detection tells its hosts' results to."""
 
 HostKey = tuple[int, str, str, int]
 """What makes a host the same host: priority, address, hostname, and which of several such it is."""
@@ -73,6 +77,7 @@ class Cluster:
         "pick_any",
         "plan",
         "priority_set",
+        "results",
         "scope",
         "stats",
     )
@@ -86,6 +91,7 @@ class Cluster:
         *,
         reports: bool = True,
         defer: Defer | None = None,
+        make_outcomes: MakeOutcomes | None = None,
     ) -> None:
         self.plan = plan
         self.name = plan.name
@@ -104,6 +110,8 @@ class Cluster:
         self.balancer: Balancer = make_balancer(
             plan.balance, random, self.stats.lb_healthy_panic, self.scope if reports else None, defer
         )
+        self.results = make_outcomes(plan) if plan.outlier is not None and make_outcomes is not None else None
+        """Whoever uses a host says here what came of it; None when nobody wants to know."""
         self._hosts: dict[HostKey, Host] = {}
         self._checked: Mapping[str, HealthFlag] = {}
         self._by_address: dict[str, Host] = {}

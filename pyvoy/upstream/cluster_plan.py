@@ -13,6 +13,7 @@ from typing import Any
 from pyvoy.network.address import Address
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
 from pyvoy.upstream.endpoint import NO_FLAGS, NO_LOCALITY, HealthFlag, Locality
+from pyvoy.upstream.health.outlier_plan import OutlierPlan
 from pyvoy.upstream.health.plan import CHECKED_AS_IT_IS, CheckTarget, HealthCheckPlan
 
 MIB = 1024 * 1024
@@ -180,6 +181,7 @@ class ClusterPlan:
     override_host_healths: frozenset[str] = frozenset(("UNKNOWN", "HEALTHY", "DEGRADED"))
     close_connections_on_host_set_change: bool = False
     health_check: HealthCheckPlan | None = None
+    outlier: OutlierPlan | None = None
     added_via_api: bool = False
     fingerprint: str = ""
 

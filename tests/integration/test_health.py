@@ -93,3 +93,19 @@ def test_a_host_that_fails_its_checks_gets_no_traffic_until_it_passes(proxy, wor
         stats = proxy.stats()
         assert stats["cluster.c.health_check.healthy"] == 2
         assert stats["cluster.c.membership_healthy"] == 2
+
+
+def test_failures_in_several_workers_add_up_to_an_ejection(proxy):
+    detection = {"consecutive_5xx": 6, "max_ejection_percent": 100, "interval": "600s"}
+    with services(2) as (good, bad):
+        bad.status = 500
+        proxy.configure(
+            listeners=[listener("l", proxy.ports[0], cluster="c")],
+            clusters=[cluster("c", good.port, bad.port, outlier_detection=detection)],
+        )
+        proxy.start(workers=2)
+        asked(proxy, 24)
+        proxy.wait(lambda: flags(proxy) == ["healthy", "/failed_outlier_check"])
+        proxy.wait(lambda: asked(proxy) == {str(good.port)})
+        assert proxy.stats()["cluster.c.outlier_detection.ejections_active"] == 1
+        assert proxy.stats()["cluster.c.membership_healthy"] == 1

@@ -17,6 +17,7 @@ from pyvoy.config.compile.cluster_dns import CLUSTER, DiscoveryPlan, cluster_dns
 from pyvoy.config.compile.cluster_endpoints import build_assignment
 from pyvoy.config.compile.cluster_protocol import build_http, tcp_idle_timeout_s
 from pyvoy.config.compile.health_checks import build_health_check
+from pyvoy.config.compile.outlier_detection import build_outlier
 from pyvoy.config.compile.route_levels import metadata_dict
 from pyvoy.config.context import Context
 from pyvoy.config.registry import extension, supports
@@ -30,7 +31,7 @@ supports(
     _CLUSTER + "Cluster",
     """
     name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
-    health_checks
+    health_checks outlier_detection
     max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
     typed_extension_protocol_options dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl
     dns_lookup_family use_tcp_for_dns_lookups typed_dns_resolver_config ring_hash_lb_config maglev_lb_config
@@ -104,6 +105,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         override_host_healths=override_healths(message),
         close_connections_on_host_set_change=message.common_lb_config.close_connections_on_host_set_change,
         health_check=build_health_check(message, context),
+        outlier=build_outlier(message, context),
         fingerprint=_fingerprint(message, balance, thresholds),
     )
 

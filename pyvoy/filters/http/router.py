@@ -159,7 +159,8 @@ class Router(Attempts):
                     headers.set(EXPECTED, expected)
             return
         self._prepare_fully(stream, route, headers)
-        if self.is_plain(route) and not self._cluster.plan.http.max_stream_duration_s:
+        cluster = self._cluster
+        if self.is_plain(route) and not cluster.plan.http.max_stream_duration_s and cluster.results is None:
             whole_s = route.timeout_s
             plan.expected[route] = None if plan.suppress_envoy_headers else expected_timeout(whole_s, None)
 
@@ -173,6 +174,7 @@ class Router(Attempts):
             and route.max_grpc_timeout_s is None
             and not route.include_attempt_count_in_request
             and route.request_buffer_limit_bytes is None
+            and route.cluster_header is None
         )
 
     def _prepare_fully(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
@@ -201,7 +203,8 @@ class Router(Attempts):
             stream.info.virtual_cluster_name = traffic.name
         state = retry_state(route.retry, headers, cluster.resources(route.priority).retries)
         retried = state is not None and state.enabled
-        if traffic is not None or alternative is not None or retried:
+        told = cluster.results is not None
+        if traffic is not None or alternative is not None or retried or told:
             self._charging = Charging(stream, cluster.stats, traffic, alternative)
             if state is not None and retried:
                 self._retries = Retrying(stream, state, self._charging, self.try_again)
@@ -210,7 +213,7 @@ class Router(Attempts):
         if route.request_buffer_limit_bytes is not None:
             stream.request_buffer_limit_bytes = route.request_buffer_limit_bytes
         silence_s = route.retry.per_try_idle_timeout_s if route.retry is not None else None
-        self._watched = bool(traffic or self._per_try_s or self._stream_limit_s or silence_s)
+        self._watched = bool(traffic or self._per_try_s or self._stream_limit_s or silence_s or told)
         finalize = route.finalize_request
         if finalize is not None:
             finalize(stream, headers, not plan.suppress_envoy_headers)

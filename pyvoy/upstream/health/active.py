@@ -23,7 +23,8 @@ MakeProbe = Callable[[HealthSession, HealthCheckPlan, asyncio.AbstractEventLoop,
 
 
 class HealthChecks:
-    """Owns the checks of the proxy.  `has_traffic(cluster name)` tells whether a cluster has ever had a connection."""
+    """Owns the checks of the proxy.  `has_traffic(cluster name)` tells whether a cluster has ever had a connection;
+    `passed(cluster, host)` is told of every check that a healthy host passes."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class HealthChecks:
         random: Random,
         *,
         has_traffic: Callable[[str], bool],
+        passed: Callable[[Cluster, Host], None],
         prober: MakeProbe = make_probe,
     ) -> None:
         self._root_scope = root_scope
@@ -42,6 +44,7 @@ class HealthChecks:
         self._spawn = spawn
         self._random = random
         self._has_traffic = has_traffic
+        self._passed = passed
         self._prober = prober
         self._clusters: dict[str, _ClusterChecks] = {}
 
@@ -88,6 +91,7 @@ class HealthChecks:
             self._random,
             make_probe=lambda session: self._prober(session, plan, self._loop, self._spawn),
             changed=lambda host: self._changed(cluster),
+            passed=lambda host: self._passed(cluster, host),
             has_traffic=lambda: self._has_traffic(cluster.plan.observability_name),
         )
 

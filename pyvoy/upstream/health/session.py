@@ -76,8 +76,9 @@ class HealthCheckStats:
 class HealthSession:
     """Checks one host until it is stopped.
 
-    `changed(host)` is called when the host's flags are others than before; `has_traffic()` says whether the cluster
-    has ever had a connection.  `tried` is set with the first result."""
+    `changed(host)` is called when the host's flags are others than before, `passed(host)` when a healthy one has
+    passed a check; `has_traffic()` says whether the cluster has ever had a connection.  `tried` is set with the
+    first result."""
 
     def __init__(
         self,
@@ -89,6 +90,7 @@ class HealthSession:
         *,
         make_probe: Callable[[HealthSession], Probe],
         changed: Callable[[Host], None],
+        passed: Callable[[Host], None],
         has_traffic: Callable[[], bool],
     ) -> None:
         self.host = host
@@ -98,6 +100,7 @@ class HealthSession:
         self._loop = loop
         self._random = random
         self._changed = changed
+        self._passed = passed
         self._has_traffic = has_traffic
         self._probe = make_probe(self)
         self._good = 0
@@ -153,6 +156,8 @@ class HealthSession:
         host.set_flag(HealthFlag.DEGRADED_ACTIVE_HC, degraded)
         self.stats.success.inc()
         self._next(before, state, healthy=True)
+        if not host.flags & HealthFlag.FAILED_ACTIVE_HC:
+            self._passed(host)
 
     def failed(self, failure: Failure, *, retriable: bool = False) -> None:
         """The host did not answer, or wrongly; `retriable` counts a wrong answer up to the threshold too."""

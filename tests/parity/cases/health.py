@@ -23,7 +23,8 @@ def hosts(*endpoints: str) -> str:
     return f"load_assignment: {{cluster_name: x, endpoints: [{{lb_endpoints: [{', '.join(endpoints)}]}}]}}"
 
 
-def _priorities(*groups: str) -> str:
+def priorities(*groups: str) -> str:
+    """A load assignment with one priority for each group of endpoints."""
     listed = ", ".join(f"{{priority: {place}, lb_endpoints: [{group}]}}" for place, group in enumerate(groups))
     return f"load_assignment: {{cluster_name: x, endpoints: [{listed}]}}"
 
@@ -57,7 +58,7 @@ CASES: tuple[Case, ...] = (
         "200 200 200",
         get("/1", "/2", "/3"),
         routes=BOTH,
-        cluster=f"{_priorities(endpoint('$b_port'), endpoint('$up_port', UNCHECKED))}\n{HTTP}",
+        cluster=f"{priorities(endpoint('$b_port'), endpoint('$up_port', UNCHECKED))}\n{HTTP}",
     ),
     Case(
         "hc-min-healthy-percentage",

@@ -282,6 +282,9 @@ class TcpProxy(NetworkFilter):
         connection, relay = self._connection, self._relay
         if relay is None:
             return
+        results = upstream.cluster.results
+        if results is not None:
+            results.connected(upstream.host, final=True)
         info = connection.source.info
         info.upstream_host = upstream.host
         info.upstream_local = upstream.local
@@ -307,6 +310,9 @@ class TcpProxy(NetworkFilter):
         info.upstream_host = self._host
         info.response_flags |= Flag.UPSTREAM_CONNECTION_FAILURE
         info.upstream_transport_failure_reason = detail
+        failed = self._upstream
+        if failed is not None and failed.cluster.results is not None:
+            failed.cluster.results.failed(failed.host, 503)
         self._upstream = self._relay = None
         backoff = self.plan.backoff
         if backoff is None or self._attempts >= self.plan.max_connect_attempts:

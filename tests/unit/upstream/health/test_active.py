@@ -33,6 +33,7 @@ class Checks:
     def __init__(self):
         self.probes = []
         self.published = []
+        self.passed = []
         self.store = memory_store()
         self.loop = FakeLoop(FakeClock())
         self.checks = HealthChecks(
@@ -42,6 +43,7 @@ class Checks:
             lambda work, name: self.loop.create_task(work),
             Random(1),
             has_traffic=lambda name: True,
+            passed=lambda cluster, host: self.passed.append(last(host)),
             prober=self._probe,
         )
 
@@ -111,3 +113,13 @@ def test_a_start_waits_for_every_first_result():
     made.probes[1].session.failed(Failure.NETWORK)
     made.loop.settle()
     assert waiting.done()
+
+
+def test_every_check_that_a_healthy_host_passes_is_told():
+    made = Checks()
+    made.checks.apply([cluster(static(endpoint(1), health_check=plan()))])
+    session = made.probes[0].session
+    session.succeeded()
+    session.failed(Failure.ACTIVE)
+    session.succeeded()  # one success is not enough to be healthy again
+    assert made.passed == ["1"]
