@@ -18,6 +18,7 @@ from tests.parity.cases import (
     tcp,
     upstream,
     upstream_faults,
+    workers,
 )
 
 CASES: tuple[Case, ...] = (
@@ -37,4 +38,5 @@ CASES: tuple[Case, ...] = (
     *l4.CASES,
     *tcp.CASES,
     *stats.CASES,
+    *workers.CASES,
 )
