@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.http.charging import CANARY, INTERNAL, Charging, grpc_outcome
+from pyvoy.http.connect_request import ConnectRequest, ForwardedConnect
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.http_filter import HttpFilter
 from pyvoy.http.retrying import Retrying
@@ -118,8 +119,11 @@ class Attempts(HttpFilter):
                 keep_original=not self.plan.suppress_envoy_headers,
             )
         pool = http1_pool(stream.services, self._cluster, host, self._route.priority)
-        attempt = self._attempt = UpstreamRequest(self, host, pool, end)
         stream.source = self
+        make = UpstreamRequest
+        if stream.upgraded and values[b":method"] == b"CONNECT":
+            make = ConnectRequest if self._route.ends_connect else ForwardedConnect
+        attempt = self._attempt = make(self, host, pool, end)
         attempt.watched = self._watched
         attempt.start()
 

@@ -42,7 +42,8 @@ supports(
     "envoy.config.route.v3.RouteAction.MaxStreamDuration",
     "max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset",
 )
-supports("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled")
+supports("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
+supports("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig")
 supports("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post")
 _NOT_FOUND_CODES = (503, 404, 500)
 
@@ -146,6 +147,8 @@ def _upgrades(route: Route, action: Any, context: Context) -> None:
                 place.error("connect_config", f"Non-CONNECT upgrade type {config.upgrade_type} has ConnectConfig")
             elif name == b"connect-udp":
                 place.error("upgrade_type", "CONNECT-UDP is not supported")
+            else:
+                route.ends_connect = True
     route.upgrades = upgrades
 
 

@@ -75,6 +75,8 @@ class Route:
     metadata_match: Mapping[str, Any] | None = None
     request_buffer_limit_bytes: int | None = None
     upgrades: Mapping[bytes, bool] = field(default_factory=dict)
+    ends_connect: bool = False
+    """CONNECT ends here: the cluster's hosts get the bytes of the tunnel (connect_config)."""
 
     finalize_request: Finalizer | None = None
     finalize_response: Finalizer | None = None
