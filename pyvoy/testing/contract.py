@@ -212,10 +212,12 @@ class _Tester:
     def _stage(self, ledger: Ledger, interlopers: Interlopers) -> Stage:
         fakes = FakeServices()
         cls = self._cls
-        configuration = Configuration(fakes.scope, fakes.arena, random=fakes.services.random)
+        configuration = Configuration(fakes.scope, fakes.arena, random=fakes.services.random, services=fakes.services)
         known = is_registered(cls)
-        plan = configuration.http_filter(cls, self._config) if known else self._config
         route = (configuration.http_filter_on_route(cls, self._route),) if self._route else ()
+        configuration.environment.route_plans.extend(("tested", plan) for plan in route)
+        plan = configuration.http_filter(cls, self._config) if known else self._config
+        cls = getattr(plan, "filter_class", cls)
         specs = (
             FilterSpec("before", Interloper, interlopers.before),
             FilterSpec("tested", guarded(cls, ledger), plan),
@@ -228,10 +230,10 @@ class _Tester:
         for index, event in enumerate(events):
             within = disturb is not None and index == at
             if within and disturb is not None:
-                disturb(stage, interlopers) if index else _before_head(disturb, interlopers)
+                stage.fakes.loop.happen(disturb, stage, interlopers) if index else _before_head(disturb, interlopers)
             event.run(stage)
             if within and disturb is not None and not index and not any(interlopers.before.values()):
-                disturb(stage, interlopers)
+                stage.fakes.loop.happen(disturb, stage, interlopers)
 
     def _check_end(self, stage: Stage, ledger: Ledger, before: dict[str, int]) -> None:
         fakes = stage.fakes

@@ -98,7 +98,7 @@ class Upstream:
 
     def sends(self, data: bytes) -> None:
         """Bytes arrive at the proxy."""
-        self.protocol.data_received(data)
+        self._relay.fakes.loop.happen(self.protocol.data_received, data)
         self._relay.settle()
 
     def ends(self, error: Exception | None = None) -> None:
@@ -119,8 +119,8 @@ class Relay:
         self._waiting: list[tuple[Callable[[], Any], asyncio.Future[None]]] = []
         fakes.loop.create_connection = self._create_connection  # type: ignore[attr-defined]
         text = json.dumps(_bootstrap(route, vhost, cluster, http, more))
-        plan = build(load(config_yaml=text), fakes.scope, fakes.arena)
         services = fakes.services
+        plan = build(load(config_yaml=text), fakes.scope, fakes.arena, services=services)
         services.clusters = ClusterManager(fakes.scope, fakes.arena, services.random)
         services.connection_ids = itertools.count(1).__next__
         services.clusters.apply(plan.clusters)
@@ -145,7 +145,7 @@ class Relay:
     def sends(self, data: bytes) -> Relay:
         """The client sends."""
         self._methods += methods_of(data)
-        self.client.data_received(data)
+        self.fakes.loop.happen(self.client.data_received, data)
         self.settle()
         return self
 
