@@ -6,12 +6,13 @@ Source of behaviour: Envoy's RouteEntryImplBase constructor.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.compile import route_rewrite
 from pyvoy.config.compile.direct_response import direct_response, redirect
 from pyvoy.config.compile.hash_policy import hash_policy
 from pyvoy.config.compile.legacy_cors import with_legacy_cors
+from pyvoy.config.compile.mirrors import mirror_policies
 from pyvoy.config.compile.retry import retry_plan
 from pyvoy.config.compile.route_finish import Parts, check_cluster, finish, lb_metadata
 from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
@@ -25,6 +26,9 @@ from pyvoy.http.routing.rewrite import Step
 from pyvoy.http.routing.table import DEFAULT_TIMEOUT_S, Route, VirtualHost
 from pyvoy.http.routing.virtual_cluster import RouteStats, with_route_stats
 
+if TYPE_CHECKING:
+    from pyvoy.http.routing.mirror import MirrorPolicy
+
 supports(
     "envoy.config.route.v3.Route",
     "name match route redirect direct_response non_forwarding_action metadata stat_prefix "
@@ -35,7 +39,8 @@ supports("envoy.config.route.v3.NonForwardingAction")
 supports(
     "envoy.config.route.v3.RouteAction",
     "cluster cluster_header weighted_clusters cluster_not_found_response_code metadata_match timeout idle_timeout "
-    "retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration",
+    "retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration "
+    "request_mirror_policies",
     tuning="early_data_policy flush_timeout",
 )
 supports(
@@ -57,6 +62,7 @@ class HostLevel:
     level: Level
     retry: RetryPlan | None = None
     buffer_limit_bytes: int | None = None
+    mirrors: tuple[MirrorPolicy, ...] = ()
 
 
 def build_route(message: Any, context: Context, above: HostLevel, path: PathMatch) -> tuple[Route, Picker | None]:
@@ -111,6 +117,7 @@ def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None
         route.retry = retry_plan(action.retry_policy, context.at("retry_policy"))
     else:
         route.retry = above.retry
+    route.mirrors = mirror_policies(action.request_mirror_policies, context, above.table) or above.mirrors
     route.hash_policy = hash_policy(action.hash_policy, context, "hash_policy")
     route.auto_host_rewrite = context.wrapped(action, "auto_host_rewrite", False)
     route.append_x_forwarded_host = action.append_x_forwarded_host

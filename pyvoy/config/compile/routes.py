@@ -6,10 +6,11 @@ Source of behaviour: Envoy's ConfigImpl, RouteMatcher and VirtualHostImpl.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.compile import route_action, route_match
 from pyvoy.config.compile.legacy_cors import with_legacy_cors
+from pyvoy.config.compile.mirrors import mirror_policies
 from pyvoy.config.compile.retry import retry_plan
 from pyvoy.config.compile.route_action import HostLevel
 from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
@@ -21,17 +22,20 @@ from pyvoy.http.routing.match import Entry, require_tls, route_finder, sole_pref
 from pyvoy.http.routing.table import Route, RouteTable, VirtualHost
 from pyvoy.http.routing.virtual_cluster import RouteStats, virtual_cluster_finder
 
+if TYPE_CHECKING:
+    from pyvoy.http.routing.mirror import MirrorPolicy
+
 supports(
     "envoy.config.route.v3.RouteConfiguration",
     "name virtual_hosts internal_only_headers validate_clusters ignore_port_in_host_matching vhost_header "
     "ignore_path_parameters_in_path_matching most_specific_header_mutations_wins max_direct_response_body_size_bytes "
-    f"metadata {LEVEL_FIELDS}",
+    f"metadata request_mirror_policies {LEVEL_FIELDS}",
 )
 supports(
     "envoy.config.route.v3.VirtualHost",
     "name domains routes require_tls virtual_clusters include_request_attempt_count include_attempt_count_in_response "
     "include_is_timeout_retry_header retry_policy per_request_buffer_limit_bytes request_body_buffer_limit metadata "
-    f"{LEVEL_FIELDS}",
+    f"request_mirror_policies {LEVEL_FIELDS}",
 )
 supports("envoy.config.route.v3.VirtualCluster", "headers name")
 
@@ -45,12 +49,13 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
         max_body_bytes=context.wrapped(message, "max_direct_response_body_size_bytes", 4096),
     )
     level = level_of(message, context, Level())
+    mirrors = mirror_policies(message.request_mirror_policies, context, table)
     domains = DomainTable()
     hosts: list[VirtualHost] = []
     sole: tuple[bytes, Route] | None = None
     for index, host_message in enumerate(message.virtual_hosts):
         place = context.at("virtual_hosts", index)
-        host, finder, sole = _virtual_host(host_message, place, table, level)
+        host, finder, sole = _virtual_host(host_message, place, table, level, mirrors)
         hosts.append(host)
         _add_domains(host_message, place, domains, finder, message.name)
     if len(hosts) == 1 and domains.only_default and domains.default is not None and sole is not None:
@@ -71,7 +76,7 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
 
 
 def _virtual_host(
-    message: Any, context: Context, table: TableLevel, above: Level
+    message: Any, context: Context, table: TableLevel, above: Level, mirrors: tuple[MirrorPolicy, ...]
 ) -> tuple[VirtualHost, Finder, tuple[bytes, Route] | None]:
     """The host, its finder, and its only route when that is a plain prefix."""
     host = VirtualHost(
@@ -90,6 +95,7 @@ def _virtual_host(
         with_legacy_cors(level_of(message, context, above), message, context, message.typed_per_filter_config),
         retry_plan(message.retry_policy, context.at("retry_policy")) if has_retry else None,
         route_action.buffer_limit(message, None),
+        mirror_policies(message.request_mirror_policies, context, table) or mirrors,
     )
     entries = [_entry(route, context.at("routes", index), level) for index, route in enumerate(message.routes)]
     finder = route_finder(entries)

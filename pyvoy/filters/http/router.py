@@ -22,7 +22,10 @@ from pyvoy.observe import details
 from pyvoy.observe.details import Flag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyvoy.config.context import Context
+    from pyvoy.http.routing.mirror import Shadow
     from pyvoy.http.routing.table import Route
     from pyvoy.http.stream import HttpStream
     from pyvoy.http.upstream_request import UpstreamRequest
@@ -79,6 +82,8 @@ class Router(Attempts):
     terminal = True
 
     plan: RouterPlan
+    _shadows: Sequence[Shadow] = ()
+    """Copies of the request that are being mirrored."""
 
     @staticmethod
     def build(message: Any, context: Context) -> RouterPlan:
@@ -133,8 +138,15 @@ class Router(Attempts):
         self._prepare(stream, route, headers)
         if end:
             self._request_complete()
+        if route.mirrors:
+            self._mirror(stream, route, headers, end)
         self.start_attempt(end)
         return CONTINUE
+
+    def _mirror(self, stream: HttpStream, route: Route, headers: HeaderMap, end: bool) -> None:
+        """Begin the copies of this request."""
+        begun = [policy.begin(stream.services, headers, self._timeout_s, end) for policy in route.mirrors]
+        self._shadows = [shadow for shadow in begun if shadow is not None]
 
     def _refuse_malformed(self, route: Route, headers: HeaderMap) -> bool:
         """strict_check_headers: 400 for a steering header that would else be ignored."""
@@ -175,6 +187,7 @@ class Router(Attempts):
             and not route.include_attempt_count_in_request
             and route.request_buffer_limit_bytes is None
             and route.cluster_header is None
+            and not route.mirrors
         )
 
     def _prepare_fully(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
@@ -244,6 +257,8 @@ class Router(Attempts):
 
     def request_data(self, stream: HttpStream, data: bytes, end: bool) -> Verdict:
         """The body: on to the attempt, and kept while another attempt is possible."""
+        for shadow in self._shadows:
+            shadow.send_data(data, end)
         retries = self._retries
         if retries is not None and data and not retries.keep(data):
             self._abandon_retries(retries)
@@ -256,6 +271,8 @@ class Router(Attempts):
 
     def request_trailers(self, stream: HttpStream, trailers: HeaderMap) -> Verdict:
         """The trailers: the end of the request."""
+        for shadow in self._shadows:
+            shadow.send_trailers(trailers)
         if self._attempt is not None:
             self._attempt.send_trailers(trailers)
         self._request_complete()
@@ -285,6 +302,8 @@ class Router(Attempts):
     def on_destroy(self, stream: HttpStream) -> None:
         """The stream is over: release the upstream, whatever state it is in."""
         self._stop_retries()
+        for shadow in self._shadows:
+            shadow.abandon()
         attempt = self._attempt
         if attempt is not None and not attempt.complete:
             self._give_up(attempt)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pyvoy.http.headers import Pair
 
 if TYPE_CHECKING:
+    from pyvoy.http.routing.mirror import MirrorPolicy
     from pyvoy.http.routing.retry import RetryPlan
     from pyvoy.http.routing.virtual_cluster import StatsFinder, TrafficStats
 
@@ -75,6 +76,7 @@ class Route:
     metadata_match: Mapping[str, Any] | None = None
     request_buffer_limit_bytes: int | None = None
     upgrades: Mapping[bytes, bool] = field(default_factory=dict)
+    mirrors: tuple[MirrorPolicy, ...] = ()
     ends_connect: bool = False
     """CONNECT ends here: the cluster's hosts get the bytes of the tunnel (connect_config)."""
 
