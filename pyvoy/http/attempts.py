@@ -23,6 +23,7 @@ from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.pool.h1 import http1_pool
 
 if TYPE_CHECKING:
+    from pyvoy.http.routing.internal_redirect import InternalRedirectPlan
     from pyvoy.http.routing.retry import RetryState
     from pyvoy.http.routing.table import Route
     from pyvoy.http.stream import HttpStream
@@ -90,6 +91,9 @@ class Attempts(HttpFilter):
     _complete_s: float | None = None
     """When the request was whole."""
     _cookies: list[bytes] | None = None
+    _kept: list[bytes] | None = None
+    """The request's body while a redirect may have to be followed."""
+    _kept_bytes = 0
     _retries: Retrying | None = None
     """While another attempt is possible."""
     _response_started = False
@@ -249,6 +253,9 @@ class Attempts(HttpFilter):
         if results is not None:
             results.response(attempt.host, grpc_outcome(stream.request_headers, headers, status))
         if self._retries is not None and self._retried_headers(attempt, status, headers, end):
+            return False
+        redirects = self._route.internal_redirects
+        if redirects is not None and status in redirects.codes and self._redirected(redirects, attempt, headers, end):
             return False
         host = attempt.host
         self.charging().code(status, headers, host)
@@ -451,6 +458,27 @@ class Attempts(HttpFilter):
         self._attempt = None
         if not end:
             attempt.cancel()
+        return True
+
+    def _redirected(
+        self, redirects: InternalRedirectPlan, attempt: UpstreamRequest, headers: HeaderMap, end: bool
+    ) -> bool:
+        """Follow a redirect in the client's place (Envoy: setupRedirect); False when the client gets it."""
+        stream = self.stream
+        stats = self._cluster.stats
+        body = None
+        if stream.request_ended and self._kept is not None:
+            body = redirects.convert(stream, headers, b"".join(self._kept))
+        if body is None:
+            stats.upstream_internal_redirect_failed_total.inc()
+            return False
+        stats.upstream_internal_redirect_succeeded_total.inc()
+        stream.info.response_code = int(headers.map[b":status"])
+        self._attempt = None
+        if not end:
+            attempt.cancel()
+        self._stop_retries()
+        stream.begin_anew(body)
         return True
 
     def try_again(self) -> None:

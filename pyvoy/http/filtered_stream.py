@@ -21,6 +21,7 @@ from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
     from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.http.routing.internal_redirect import Travelled
     from pyvoy.server.services import Services
     from pyvoy.upstream.endpoint import Host
 
@@ -61,6 +62,8 @@ class FilteredStream(ABC):
     """A host that was chosen before the router came to it (see `pyvoy.http.plain_exchange`)."""
     upstream_override_host: tuple[str, bool] | None = None
     """A host that a filter insists on: (address text, strict)."""
+    travelled: Travelled | None = None
+    """The redirects that were followed so far (see `pyvoy.http.routing.internal_redirect`)."""
     due_s: float | None = None
     """When the router's response time-out is due; checked by the manager's lazy timer."""
     on_due: Callable[[], None] | None = None

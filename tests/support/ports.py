@@ -2,7 +2,8 @@
 
 Ports come from below the kernel's ephemeral range, so that no outgoing connection of a test can take one between
 the moment it is chosen and the moment a server binds it.  Suites that run at the same time on one machine keep out of
-each other's way: each takes a part of the range for itself.
+each other's way: each takes a part of the range for itself, and a chosen port stays bound, which servers (they set
+SO_REUSEADDR) do not mind and the look of others for a free one does.
 """
 
 import random
@@ -30,14 +31,30 @@ def _part() -> tuple[range, socket.socket | None]:
     return range(FIRST, LAST), None
 
 
+_HELD: dict[int, socket.socket] = {}
+"""The ports that were chosen, for the life of this process."""
+
+
 def free_ports(count: int) -> list[int]:
-    """`count` different ports that nobody listens on at this moment."""
+    """`count` different ports that nobody listens on and nobody else is given."""
     chosen: list[int] = []
     while len(chosen) < count:
         port = _source.choice(_part()[0])
-        if port not in chosen and _is_free(port):
+        if port not in _HELD and _is_free(port) and _hold(port):
             chosen.append(port)
     return chosen
+
+
+def _hold(port: int) -> bool:
+    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        holder.bind(("127.0.0.1", port))
+    except OSError:
+        holder.close()
+        return False
+    _HELD[port] = holder
+    return True
 
 
 def free_port() -> int:
@@ -60,6 +77,7 @@ def refused_port() -> tuple[int, socket.socket]:
 def stuck_port() -> tuple[int, list[socket.socket]]:
     """A port where a connect gets no answer, for as long as the returned sockets stay open: its queue is full."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", free_port()))
     listener.listen(0)
     crowd = [listener]

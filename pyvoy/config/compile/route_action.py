@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.config.compile import route_rewrite
 from pyvoy.config.compile.direct_response import direct_response, redirect
 from pyvoy.config.compile.hash_policy import hash_policy
+from pyvoy.config.compile.internal_redirects import internal_redirects
 from pyvoy.config.compile.legacy_cors import with_legacy_cors
 from pyvoy.config.compile.mirrors import mirror_policies
 from pyvoy.config.compile.retry import retry_plan
@@ -40,7 +41,7 @@ supports(
     "envoy.config.route.v3.RouteAction",
     "cluster cluster_header weighted_clusters cluster_not_found_response_code metadata_match timeout idle_timeout "
     "retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration "
-    "request_mirror_policies",
+    "request_mirror_policies internal_redirect_policy",
     tuning="early_data_policy flush_timeout",
 )
 supports(
@@ -118,6 +119,7 @@ def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None
     else:
         route.retry = above.retry
     route.mirrors = mirror_policies(action.request_mirror_policies, context, above.table) or above.mirrors
+    route.internal_redirects = internal_redirects(action, context)
     route.hash_policy = hash_policy(action.hash_policy, context, "hash_policy")
     route.auto_host_rewrite = context.wrapped(action, "auto_host_rewrite", False)
     route.append_x_forwarded_host = action.append_x_forwarded_host

@@ -188,6 +188,7 @@ class Router(Attempts):
             and route.request_buffer_limit_bytes is None
             and route.cluster_header is None
             and not route.mirrors
+            and route.internal_redirects is None
         )
 
     def _prepare_fully(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
@@ -217,7 +218,9 @@ class Router(Attempts):
         state = retry_state(route.retry, headers, cluster.resources(route.priority).retries)
         retried = state is not None and state.enabled
         told = cluster.results is not None
-        if traffic is not None or alternative is not None or retried or told:
+        if route.internal_redirects is not None:
+            self._kept = []
+        if traffic is not None or alternative is not None or retried or told or route.internal_redirects is not None:
             self._charging = Charging(stream, cluster.stats, traffic, alternative)
             if state is not None and retried:
                 self._retries = Retrying(stream, state, self._charging, self.try_again)
@@ -262,12 +265,22 @@ class Router(Attempts):
         retries = self._retries
         if retries is not None and data and not retries.keep(data):
             self._abandon_retries(retries)
+        if self._kept is not None and data:
+            self._keep(data)
         attempt = self._attempt
         if attempt is not None:
             attempt.send_data(data, end)
         if end:
             self._request_complete()
         return CONTINUE
+
+    def _keep(self, data: bytes) -> None:
+        """Keep the body for a redirect, up to the stream's buffer limit."""
+        assert self._kept is not None
+        self._kept.append(data)
+        self._kept_bytes += len(data)
+        if self._kept_bytes > self.stream.request_buffer_limit_bytes:
+            self._kept = None
 
     def request_trailers(self, stream: HttpStream, trailers: HeaderMap) -> Verdict:
         """The trailers: the end of the request."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pyvoy.http.headers import Pair
 
 if TYPE_CHECKING:
+    from pyvoy.http.routing.internal_redirect import InternalRedirectPlan
     from pyvoy.http.routing.mirror import MirrorPolicy
     from pyvoy.http.routing.retry import RetryPlan
     from pyvoy.http.routing.virtual_cluster import StatsFinder, TrafficStats
@@ -77,6 +78,8 @@ class Route:
     request_buffer_limit_bytes: int | None = None
     upgrades: Mapping[bytes, bool] = field(default_factory=dict)
     mirrors: tuple[MirrorPolicy, ...] = ()
+    internal_redirects: InternalRedirectPlan | None = None
+    """Redirects of the upstream that are followed here."""
     ends_connect: bool = False
     """CONNECT ends here: the cluster's hosts get the bytes of the tunnel (connect_config)."""
 
