@@ -162,6 +162,7 @@ class ClusterPlan:
 
     `thresholds` are indexed by RoutingPriority.  `transport_socket` is None for plain text.
     `override_host_healths` are the names of `common_lb_config.override_host_status`.
+    `bind_ip` is the local address of its connections, "" for the kernel's choice.
     `tcp_idle_timeout_s` is of TcpProtocolOptions, for pooled TCP connections.
     """
 
@@ -182,6 +183,7 @@ class ClusterPlan:
     close_connections_on_host_set_change: bool = False
     health_check: HealthCheckPlan | None = None
     outlier: OutlierPlan | None = None
+    bind_ip: str = ""
     added_via_api: bool = False
     fingerprint: str = ""
 

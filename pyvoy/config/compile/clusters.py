@@ -9,6 +9,7 @@ Source of behaviour: Envoy, ClusterFactoryImplBase, ClusterInfoImpl, ClusterMana
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,7 +32,7 @@ supports(
     _CLUSTER + "Cluster",
     """
     name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
-    health_checks outlier_detection
+    health_checks outlier_detection dns_resolvers dns_resolution_config protocol_selection upstream_bind_config
     max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
     typed_extension_protocol_options dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl
     dns_lookup_family use_tcp_for_dns_lookups typed_dns_resolver_config ring_hash_lb_config maglev_lb_config
@@ -51,6 +52,7 @@ supports(
     tuning="max_connection_pools",
 )
 supports(_CLUSTER + "CircuitBreakers.Thresholds.RetryBudget", "budget_percent min_retry_concurrency")
+supports("envoy.config.core.v3.BindConfig", "source_address")
 supports("envoy.config.core.v3.TransportSocket", "name typed_config")
 
 
@@ -106,6 +108,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         close_connections_on_host_set_change=message.common_lb_config.close_connections_on_host_set_change,
         health_check=build_health_check(message, context),
         outlier=build_outlier(message, context),
+        bind_ip=_bind_ip(message, context),
         fingerprint=_fingerprint(message, balance, thresholds),
     )
 
@@ -128,6 +131,18 @@ def _discovery(message: Any, context: Context) -> DiscoveryPlan:
         return DiscoveryPlan(Discovery.STATIC)
     discovery = Discovery[name]
     return DiscoveryPlan(discovery, None if discovery is Discovery.STATIC else cluster_dns(message, context))
+
+
+def _bind_ip(message: Any, context: Context) -> str:
+    """The local address of upstream connections, "" for the kernel's choice."""
+    address = message.upstream_bind_config.source_address.address
+    if not address:
+        return ""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        context.at("upstream_bind_config").error("source_address.address", f"malformed IP address: {address}")
+        return ""
 
 
 def _thresholds(cluster: Any, priority: RoutingPriority, context: Context) -> ThresholdsPlan:

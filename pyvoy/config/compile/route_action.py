@@ -37,11 +37,13 @@ supports(
     tuning="decorator tracing",
 )
 supports("envoy.config.route.v3.NonForwardingAction")
+# Envoy itself does nothing with these two.
+supports("envoy.config.route.v3.HedgePolicy", tuning="initial_requests additional_request_chance")
 supports(
     "envoy.config.route.v3.RouteAction",
     "cluster cluster_header weighted_clusters cluster_not_found_response_code metadata_match timeout idle_timeout "
     "retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration "
-    "request_mirror_policies internal_redirect_policy",
+    "request_mirror_policies internal_redirect_policy hedge_policy",
     tuning="early_data_policy flush_timeout",
 )
 supports(

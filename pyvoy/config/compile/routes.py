@@ -35,7 +35,7 @@ supports(
     "envoy.config.route.v3.VirtualHost",
     "name domains routes require_tls virtual_clusters include_request_attempt_count include_attempt_count_in_response "
     "include_is_timeout_retry_header retry_policy per_request_buffer_limit_bytes request_body_buffer_limit metadata "
-    f"request_mirror_policies {LEVEL_FIELDS}",
+    f"request_mirror_policies hedge_policy {LEVEL_FIELDS}",
 )
 supports("envoy.config.route.v3.VirtualCluster", "headers name")
 

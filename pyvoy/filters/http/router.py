@@ -47,7 +47,7 @@ _ALT_STAT_NAME = b"x-envoy-upstream-alt-stat-name"
 supports(
     "envoy.extensions.filters.http.router.v3.Router",
     fields="suppress_envoy_headers respect_expected_rq_timeout suppress_grpc_request_failure_code_stats "
-    "strict_check_headers",
+    "strict_check_headers upstream_http_filters",
     tuning="dynamic_stats start_child_span",
 )
 
@@ -89,6 +89,10 @@ class Router(Attempts):
     def build(message: Any, context: Context) -> RouterPlan:
         """The plan of a Router message."""
         scope = context.scope
+        if message.upstream_http_filters:
+            from pyvoy.config.compile.cluster_protocol import only_codec
+
+            only_codec(message.upstream_http_filters, context, "upstream_http_filters")
         return RouterPlan(
             message.suppress_envoy_headers,
             message.respect_expected_rq_timeout,

@@ -133,7 +133,7 @@ def test_plain_text_may_be_said():
         ("circuit_breakers: {per_host_thresholds: [{max_connections: 1}]}", "circuit_breakers.per_host_thresholds"),
         ("transport_socket_matches: [{name: a, match: {}}]", "transport_socket_matches"),
         ("connection_pool_per_downstream_connection: true", "connection_pool_per_downstream_connection"),
-        ("upstream_bind_config: {source_address: {address: 127.0.0.1, port_value: 0}}", "upstream_bind_config"),
+        ("upstream_bind_config: {freebind: true}", "upstream_bind_config.freebind"),
     ],
 )
 def test_what_changes_traffic_and_is_not_implemented_is_an_error(text, path):
