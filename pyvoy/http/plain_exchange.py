@@ -177,7 +177,7 @@ class PlainExchange:
         if expected is None:
             return False
         cluster = manager.services.clusters.get(route.cluster)
-        if cluster is None:
+        if cluster is None or cluster.original_dst is not None:
             return False
         host = cluster.pick_any()
         if host is None:

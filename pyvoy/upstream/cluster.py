@@ -42,6 +42,7 @@ from pyvoy.upstream.endpoint import (
 )
 from pyvoy.upstream.health.outcomes import Outcomes
 from pyvoy.upstream.limits import BreakerGauges, Resources, ResourceSource
+from pyvoy.upstream.original_dst import OriginalDstHosts
 
 __all__ = ["Cluster", "ClusterPlan"]
 
@@ -74,6 +75,7 @@ class Cluster:
         "_root_scope",
         "balancer",
         "name",
+        "original_dst",
         "pick_any",
         "plan",
         "priority_set",
@@ -119,6 +121,11 @@ class Cluster:
         self.balancer.update(self.priority_set)
         self.pick_any = self.balancer.pick_any
         """Chooses a host for a request without wishes; None when there is none (not counted)."""
+        self.original_dst: OriginalDstHosts | None = None
+        """Chooses hosts by where connections wanted to go; the balancer then has nothing to choose from."""
+        if plan.original_dst is not None:
+            invalid = self.scope.counter("original_dst_host_invalid")
+            self.original_dst = OriginalDstHosts(plan.original_dst, self._original_host, self._install_hosts, invalid)
         if plan.discovery is Discovery.STATIC:
             self.set_hosts(plan.assignment)
 
@@ -234,6 +241,18 @@ class Cluster:
                 host.set_flag(flag, bool(endpoint.flags & flag))
         self._hosts[key] = host
         return host
+
+    def _original_host(self, address: Address) -> Host:
+        host = Host(address, HostStats(host_scope(self._root_scope, self.name, address)), HostFacts())
+        if self._reports:
+            self.scope.counter("default.total_match_count").inc()
+        return host
+
+    def _install_hosts(self, hosts: list[Host]) -> None:
+        self._hosts = {(0, host.address.text, "", 0): host for host in hosts}
+        self._install((make_host_set(0, hosts, {}),))
+        if self._reports:
+            self.stats.membership_change.inc()
 
     def _move_logical_host(self, assignment: AssignmentPlan, resolved: Resolved) -> bool:
         """The one host of a LOGICAL_DNS cluster stays; new connections go to the new first address."""

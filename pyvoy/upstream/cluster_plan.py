@@ -15,6 +15,7 @@ from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
 from pyvoy.upstream.endpoint import NO_FLAGS, NO_LOCALITY, HealthFlag, Locality
 from pyvoy.upstream.health.outlier_plan import OutlierPlan
 from pyvoy.upstream.health.plan import CHECKED_AS_IT_IS, CheckTarget, HealthCheckPlan
+from pyvoy.upstream.original_dst import OriginalDstPlan
 
 MIB = 1024 * 1024
 
@@ -25,6 +26,7 @@ class Discovery(Enum):
     STATIC = "STATIC"
     STRICT_DNS = "STRICT_DNS"
     LOGICAL_DNS = "LOGICAL_DNS"
+    ORIGINAL_DST = "ORIGINAL_DST"
 
 
 class RoutingPriority(IntEnum):
@@ -184,6 +186,7 @@ class ClusterPlan:
     health_check: HealthCheckPlan | None = None
     outlier: OutlierPlan | None = None
     bind_ip: str = ""
+    original_dst: OriginalDstPlan | None = None
     added_via_api: bool = False
     fingerprint: str = ""
 

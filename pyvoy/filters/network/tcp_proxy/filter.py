@@ -235,7 +235,12 @@ class TcpProxy(NetworkFilter):
             cluster.stats.upstream_cx_connect_attempts_exceeded.inc()
             self._fail(Flag.UPSTREAM_CONNECT_ATTEMPTS_EXCEEDED)
             return True
-        host = cluster.choose_host(self._balancing(destination))
+        if cluster.original_dst is not None:
+            host = cluster.original_dst.choose(connection.info, None)
+            if host is None:
+                cluster.stats.upstream_cx_none_healthy.inc()
+        else:
+            host = cluster.choose_host(self._balancing(destination))
         if host is None:
             self._fail(Flag.NO_HEALTHY_UPSTREAM)
             return True

@@ -67,7 +67,7 @@ def test_logical_dns_has_a_single_endpoint():
     ]
 
 
-@pytest.mark.parametrize("kind", ["EDS", "ORIGINAL_DST"])
+@pytest.mark.parametrize("kind", ["EDS"])
 def test_discovery_of_other_kinds_is_refused(kind):
     found, problems = compiled(f"type: {kind}")
     assert problems == [f"1:17: error: type: clusters of type {kind} are not supported by pyvoy"]
