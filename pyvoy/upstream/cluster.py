@@ -17,6 +17,7 @@ from pyvoy.stats.store import Scope
 from pyvoy.upstream.balancing.balancer import Balancer, Defer
 from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.balancing.factory import make_balancer
+from pyvoy.upstream.balancing.subset import SubsetBalancer, SubsetStats
 from pyvoy.upstream.cluster_plan import (
     AssignmentPlan,
     ClusterPlan,
@@ -109,9 +110,15 @@ class Cluster:
             BreakerGauges(self.scope, priority, plan.thresholds[priority], self._resources[priority])
             for priority in RoutingPriority
         ]
-        self.balancer: Balancer = make_balancer(
-            plan.balance, random, self.stats.lb_healthy_panic, self.scope if reports else None, defer
-        )
+        tables = self.scope if reports else None
+
+        def balancer() -> Balancer:
+            return make_balancer(plan.balance, random, self.stats.lb_healthy_panic, tables, defer)
+
+        if plan.subsets is None:
+            self.balancer: Balancer = balancer()
+        else:
+            self.balancer = SubsetBalancer(plan.subsets, balancer, SubsetStats(self.scope))
         self.results = make_outcomes(plan) if plan.outlier is not None and make_outcomes is not None else None
         """Whoever uses a host says here what came of it; None when nobody wants to know."""
         self._hosts: dict[HostKey, Host] = {}

@@ -12,6 +12,7 @@ from typing import Any
 
 from pyvoy.network.address import Address
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
+from pyvoy.upstream.balancing.subset import SubsetPlan
 from pyvoy.upstream.endpoint import NO_FLAGS, NO_LOCALITY, HealthFlag, Locality
 from pyvoy.upstream.health.outlier_plan import OutlierPlan
 from pyvoy.upstream.health.plan import CHECKED_AS_IT_IS, CheckTarget, HealthCheckPlan
@@ -187,6 +188,7 @@ class ClusterPlan:
     outlier: OutlierPlan | None = None
     bind_ip: str = ""
     original_dst: OriginalDstPlan | None = None
+    subsets: SubsetPlan | None = None
     added_via_api: bool = False
     fingerprint: str = ""
 

@@ -21,6 +21,7 @@ from pyvoy.config.compile.health_checks import build_health_check
 from pyvoy.config.compile.original_dst import original_dst
 from pyvoy.config.compile.outlier_detection import build_outlier
 from pyvoy.config.compile.route_levels import metadata_dict
+from pyvoy.config.compile.subsets import subsets
 from pyvoy.config.context import Context
 from pyvoy.config.registry import extension, supports
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE
@@ -35,7 +36,7 @@ supports(
     """
     name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
     health_checks outlier_detection original_dst_lb_config cleanup_interval dns_resolvers dns_resolution_config
-    protocol_selection upstream_bind_config
+    protocol_selection upstream_bind_config lb_subset_config
     max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
     typed_extension_protocol_options dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl
     dns_lookup_family use_tcp_for_dns_lookups typed_dns_resolver_config ring_hash_lb_config maglev_lb_config
@@ -115,6 +116,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         health_check=build_health_check(message, context),
         outlier=build_outlier(message, context),
         bind_ip=_bind_ip(message, context),
+        subsets=subsets(message, context),
         original_dst=original_dst(message, context) if found.discovery is Discovery.ORIGINAL_DST else None,
         fingerprint=_fingerprint(message, balance, thresholds),
     )

@@ -129,7 +129,7 @@ def test_plain_text_may_be_said():
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("lb_subset_config: {fallback_policy: ANY_ENDPOINT}", "lb_subset_config"),
+        ("lb_subset_config: {list_as_any: true}", "lb_subset_config.list_as_any"),
         ("circuit_breakers: {per_host_thresholds: [{max_connections: 1}]}", "circuit_breakers.per_host_thresholds"),
         ("transport_socket_matches: [{name: a, match: {}}]", "transport_socket_matches"),
         ("connection_pool_per_downstream_connection: true", "connection_pool_per_downstream_connection"),
