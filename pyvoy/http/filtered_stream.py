@@ -22,6 +22,7 @@ from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 if TYPE_CHECKING:
     from pyvoy.http.manager import HttpConnectionManager
     from pyvoy.http.routing.internal_redirect import Travelled
+    from pyvoy.observe.filter_trace import Trace
     from pyvoy.server.services import Services
     from pyvoy.upstream.endpoint import Host
 
@@ -64,6 +65,8 @@ class FilteredStream(ABC):
     """A host that a filter insists on: (address text, strict)."""
     travelled: Travelled | None = None
     """The redirects that were followed so far (see `pyvoy.http.routing.internal_redirect`)."""
+    trace: Trace | None = None
+    """What is written down of the filters' work, when the client asks for it (see `pyvoy.http.traced_chain`)."""
     due_s: float | None = None
     """When the router's response time-out is due; checked by the manager's lazy timer."""
     on_due: Callable[[], None] | None = None
@@ -114,6 +117,11 @@ class FilteredStream(ABC):
         if not self._route_known:
             self._find_route()
         return self._route
+
+    @property
+    def ending(self) -> tuple[str, LocalReply] | None:
+        """The reply or reset that a callback has asked for and that is not carried out yet."""
+        return self._ending
 
     def set_due(self, due_s: float, callback: Callable[[], None]) -> None:
         """Have `callback` run at `due_s` unless the stream is over by then; one at a time (the route's time-out)."""

@@ -89,6 +89,7 @@ class Main:
             "started": self._on_worker_started,
             "outcomes": lambda message: self._health.take(message.fields["cluster"], message.fields["results"]),
             "applied": lambda message: None,
+            "trace": lambda message: self._proxy.traces.append(message.fields),
             "exit": lambda message: self._exit(),
         }
 

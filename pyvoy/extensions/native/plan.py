@@ -28,8 +28,9 @@ Compile = Callable[["PythonPlan"], type]
 class PythonPlan:
     """One configured filter in one worker.
 
-    `load_class` executes the code and gives the class; it raises LoadError.  `cls` is the compiled class (with FAIL_RELOAD it changes when the filter has failed), `user_class` what was written,
-    `config_class` its dataclass, `values` the configuration as it stands in the bootstrap."""
+    `load_class` executes the code and gives the class; it raises LoadError.  `cls` is the compiled class (with
+    FAIL_RELOAD it changes when the filter has failed), `user_class` what was written, `config_class` its dataclass,
+    `values` the configuration as it stands in the bootstrap."""
 
     __slots__ = (
         "_compile",
