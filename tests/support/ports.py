@@ -8,41 +8,44 @@ SO_REUSEADDR) do not mind and the look of others for a free one does.
 
 import random
 import socket
-from functools import cache
 
 FIRST, LAST = 10_000, 32_000
-PARTS = 10
+PART = 1_000
 _source = random.SystemRandom()
-
-
-@cache
-def _part() -> tuple[range, socket.socket | None]:
-    """The ports of this process, and the socket that holds the part: UDP, on its first port.  With all parts taken it
-    is the whole range."""
-    size = (LAST - FIRST) // PARTS
-    for first in _source.sample(range(FIRST, FIRST + size * PARTS, size), PARTS):
-        guard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            guard.bind(("127.0.0.1", first))
-        except OSError:
-            guard.close()
-            continue
-        return range(first + 1, first + size), guard
-    return range(FIRST, LAST), None
-
-
-_HELD: dict[int, socket.socket] = {}
+_guards: list[socket.socket] = []
+"""UDP sockets on the first port of each part that is this process' own."""
+_held: dict[int, socket.socket] = {}
 """The ports that were chosen, for the life of this process."""
+_left: list[int] = []
+"""Ports of the parts that nobody was given yet, in no order."""
 
 
 def free_ports(count: int) -> list[int]:
     """`count` different ports that nobody listens on and nobody else is given."""
     chosen: list[int] = []
     while len(chosen) < count:
-        port = _source.choice(_part()[0])
-        if port not in _HELD and _is_free(port) and _hold(port):
+        if not _left:
+            _take_part()
+        port = _left.pop()
+        if _is_free(port) and _hold(port):
             chosen.append(port)
     return chosen
+
+
+def _take_part() -> None:
+    """One more part of the range; with all parts taken by others, a share of somebody's."""
+    for first in _source.sample(range(FIRST, LAST, PART), (LAST - FIRST) // PART):
+        guard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            guard.bind(("127.0.0.1", first))
+        except OSError:
+            guard.close()
+            continue
+        _guards.append(guard)
+        break
+    else:
+        first = _source.randrange(FIRST, LAST, PART)
+    _left.extend(_source.sample(range(first + 1, first + PART), PART - 1))
 
 
 def _hold(port: int) -> bool:
@@ -53,7 +56,7 @@ def _hold(port: int) -> bool:
     except OSError:
         holder.close()
         return False
-    _HELD[port] = holder
+    _held[port] = holder
     return True
 
 
@@ -64,14 +67,8 @@ def free_port() -> int:
 
 def refused_port() -> tuple[int, socket.socket]:
     """A port that refuses connections for as long as the returned socket stays open: bound, never listening."""
-    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    while True:
-        port = _source.choice(_part()[0])
-        try:
-            holder.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return port, holder
+    port = free_port()
+    return port, _held[port]
 
 
 def stuck_port() -> tuple[int, list[socket.socket]]:
