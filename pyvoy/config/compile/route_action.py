@@ -21,6 +21,7 @@ from pyvoy.config.compile.route_match import PathMatch
 from pyvoy.config.compile.weighted_clusters import weighted_clusters
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
+from pyvoy.filters.http.local_ratelimit.descriptors import descriptors_by_stage
 from pyvoy.http.routing.match import Picker
 from pyvoy.http.routing.retry import RetryPlan
 from pyvoy.http.routing.rewrite import Step
@@ -43,7 +44,7 @@ supports(
     "envoy.config.route.v3.RouteAction",
     "cluster cluster_header weighted_clusters cluster_not_found_response_code metadata_match timeout idle_timeout "
     "retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration "
-    "request_mirror_policies internal_redirect_policy hedge_policy",
+    "request_mirror_policies internal_redirect_policy hedge_policy rate_limits include_vh_rate_limits",
     tuning="early_data_policy flush_timeout",
 )
 supports(
@@ -122,6 +123,8 @@ def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None
         route.retry = above.retry
     route.mirrors = mirror_policies(action.request_mirror_policies, context, above.table) or above.mirrors
     route.internal_redirects = internal_redirects(action, context)
+    route.rate_limits = descriptors_by_stage(action.rate_limits, context, "rate_limits")
+    route.include_host_rate_limits = context.wrapped(action, "include_vh_rate_limits", False)
     route.hash_policy = hash_policy(action.hash_policy, context, "hash_policy")
     route.auto_host_rewrite = context.wrapped(action, "auto_host_rewrite", False)
     route.append_x_forwarded_host = action.append_x_forwarded_host

@@ -16,6 +16,7 @@ from pyvoy.config.compile.route_action import HostLevel
 from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
+from pyvoy.filters.http.local_ratelimit.descriptors import descriptors_by_stage
 from pyvoy.http.routing.direct_response import tls_redirect
 from pyvoy.http.routing.hosts import DomainTable, Finder, catch_all, host_finder
 from pyvoy.http.routing.match import Entry, require_tls, route_finder, sole_prefix
@@ -35,7 +36,7 @@ supports(
     "envoy.config.route.v3.VirtualHost",
     "name domains routes require_tls virtual_clusters include_request_attempt_count include_attempt_count_in_response "
     "include_is_timeout_retry_header retry_policy per_request_buffer_limit_bytes request_body_buffer_limit metadata "
-    f"request_mirror_policies hedge_policy {LEVEL_FIELDS}",
+    f"request_mirror_policies hedge_policy rate_limits {LEVEL_FIELDS}",
 )
 supports("envoy.config.route.v3.VirtualCluster", "headers name")
 
@@ -85,6 +86,7 @@ def _virtual_host(
         include_attempt_count_in_response=message.include_attempt_count_in_response,
         include_is_timeout_retry_header=message.include_is_timeout_retry_header,
         metadata=metadata_dict(message, "metadata"),
+        rate_limits=descriptors_by_stage(message.rate_limits, context, "rate_limits"),
     )
     if message.virtual_clusters:
         _virtual_clusters(message, context, host)

@@ -38,6 +38,8 @@ class VirtualHost:
     include_is_timeout_retry_header: bool = False
     virtual_cluster: StatsFinder | None = None
     virtual_clusters: tuple[TrafficStats, ...] = ()
+    rate_limits: Mapping[int, Callable[..., Any]] = field(default_factory=dict)
+    """Functions from a stream to its rate limit descriptors, by stage."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -80,6 +82,9 @@ class Route:
     mirrors: tuple[MirrorPolicy, ...] = ()
     internal_redirects: InternalRedirectPlan | None = None
     """Redirects of the upstream that are followed here."""
+    rate_limits: Mapping[int, Callable[..., Any]] = field(default_factory=dict)
+    """As the virtual host's."""
+    include_host_rate_limits: bool = False
     ends_connect: bool = False
     """CONNECT ends here: the cluster's hosts get the bytes of the tunnel (connect_config)."""
 
