@@ -38,6 +38,8 @@ FLUSH_INTERVAL_S = 5.0
 """How often histograms are merged, unless the bootstrap says otherwise (stats_flush_interval)."""
 
 
+FIRST_NAMES_S = 5.0
+"""How long a start waits for the first answer of DNS to every name; Envoy waits until the resolver gives up."""
 FIRST_CHECKS_S = 10.0
 """How long a start waits for the first health checks of all hosts; Envoy waits without a limit."""
 
@@ -104,6 +106,7 @@ class Main:
             self._proxy.admin_address = from_sockname(sock.getsockname()).text
             await self._server.start(self._child.loop, sock)
         self._flush()
+        await self._dns.first_results(FIRST_NAMES_S)
         await self._health.checks.first_results(FIRST_CHECKS_S)
         self._child.ready()
 
