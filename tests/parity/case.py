@@ -26,6 +26,7 @@ class Case:
     `settle_s`: how long to wait for a late end; None: long if the last answer announced one or there is none.
     `tls`: how the clients speak TLS (one for all, or one for each connection); `tls_context`: the fields of the
     listener's DownstreamTlsContext, for HTTP.
+    `workers`: the concurrency of both proxies; a connection may land in any worker.
     `resets`: compare whether the end was a FIN or a RST (it depends on timing where bytes were left unread).
     """
 
@@ -53,6 +54,7 @@ class Case:
     resets: bool = False
     tls: Tls | tuple[Tls, ...] | None = None
     tls_context: str = ""
+    workers: int = 1
 
     @property
     def http(self) -> bool:

@@ -23,7 +23,6 @@ class Known:
 
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
-_NO_CONNECT = "CONNECT is forwarded, not ended here: connect_config is refused at load"
 _ALERT = "OpenSSL cannot send bad_certificate_hash_value for a certificate that is not pinned"
 _NOT_AGREED = "BoringSSL says TLSv1.2 before a version is agreed on, OpenSSL what it would like best"
 _OTHER_WORDS = "OpenSSL notices something else first in the same bad bytes"
@@ -37,8 +36,6 @@ KNOWN: tuple[Known, ...] = (
     Known("fault-up-bare-cr", "*", _STRICT),
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
-    Known("connect-terminated", "*", _NO_CONNECT),
-    Known("connect-upstream-refuses", "*", _NO_CONNECT),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
     Known("tls-refused-pin*", "tls", _ALERT),

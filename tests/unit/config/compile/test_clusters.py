@@ -3,6 +3,7 @@
 import pytest
 
 from pyvoy.config.compile.clusters import build_clusters
+from pyvoy.stats.store import memory_store
 from pyvoy.upstream.cluster_plan import ClusterPlan, Discovery, RetryBudgetPlan, ThresholdsPlan
 from tests.unit.config.building import built, reported, runtime
 from tests.unit.config.compile.cluster_reading import ENDPOINT, compiled, plan, unsupported
@@ -67,7 +68,7 @@ def test_logical_dns_has_a_single_endpoint():
     ]
 
 
-@pytest.mark.parametrize("kind", ["EDS", "ORIGINAL_DST"])
+@pytest.mark.parametrize("kind", ["EDS"])
 def test_discovery_of_other_kinds_is_refused(kind):
     found, problems = compiled(f"type: {kind}")
     assert problems == [f"1:17: error: type: clusters of type {kind} are not supported by pyvoy"]
@@ -122,23 +123,20 @@ def test_the_second_of_two_clusters_with_one_name_is_refused():
 
 def test_plain_text_may_be_said():
     raw = "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
-    found = plan(f"transport_socket: {{name: envoy.transport_sockets.raw_buffer, typed_config: {{'@type': {raw}}}}}")
+    found = plan(
+        f"transport_socket: {{name: envoy.transport_sockets.raw_buffer, typed_config: {{'@type': {raw}}}}}",
+        root_scope=memory_store().root,
+    )
     assert found.transport_sockets is None
 
 
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("outlier_detection: {consecutive_5xx: 1}", "outlier_detection"),
-        (
-            "health_checks: [{timeout: 1s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 1, "
-            "tcp_health_check: {}}]",
-            "health_checks",
-        ),
-        ("lb_subset_config: {fallback_policy: ANY_ENDPOINT}", "lb_subset_config"),
+        ("lb_subset_config: {list_as_any: true}", "lb_subset_config.list_as_any"),
         ("circuit_breakers: {per_host_thresholds: [{max_connections: 1}]}", "circuit_breakers.per_host_thresholds"),
         ("connection_pool_per_downstream_connection: true", "connection_pool_per_downstream_connection"),
-        ("upstream_bind_config: {source_address: {address: 127.0.0.1, port_value: 0}}", "upstream_bind_config"),
+        ("upstream_bind_config: {freebind: true}", "upstream_bind_config.freebind"),
     ],
 )
 def test_what_changes_traffic_and_is_not_implemented_is_an_error(text, path):
