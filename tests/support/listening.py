@@ -26,6 +26,8 @@ from pyvoy.stats.store import memory_store
 from pyvoy.stats.tally import TallyBoard
 from pyvoy.upstream.cluster_manager import ClusterManager
 from pyvoy.upstream.cluster_plan import AssignmentPlan, ClusterPlan, EndpointPlan, LocalityPlan
+from tests.support.peer import Peer, connect
+from tests.support.tls import Tls
 
 RST = struct.pack("ii", 1, 0)
 LOOP_S = 5.0
@@ -72,6 +74,7 @@ class Worker:
         self.arena = local_arena()
         self.log = LogOf()
         self.listener: Listener
+        self._listeners: list[Listener] = []
         self._plans: list[ClusterPlan] = []
         self._ends: list[Callable[[], None]] = []
         self._peers: list[Client] = []
@@ -125,6 +128,7 @@ class Worker:
         sock = bound()
         address = ListenAddress(Address("127.0.0.1", sock.getsockname()[1]))
         self.listener = Listener(ListenerPlan(addresses=(address,), chains=(found,), **plan), self.services)
+        self._listeners.append(self.listener)
         await self.listener.start([sock])
         return int(sock.getsockname()[1])
 
@@ -150,6 +154,12 @@ class Worker:
         """A client of a port."""
         return self._peer(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 16))
 
+    async def secured(self, port: int, tls: Tls) -> Peer:
+        """A client of a port that speaks TLS."""
+        peer = await connect(port, tls)
+        self._ends.append(peer.reset)
+        return peer
+
     def _peer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Client:
         peer = Client(reader, writer)
         self._peers.append(peer)
@@ -164,9 +174,9 @@ class Worker:
 
     async def stop(self) -> None:
         """End everything."""
-        if hasattr(self, "listener"):
-            await self.listener.stop_accepting()
-            self.listener.close_all()
+        for listener in self._listeners:
+            await listener.stop_accepting()
+            listener.close_all()
         for end in self._ends:
             end()
         for peer in self._peers:

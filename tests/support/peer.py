@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from tests.support.messages import methods_of, responses
 from tests.support.steps import Answers, Close, Drip, Fin, Reset, Step, Until, UntilEnd, Wait
@@ -35,8 +36,7 @@ class Peer(asyncio.Protocol):
         self._server_side = server_side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         if self._tls is not None:
             self.session = self._tls.session(self._write_raw, server_side=self._server_side)
             self.session.start()

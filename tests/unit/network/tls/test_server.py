@@ -19,7 +19,7 @@ from pyvoy.network.tls.verify import ValidationPlan
 from pyvoy.stats.store import memory_store
 from tests.support.certificates import Issued, authority, issued
 from tests.support.listening import Worker, run
-from tests.support.peer import Peer, connect
+from tests.support.peer import Peer
 from tests.support.tls import Tls
 
 A = issued("server", ("a.test",))
@@ -63,8 +63,8 @@ def chain(worker: Worker, name: str, plan: TlsPlan) -> FilterChain:
     return FilterChain(name, ((Echo, None),), DownstreamTls(secrets, lambda: None))
 
 
-async def echoed(port: int, tls: Tls) -> tuple[bytes, Peer]:
-    peer = await connect(port, tls)
+async def echoed(worker: Worker, port: int, tls: Tls) -> tuple[bytes, Peer]:
+    peer = await worker.secured(port, tls)
     peer.write(b"hello")
     await peer.until(lambda: b"hello" in peer.received, 2.0)
     return bytes(peer.received), peer
@@ -83,9 +83,9 @@ def test_a_client_without_certificate_does_not_get_into_the_chain_that_demands_o
         assert not problems
         inspector = TlsInspectorPlan(TlsInspectorStats(worker.store.root))
         port = await worker.listen(chain=free, match=table.find, listener_filters=((TlsInspector, inspector),))
-        assert (await echoed(port, Tls("a.test", maximum=version)))[0] == b"hello"
-        assert (await echoed(port, Tls("b.test", maximum=version)))[0] == b""
-        assert (await echoed(port, Tls("b.test", CLIENT, maximum=version)))[0] == b"hello"
+        assert (await echoed(worker, port, Tls("a.test", maximum=version)))[0] == b"hello"
+        assert (await echoed(worker, port, Tls("b.test", maximum=version)))[0] == b""
+        assert (await echoed(worker, port, Tls("b.test", CLIENT, maximum=version)))[0] == b"hello"
         assert worker.count("listener.test.ssl.fail_verify_no_cert") == 1
 
     run(work)
@@ -95,10 +95,9 @@ def test_certificates_are_chosen_without_an_inspector_too() -> None:
     async def work(worker: Worker) -> None:
         port = await worker.listen(chain=chain(worker, "c", TlsPlan(plans(A, B))))
         for name in ("b.test", "a.test"):
-            _, peer = await echoed(port, Tls(name, trusted=authority().cert))
+            _, peer = await echoed(worker, port, Tls(name, trusted=authority().cert))
             assert peer.session is not None
             assert f"CN={'b' if name == 'b.test' else 'server'}" in peer.session.facts
-            peer.close()
 
     run(work)
 
@@ -106,14 +105,13 @@ def test_certificates_are_chosen_without_an_inspector_too() -> None:
 def test_the_facts_of_a_connection_are_known_to_its_filters() -> None:
     async def work(worker: Worker) -> None:
         port = await worker.listen(chain=chain(worker, "c", TlsPlan(plans(A), TRUST, alpn=("http/1.1",))))
-        _, peer = await echoed(port, Tls("a.test", CLIENT, alpn=("http/1.1",)))
+        await echoed(worker, port, Tls("a.test", CLIENT, alpn=("http/1.1",)))
         tls = next(iter(worker.listener.connections)).info.tls
         assert tls is not None
         assert (tls.version, tls.alpn, tls.peer_dns_sans) == ("TLSv1.3", "http/1.1", ("c.test",))
         assert (tls.peer_presented, tls.peer_validated) == (True, True)
         assert tls.peer_fingerprint_256
         assert len(tls.peer_chain_serials) == 1
-        peer.close()
 
     run(work)
 
@@ -127,9 +125,8 @@ def test_a_slow_handshake_is_ended_and_counted() -> None:
         client = await worker.dial(await worker.listen(chain=secured))
         assert await client.rest() == b""
         assert late == [1]
-        _, peer = await echoed(await worker.listen(chain=secured), Tls())
+        _, peer = await echoed(worker, await worker.listen(chain=secured), Tls())
         assert bytes(peer.received) == b"hello"
-        peer.close()
 
     run(work)
 
@@ -154,9 +151,8 @@ def test_a_session_resumes_where_the_keys_are_the_same() -> None:
         for keys, resumed in ((b"k" * 80, False), (b"k" * 80, True), (b"o" * 80, False)):
             plan = replace(TlsPlan(plans(A)), ticket_keys=keys)
             port = await worker.listen(chain=chain(worker, "c", plan))
-            _, peer = await echoed(port, client)
+            _, peer = await echoed(worker, port, client)
             assert peer.session is not None
             assert peer.session.object.session_reused is resumed
-            peer.close()
 
     run(work)
