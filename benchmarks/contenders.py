@@ -1,6 +1,6 @@
 """The proxies that are measured: how each is configured for the same task, and how it is started.
 
-Envoy and pyvoy get the same bootstrap file: full statistics, no access log, an HTTP and a TCP listener.
+Envoy and pyvoy get the same bootstrap file: full statistics, no access log, an HTTP, a TCP and a TLS listener.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import version
+from tests.support.certificates import issued
 from tests.support.ports import free_ports
 from tests.support.process import Server, accepts
 from tests.support.proxies import envoy
@@ -28,6 +29,7 @@ class Contender:
     configure: Callable[["Ports", int, Path], Path]
     command: Command
     tcp: bool = True
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Ports:
     tcp: int
     admin: int
     upstream: int
+    tls: int
 
 
 @dataclass(slots=True)
@@ -54,8 +57,8 @@ def start(contender: Contender, upstream: int, workers: int, cpus: set[int], fol
     """Start a contender on the given cores and wait until it accepts."""
     home = folder / f"{contender.name}-{workers}"
     home.mkdir(parents=True, exist_ok=True)
-    http, tcp, admin = free_ports(3)
-    ports = Ports(http, tcp, admin, upstream)
+    http, tcp, admin, tls = free_ports(4)
+    ports = Ports(http, tcp, admin, upstream, tls)
     path = contender.configure(ports, workers, home)
     server = Server(contender.command(path, workers), home / "log", cpus=cpus)
     try:
@@ -72,10 +75,12 @@ def installed(names: list[str], subject: list[str]) -> list[Contender]:
     oracle = envoy()
     for name in names:
         if name == "pyvoy":
-            found.append(Contender(name, version([*subject, "--version"]), _bootstrap, _serve(subject)))
+            found.append(Contender(name, version([*subject, "--version"]), _bootstrap, _serve(subject), tls=True))
         elif name == "envoy" and oracle:
             command = [*oracle.command, "--disable-hot-restart", "--use-dynamic-base-id"]
-            found.append(Contender(name, version([*oracle.command, "--version"]), _bootstrap, _serve(command)))
+            found.append(
+                Contender(name, version([*oracle.command, "--version"]), _bootstrap, _serve(command), tls=True)
+            )
         elif name == "nginx" and shutil.which("nginx"):
             found.append(Contender(name, version(["nginx", "-v"]), _nginx, _nginx_command, tcp=False))
         elif name == "haproxy" and shutil.which("haproxy"):
@@ -119,6 +124,7 @@ def _bootstrap(ports: Ports, workers: int, folder: Path) -> Path:
             "listeners": [
                 _listener("http", ports.http, "envoy.filters.network.http_connection_manager", manager),
                 _listener("tcp", ports.tcp, "envoy.filters.network.tcp_proxy", tcp),
+                _secured(_listener("tls", ports.tls, "envoy.filters.network.http_connection_manager", manager)),
             ],
             "clusters": [
                 {
@@ -138,6 +144,20 @@ def _bootstrap(ports: Ports, workers: int, folder: Path) -> Path:
 def _listener(name: str, port: int, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     chain = {"filters": [{"name": kind, "typed_config": config}]}
     return {"name": name, "address": _address(port), "filter_chains": [chain]}
+
+
+def _secured(listener: dict[str, Any]) -> dict[str, Any]:
+    """The listener behind TLS with an ECDSA P-256 certificate; each handshake is a full one."""
+    ours = issued("bench", ("bench.test",))
+    pair = {"certificate_chain": {"inline_string": ours.cert}, "private_key": {"inline_string": ours.key}}
+    context = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {"tls_certificates": [pair]},
+        "disable_stateless_session_resumption": True,
+        "disable_stateful_session_resumption": True,
+    }
+    listener["filter_chains"][0]["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    return listener
 
 
 def _address(port: int) -> dict[str, Any]:

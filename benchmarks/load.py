@@ -20,14 +20,15 @@ SIZES = {"/64k": 64 * 1024, "/10m": 10 * 1024 * 1024}
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How to ask: the path, the size of the request's body, connections, whether each asks once only, and whether each
-    request has a path of its own."""
+    """How to ask: the path, the size of the request's body, connections, whether each asks once only, whether each
+    request has a path of its own, and whether it is asked over TLS."""
 
     path: str = "/details/1"
     body_bytes: int = 0
     connections: int = 32
     close: bool = False
     unique_paths: bool = False
+    secure: bool = False
 
 
 class LoadError(RuntimeError):
@@ -59,7 +60,7 @@ def run(load: Load, port: int, seconds: float, cpus: set[int], folder: Path) -> 
     command = ["taskset", "-c", cores, "wrk", "-t1", f"-c{load.connections}", f"-d{seconds:g}s", "--timeout", "20s"]
     script = folder / "load.lua"
     script.write_text(_script(load))
-    command += ["-s", str(script), f"http://127.0.0.1:{port}{load.path}"]
+    command += ["-s", str(script), f"{'https' if load.secure else 'http'}://127.0.0.1:{port}{load.path}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
     found = re.search(r"(\d+) requests in", done.stdout)
     bad = re.search(r"Non-2xx.*|Socket errors: connect [1-9].*|Socket errors:.*timeout [1-9].*", done.stdout)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.contenders import Contender, Running, start
+from benchmarks.contenders import Contender, Ports, Running, start
 from benchmarks.filters import EMPTY_LOWER, EMPTY_UPPER, filter_cost, python, python_file
 from benchmarks.load import Load, open_idle, run
 from benchmarks.measure import cpu_s, pss_bytes
@@ -53,7 +53,7 @@ def requests(load: Load, *, tcp: bool = False, workers: int = 1) -> Callable[[li
     """CPU microseconds for each request of a load."""
 
     def measure(contenders: list[Contender], setting: Setting) -> list[Row]:
-        able = [each for each in contenders if each.tcp or not tcp]
+        able = [each for each in contenders if (each.tcp or not tcp) and (each.tls or not load.secure)]
         cpus = PROXY_CPU if workers == 1 else PROXY_CPU | LOAD_CPU
         upstream = setting.body_upstream if load.body_bytes else setting.upstream
         running = _start_all(able, setting, workers, cpus, upstream)
@@ -124,7 +124,7 @@ def _start_all(
 def _rounds(running: list[Running], load: Load, setting: Setting, *, tcp: bool, load_cpus: set[int]) -> list[Row]:
     rows = [Row(each.contender.name, 0.0, "CPU µs a request") for each in running]
     users: list[list[float]] = [[] for _ in running]
-    ports = [each.ports.tcp if tcp else each.ports.http for each in running]
+    ports = [_port(each.ports, load, tcp=tcp) for each in running]
     for port in ports:
         run(load, port, min(1.0, setting.seconds), load_cpus, setting.folder)
     for _ in range(setting.rounds):
@@ -139,6 +139,12 @@ def _rounds(running: list[Running], load: Load, setting: Setting, *, tcp: bool, 
         row.value = statistics.median(row.rounds)
         row.detail["user µs"] = statistics.median(user_times)
     return _with_ratios(rows)
+
+
+def _port(ports: Ports, load: Load, *, tcp: bool) -> int:
+    if load.secure:
+        return ports.tls
+    return ports.tcp if tcp else ports.http
 
 
 def _per_connection(each: Running, count: int, *, ask: bool) -> float:
@@ -172,6 +178,13 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("http-post", "HTTP keep-alive, POST of 1 KiB", requests(Load(body_bytes=1024))),
     Scenario("tcp", "TCP (tcp_proxy), 32 connections", requests(Load(), tcp=True), 0.95),
     Scenario("new-connection", "A new connection for each request", requests(Load(connections=8, close=True)), 1.0),
+    Scenario("tls", "TLS, HTTP/1 keep-alive, 32 connections", requests(Load(secure=True)), 0.8),
+    Scenario(
+        "tls-handshake",
+        "A full TLS 1.3 handshake (ECDSA P-256) for each request",
+        requests(Load(connections=8, close=True, secure=True)),
+        1.5,
+    ),
     Scenario("down-64k", "64 KiB response body", requests(Load("/64k"))),
     Scenario("up-64k", "64 KiB request body", requests(Load(body_bytes=SMALL))),
     Scenario("down-10m", "10 MiB response body", requests(Load("/10m", connections=4))),

@@ -19,6 +19,7 @@ from pyvoy.config.shapes import shape_of
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "envoy.extensions.filters.http.router.v3.Router"
 TLS_INSPECTOR = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+UPSTREAM_TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 
 PROTOCOL_OPTIONS = (
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -49,6 +50,8 @@ def check(bootstrap: Any, where: Where, problems: Problems) -> None:
     for message, at, path in messages_of(bootstrap, where):
         if message.DESCRIPTOR.full_name == HCM:
             _http_filters(message, at, path, problems)
+        elif message.DESCRIPTOR.full_name == UPSTREAM_TLS:
+            _unverified_upstream(message, at, path, problems)
 
 
 def messages_of(message: Any, where: Where, path: str = "") -> Iterator[tuple[Any, Where, str]]:
@@ -165,6 +168,26 @@ def _missing_inspector(listener: Any, where: Where, path: str, problems: Problem
                 field = f"filter_chains[{index}].filter_chain_match.{name}"
                 what = "never matches: the listener has no envoy.filters.listener.tls_inspector that would detect it"
                 problems.warning(where.follow(field), join_path(path, field), what)
+
+
+def _unverified_upstream(context: Any, where: Where, path: str, problems: Problems) -> None:
+    common = context.common_tls_context
+    kind = common.WhichOneof("validation_context_type")
+    if kind is None:
+        what = "nobody is verified: without a validation_context any server, an attacker's too, is trusted"
+    elif kind != "validation_context" or context.auto_sni_san_validation:
+        return
+    elif common.validation_context.HasField("trusted_ca") and not _names_peer(common.validation_context):
+        what = "any server with a certificate of the trusted authority passes: say match_typed_subject_alt_names"
+    else:
+        return
+    problems.warning(where, path, what)
+
+
+def _names_peer(validation: Any) -> bool:
+    names = (validation.match_typed_subject_alt_names, validation.match_subject_alt_names)
+    pins = (validation.verify_certificate_spki, validation.verify_certificate_hash)
+    return any((*names, *pins))
 
 
 def _http_filters(manager: Any, where: Where, path: str, problems: Problems) -> None:

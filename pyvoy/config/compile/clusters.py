@@ -81,6 +81,9 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         balance = DEFAULT_BALANCE
     else:
         balance = build_balance(message, found.discovery, context)
+    transport_sockets = build_transport_sockets(message, context)
+    if transport_sockets is not None and message.health_checks:
+        context.error("health_checks", "active health checks of hosts behind TLS are not supported by pyvoy")
     thresholds = (
         _thresholds(message, RoutingPriority.DEFAULT, context),
         _thresholds(message, RoutingPriority.HIGH, context),
@@ -98,7 +101,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         tcp_idle_timeout_s=tcp_idle_timeout_s(message, context),
         dns=found.dns,
         metadata=metadata_dict(message, "metadata"),
-        transport_sockets=build_transport_sockets(message, context),
+        transport_sockets=transport_sockets,
         override_host_healths=override_healths(message),
         close_connections_on_host_set_change=message.common_lb_config.close_connections_on_host_set_change,
         health_check=build_health_check(message, context),

@@ -121,12 +121,14 @@ class TlsContext:
     is_choosing: bool = False
     """OpenSSL chooses between certificates, so that `local` may be another one."""
     sessions: ClientSessions | None = None
+    asks: bool = True
+    """The peer may show a certificate: clients always see one, servers where they ask for it."""
     kept: object = None
     """What must live as long as the context."""
 
     def count(self, session: ssl.SSLObject) -> None:
         """A handshake is complete."""
-        self.stats.count_handshake(session)
+        self.stats.count_handshake(session, asks=self.asks)
 
     def count_failure(self, reason: str) -> None:
         """A connection broke; what the verifier refused has been counted."""
@@ -160,6 +162,7 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         local=plan.certificates[0].leaf if plan.certificates else CertificateFacts(),
         is_choosing=len(plan.certificates) > 1,
         sessions=ClientSessions(plan.max_sessions) if plan.max_sessions else None,
+        asks=not server_side or kept is not None,
         kept=kept,
     )
 

@@ -29,7 +29,7 @@ def note_handshake(info: TlsInfo, transport: TlsTransport) -> None:
         info.session_id = own.id.hex()
     own_der = openssl.own_certificate(session) if context.is_choosing else b""
     _note_local(info, facts_of(own_der) if own_der else context.local)
-    certificate = session.getpeercert(True)
+    certificate = session.getpeercert(True) if context.asks else None
     if certificate is not None:
         info.peer_presented = True
         info.peer_validated = context.validates and not session.session_reused

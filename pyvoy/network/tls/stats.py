@@ -55,8 +55,8 @@ class TlsStats:
         for name in _COUNTERS:
             setattr(self, name, self._scope.counter(name))
 
-    def count_handshake(self, session: ssl.SSLObject) -> None:
-        """A handshake is complete."""
+    def count_handshake(self, session: ssl.SSLObject, *, asks: bool) -> None:
+        """A handshake is complete; `asks`: the peer may have shown a certificate."""
         self.handshake.inc()
         if session.session_reused:
             self.session_reused.inc()
@@ -65,12 +65,12 @@ class TlsStats:
             ("ciphers", cipher[0] if cipher else ""),
             ("versions", session.version() or ""),
             ("curves", openssl.group_name(session)),
-            ("sigalgs", openssl.peer_signature_name(session)),
+            ("sigalgs", openssl.peer_signature_name(session) if asks else ""),
         )
         for kind, name in used:
             if name:
                 self._used_counter(kind, name).inc()
-        if session.getpeercert(True) is None:
+        if not asks or session.getpeercert(True) is None:
             self.no_certificate.inc()
 
     def show_expiry(self, name: str, kind: str, valid_to_s: float) -> None:
