@@ -135,6 +135,19 @@ class FilteredStream(ABC):
             return ()
         return route.filter_plans.get(self.chain.names[self_filter.slot], ())  # type: ignore[no-any-return]
 
+    def filter_name(self, self_filter: HttpFilter) -> str:
+        """The configured name of this filter."""
+        return self.chain.names[self_filter.slot]
+
+    def demand(self, self_filter: HttpFilter) -> None:
+        """From now on the filter sees its `on_demand` events too."""
+        chain = self.chain.demanding(self_filter.slot)
+        if chain is not self.chain:
+            self.chain = chain
+            for path in (self._request_path, self._response_path):
+                if path is not None:
+                    path.follow(chain)
+
     def continue_request(self, self_filter: HttpFilter) -> None:
         """Resume the request behind this filter."""
         self._resume(self._path(REQUEST_SIDE), self_filter.slot)

@@ -139,13 +139,13 @@ class HttpStream(FilteredStream):
             if self.over(side):
                 return
         path = self._path(side)
-        added = path.added.pop(slot, b"")
+        added = path.added.pop(slot, None)
         if verdict is not CONTINUE:
-            path.stopped_at_headers(slot, verdict, headers, end, added)
+            path.stopped_at_headers(slot, verdict, headers, end, added or b"")
             self.run_recorded()
             return
-        path.headers(headers, end and not added, slot)
-        if added and not self.over(side):
+        path.headers(headers, end and added is None, slot)
+        if added is not None and not self.over(side):
             path.data(added, end, slot)
         self.run_recorded()
 
@@ -315,6 +315,10 @@ class HttpStream(FilteredStream):
         if self.chain.response_headers and not self._filter_response_headers(headers, not body):
             if body:
                 self.respond_data(body, True)
+            return
+        if body and self.chain.response_data:  # a filter has just asked for it
+            self.encode_headers(headers, False)
+            self.respond_data(body, True)
             return
         self.response_started = True
         manager = self.manager

@@ -1,0 +1,403 @@
+"""The functions that the Lua side calls: what a script may do to its stream, about the hook that runs.
+
+Each answers a value, or a text that the Lua side raises at the script's line.  Names and texts are bytes.
+Source: Envoy's StreamHandleWrapper, HeaderMapWrapper, StreamInfoWrapper; texts observed on Envoy 1.40.
+"""
+
+from __future__ import annotations
+
+import binascii
+import ipaddress
+import logging
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.extensions.lua import tls
+from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
+from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
+from pyvoy.http.headers import HeaderMap
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.lua.vm import LuaVm
+    from pyvoy.network.address import Address
+
+log = logging.getLogger("pyvoy.lua")
+
+LEVELS = (0, 5, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+"""By the number that prelude/core.lua gives: trace, debug, info, warn, err, critical."""
+
+LOCKED = b"header map can no longer be modified"
+NOT_AN_ADDRESS = b"host is not a valid IP address"
+RESPOND_TOO_LATE = b"respond() cannot be called if headers have been continued"
+BAD_STATUS = b":status must be between 200-599"
+NO_RESPONSE_REPLY = b"respond not currently supported in the response path"
+NO_CLUSTER = b"http call cluster invalid. Must be configured"
+CALL_HEADERS = b"http call headers must include ':path', ':method', and ':authority'"
+DETAILS = "lua_response"
+
+HEADERS, TRAILERS, REQUEST_HEADERS = range(3)
+NO_VALUES: Mapping[str, Any] = {}
+
+
+class Bridge:
+    """The host functions of one state."""
+
+    __slots__ = ("_vm",)
+
+    def __init__(self, vm: LuaVm) -> None:
+        self._vm = vm
+
+    def functions(self) -> dict[bytes, Callable[..., Any]]:
+        """The functions by the names that the prelude uses."""
+        return {name.encode(): getattr(self, name) for name in dir(self) if name[0] != "_" and name != "functions"}
+
+    # ---- log ----
+
+    def log(self, level: int, text: bytes) -> None:
+        log.log(LEVELS[level], "script log: %s", text.decode("utf-8", "replace"))
+
+    # ---- header maps ----
+
+    def _map(self, which: int) -> HeaderMap:
+        hook = self._vm.hook
+        if which == HEADERS:
+            return hook.headers
+        if which == TRAILERS:
+            assert hook.trailers is not None
+            return hook.trailers
+        return hook.stream.request_headers
+
+    def header_get(self, which: int, name: bytes) -> bytes | None:
+        return self._map(which).joined(_text(name).lower())
+
+    def header_at(self, which: int, name: bytes, index: int) -> bytes | None:
+        if index < 0:
+            return None
+        found = self._map(which).get_all(_text(name).lower())
+        return found[index] if index < len(found) else None
+
+    def header_count(self, which: int, name: bytes) -> int:
+        return len(self._map(which).get_all(_text(name).lower()))
+
+    def header_items(self, which: int) -> bytes:
+        items = self._map(which).items()
+        return b"\0".join([part for pair in items for part in pair]) + b"\0"
+
+    def _change(self, which: int) -> HeaderMap | None:
+        """The map for a change, or None when it has gone on; a change of the request may mean another route."""
+        hook = self._vm.hook
+        if which == HEADERS:
+            if hook.continued:
+                return None
+            if hook.on_request and hook.owner.clear_route_cache:
+                hook.stream.clear_route_cache()
+            return hook.headers
+        return self._map(which)
+
+    def header_add(self, which: int, name: bytes, value: bytes) -> bytes | None:
+        headers = self._change(which)
+        if headers is None:
+            return LOCKED
+        headers.add(_text(name).lower(), _text(value))
+        return None
+
+    def header_replace(self, which: int, name: bytes, value: bytes) -> bytes | None:
+        headers = self._change(which)
+        if headers is None:
+            return LOCKED
+        headers.set(_text(name).lower(), _text(value))
+        return None
+
+    def header_remove(self, which: int, name: bytes) -> bytes | None:
+        headers = self._change(which)
+        if headers is None:
+            return LOCKED
+        headers.remove(_text(name).lower())
+        return None
+
+    def header_reason(self, which: int, phrase: bytes) -> bytes | None:
+        return LOCKED if self._change(which) is None else None
+
+    def has_request_headers(self) -> bool:
+        return self._vm.hook.stream.request_headers is not None
+
+    # ---- body and trailers ----
+
+    def body(self, always_wrap: bool) -> int | bytes:
+        return self._vm.hook.body(always_wrap)
+
+    def body_chunks(self) -> bytes | None:
+        return self._vm.hook.chunks()
+
+    def at_end(self) -> bool:
+        return self._vm.hook.ended
+
+    def buffer(self) -> bytes:
+        return self._vm.hook.buffer()
+
+    def set_buffer(self, data: bytes) -> None:
+        self._vm.hook.set_buffer(data)
+
+    def trailers(self) -> int:
+        hook = self._vm.hook
+        if hook.trailers is not None:
+            return PRESENT
+        return ABSENT if hook.ended else WAIT
+
+    # ---- replies ----
+
+    def may_respond(self) -> bytes | None:
+        return RESPOND_TOO_LATE if self._vm.hook.continued else None
+
+    def respond(self, flat: bytes, body: bytes | None) -> bytes | None:
+        """Answer the request from here; the hook does not go on."""
+        hook = self._vm.hook
+        headers = unflatten(flat)
+        status = headers.map.get(b":status", b"")
+        if not status.isdigit() or not 200 <= int(status) < 600:
+            return BAD_STATUS
+        if not hook.on_request:
+            return NO_RESPONSE_REPLY
+        headers.remove(b":status")
+        for name in (b"content-length", b"transfer-encoding"):
+            headers.remove(name)
+        hook.stream.send_local_reply(int(status), body or b"", details=DETAILS, headers=list(headers.items()))
+        return None
+
+    def may_call(self, cluster: bytes) -> bytes | None:
+        clusters = self._vm.hook.stream.services.clusters
+        return None if clusters.get(cluster.decode("utf-8", "replace")) is not None else NO_CLUSTER
+
+    def http_call(self, cluster: bytes, flat: bytes, body: bytes | None, timeout_ms: float, *_: Any) -> bytes | None:
+        headers = unflatten(flat)
+        if any(name not in headers.map for name in (b":path", b":method", b":authority")):
+            return CALL_HEADERS
+        return b"not yet"
+
+    # ---- routing ----
+
+    def clear_route_cache(self) -> None:
+        self._vm.hook.stream.clear_route_cache()
+
+    def override_host(self, address: bytes, strict: bool) -> bytes | None:
+        text = address.decode("utf-8", "replace")
+        if not _is_ip_with_port(text):
+            return NOT_AN_ADDRESS
+        stream: Any = self._vm.hook.stream
+        stream.upstream_override_host = (text, strict)
+        return None
+
+    # ---- metadata ----
+
+    def metadata(self, what: bytes) -> Any:
+        """The fields of a metadata object: of the route under the filter's name, or of route, host, context."""
+        hook = self._vm.hook
+        owner = hook.owner
+        values: Mapping[str, Any] = NO_VALUES
+        if what == b"filter_context":
+            values = owner.filter_context(hook.stream)
+        else:
+            route = hook.stream.route
+            if route is not None:
+                found = route.virtual_host.metadata if what == b"virtualHost" else route.metadata
+                values = found.get(hook.stream.filter_name(owner), NO_VALUES)
+                if not values and what == b"route_or_default":
+                    values = found.get("envoy.filters.http.lua", NO_VALUES)
+        return to_lua(self._vm.runtime, values)
+
+    def dynamic_metadata(self, of_connection: bool, name: bytes) -> Any:
+        found = self._namespaces(of_connection).get(name.decode("utf-8", "replace"))
+        return None if found is None else to_lua(self._vm.runtime, found)
+
+    def all_dynamic_metadata(self, of_connection: bool) -> Any:
+        return to_lua(self._vm.runtime, self._namespaces(of_connection))
+
+    def _namespaces(self, of_connection: bool) -> Mapping[str, Any]:
+        stream = self._vm.hook.stream
+        return stream.connection.dynamic_metadata if of_connection else stream.info.dynamic_metadata
+
+    def set_dynamic_metadata(self, name: bytes, key: bytes, value: Any) -> bytes | None:
+        try:
+            plain = from_lua(value)
+        except ValueKindError as error:
+            return f"unexpected type '{error}' in dynamicMetadata".encode()
+        info = self._vm.hook.stream.info
+        namespace = info.dynamic_metadata.setdefault(name.decode("utf-8", "replace"), {})
+        namespace[key.decode("utf-8", "replace")] = plain
+        return None
+
+    def typed_metadata(self, of_connection: bool, name: bytes) -> Any:
+        stream = self._vm.hook.stream
+        state: Any = stream.connection if of_connection else stream.info
+        found = getattr(state, "typed_metadata", NO_VALUES).get(name.decode("utf-8", "replace"))
+        return None if found is None else to_lua(self._vm.runtime, found)
+
+    # ---- stream info ----
+
+    def stream_info(self, question: bytes) -> bytes:
+        return _STREAM_INFO[question](self._vm.hook.stream)
+
+    def drain_connection(self) -> None:
+        stream: Any = self._vm.hook.stream
+        stream.connection_close = True
+
+    def filter_state(self, name: bytes, field: bytes | None) -> Any:
+        found = self._vm.hook.stream.info.filter_state.get(name.decode("utf-8", "replace"))
+        if found is None:
+            return None
+        if field is not None:
+            value = getattr(found, "get_field", lambda _: None)(field.decode("utf-8", "replace"))
+            return value.encode() if isinstance(value, str) else value
+        return found if isinstance(found, bytes) else str(found).encode()
+
+    def set_filter_state(self, name: bytes, factory: bytes, value: bytes) -> bytes | None:
+        if factory not in (b"envoy.string", b"envoy.hashable_string"):
+            return b"'" + factory + b"' does not have an object factory"
+        text = value.decode("utf-8", "replace")
+        self._vm.hook.stream.info.filter_state[name.decode("utf-8", "replace")] = text
+        return None
+
+    # ---- connection ----
+
+    def deprecated_ssl(self) -> None:
+        log.warning("`connection():ssl()` is deprecated; use `streamInfo():downstreamSslConnection()`")
+
+    def has_tls(self) -> bool:
+        return self._vm.hook.stream.connection.tls is not None
+
+    def tls(self, question: bytes) -> Any:
+        info = self._vm.hook.stream.connection.tls
+        assert info is not None
+        return to_lua(self._vm.runtime, tls.ANSWERS[question](info))
+
+    # ---- statistics ----
+
+    def metric(self, kind: bytes, name: bytes, unit: bytes | None = None) -> Any:
+        scope = self._vm.hook.owner.scope
+        text = name.decode("utf-8", "replace")
+        if kind == b"counter":
+            return scope.counter(text)
+        if kind == b"gauge":
+            return scope.gauge(text)
+        chosen = _UNITS.get(unit or b"unspecified")
+        if chosen is None:
+            return b"invalid histogram unit '" + (unit or b"") + b"'"
+        return scope.histogram(text, chosen)
+
+    def metric_do(self, metric: Any, method: bytes, amount: float) -> None:
+        _METRIC_METHODS[method](metric, max(0, int(amount)))
+
+    def metric_value(self, metric: Any) -> int:
+        return int(metric.value)
+
+    # ---- keys ----
+
+    def import_key(self, der: bytes) -> bytes | None:
+        from pyvoy.extensions.lua import keys
+
+        key = keys.load(der)
+        if key is None:
+            return None
+        hook = self._vm.hook
+        if hook.keys is None:
+            hook.keys = {}
+        name = _text(der)
+        hook.keys.setdefault(name, key)
+        return name
+
+    def has_key(self, name: bytes) -> bool:
+        return name in (self._vm.hook.keys or ())
+
+    def verify(self, hash_name: bytes, key: bytes, signature: bytes, data: bytes) -> tuple[bool, bytes | None]:
+        from pyvoy.extensions.lua import keys
+
+        known = self._vm.hook.keys
+        assert known is not None
+        wrong = keys.verify(hash_name, known[key], signature, data)
+        return wrong is None, wrong
+
+    # ---- helpers ----
+
+    def base64_encode(self, text: bytes) -> bytes:
+        return b64encode(text)
+
+    def base64_decode(self, text: bytes) -> bytes | None:
+        try:
+            return b64decode(text, validate=True)
+        except binascii.Error:
+            return None
+
+    def timestamp(self) -> int:
+        return int(time.time() * 1000)
+
+    def timestamp_text(self, unit: int) -> bytes:
+        return b"%d" % (time.time_ns() // (1000 if unit else 1_000_000))
+
+
+def _text(value: bytes) -> bytes:
+    """What Envoy sees of a Lua string that it takes as a C string."""
+    return value.partition(b"\0")[0] if b"\0" in value else value
+
+
+def _is_ip_with_port(text: str) -> bool:
+    """`1.2.3.4`, `1.2.3.4:80` or `[::1]:80`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
+        host, port = text, "0"
+    if not (port.isdigit() and int(port) < 65536):
+        return False
+    try:
+        return bool(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return False
+
+
+def unflatten(flat: bytes) -> HeaderMap:
+    """The header map of a Lua table, as prelude/handle.lua writes it."""
+    parts = flat.split(b"\0")
+    headers = HeaderMap()
+    for index in range(0, len(parts) - 1, 2):
+        headers.add(parts[index].lower(), parts[index + 1])
+    return headers
+
+
+def _address(address: Address) -> bytes:
+    return address.text.encode()
+
+
+def _remote(stream: Any) -> bytes:
+    return _address(stream.info.downstream_remote or stream.connection.remote)
+
+
+_STREAM_INFO: dict[bytes, Callable[[Any], bytes]] = {
+    b"protocol": lambda stream: stream.info.protocol.encode(),
+    b"routeName": lambda stream: stream.info.route_name.encode(),
+    b"virtualClusterName": lambda stream: stream.info.virtual_cluster_name.encode(),
+    b"downstreamLocalAddress": lambda stream: _address(stream.connection.local),
+    b"downstreamDirectLocalAddress": lambda stream: _address(stream.connection.direct_local),
+    b"downstreamRemoteAddress": _remote,
+    b"downstreamDirectRemoteAddress": lambda stream: _address(stream.connection.direct_remote),
+    b"requestedServerName": lambda stream: stream.connection.requested_server_name.encode(),
+}
+
+_UNITS = {
+    b"ms": "ms",
+    b"milliseconds": "ms",
+    b"us": "us",
+    b"microseconds": "us",
+    b"ns": "unspecified",
+    b"nanoseconds": "unspecified",
+    b"bytes": "bytes",
+    b"unspecified": "unspecified",
+}
+
+_METRIC_METHODS: dict[bytes, Callable[[Any, int], None]] = {
+    b"inc": lambda metric, amount: metric.inc(),
+    b"dec": lambda metric, amount: metric.dec(),
+    b"add": lambda metric, amount: metric.inc(amount) if not hasattr(metric, "set") else metric.add(amount),
+    b"sub": lambda metric, amount: metric.sub(amount),
+    b"set": lambda metric, amount: metric.set(amount),
+    b"recordValue": lambda metric, amount: metric.record(amount),
+}

@@ -1,0 +1,306 @@
+"""One run of envoy_on_request or envoy_on_response on one stream: where it stands, and what the chain is told.
+
+The two directions differ only in the stream's methods, which `RequestHook` and `ResponseHook` name.
+Source: Envoy's StreamHandleWrapper (start, onData, onTrailers, luaBody, luaTrailers, onSuccess).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyvoy.extensions.lua.states import (
+    ABSENT,
+    ERROR,
+    FOR_BODY,
+    FOR_CALL,
+    FOR_CHUNK,
+    FOR_TRAILERS,
+    OVER,
+    PRESENT,
+    RESPONDED,
+    WAIT,
+)
+from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, Verdict
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.lua.vm import LuaVm
+    from pyvoy.http.headers import HeaderMap
+    from pyvoy.http.http_filter import Stream
+    from pyvoy.stats.store import Scope
+
+NOT_IN_CALLBACK, IN_HEADERS, IN_DATA, IN_CHUNK = range(4)
+
+BODY_STREAMED = b"cannot call body() after body has been streamed"
+BODY_STREAMING = b"cannot call body() after body streaming has started"
+CHUNKS_TOO_LATE = b"cannot call bodyChunks after body processing has begun"
+
+
+class Owner(Protocol):
+    """The filter whose hook it is, as far as a script can see it."""
+
+    slot: int
+    scope: Scope
+    clear_route_cache: bool
+
+    def script_failed(self, text: bytes, traceback: bytes) -> None:
+        """The script has raised: count it, and run nothing of it any more."""
+
+    def filter_context(self, stream: Stream) -> Mapping[str, Any]:
+        """The filter_context of the route."""
+
+
+class Hook:
+    """A hook that runs or waits.  `ended` says that nothing more of the message is to come."""
+
+    __slots__ = (
+        "_always_wrap",
+        "_buffered",
+        "_changed",
+        "_piece",
+        "_place",
+        "_saw_body",
+        "_whole",
+        "call",
+        "continued",
+        "ended",
+        "headers",
+        "keys",
+        "owner",
+        "state",
+        "stream",
+        "suspended",
+        "trailers",
+        "vm",
+    )
+
+    on_request = False
+
+    def __init__(self, owner: Any, vm: LuaVm, stream: Stream, headers: HeaderMap, ended: bool) -> None:
+        self.owner = owner
+        self.vm = vm
+        self.stream = stream
+        self.headers = headers
+        self.ended = ended
+        self.continued = False
+        self.state = OVER
+        self.trailers: HeaderMap | None = None
+        self.call: Any = None
+        """The HTTP call that is waited for."""
+        self.keys: dict[bytes, Any] | None = None
+        """Public keys that the script has imported."""
+        self.suspended: Any = None
+        self._saw_body = False
+        self._always_wrap = False
+        self._buffered = False
+        self._place = IN_HEADERS
+        self._piece = b""
+        self._changed = False
+        self._whole: bytes | None = None
+
+    # ---- what the chain says ----
+
+    def start(self, function: Any) -> Verdict:
+        """The headers have come: run the hook until it ends or waits."""
+        vm = self.vm
+        vm.hook = self
+        result = vm.run(function)
+        if result == 0:
+            if self._whole is not None:
+                self._give_body()
+            return CONTINUE
+        self._take(result)
+        if self._whole is not None:
+            self._give_body()
+        self._place = NOT_IN_CALLBACK
+        if self.state in (FOR_BODY, FOR_CALL, RESPONDED):
+            verdict = STOP
+        else:
+            self.continued = True
+            verdict = CONTINUE
+        if FOR_BODY <= self.state <= FOR_CALL:
+            self.stream.demand(self.owner)
+        return verdict
+
+    def data(self, data: bytes, end: bool) -> Verdict:
+        """A piece of the body."""
+        self.ended = end
+        self._saw_body = True
+        if self.state == FOR_CHUNK:
+            self._place, self._piece, self._changed = IN_CHUNK, data, False
+            self._resume(PRESENT)
+            if self._changed:
+                self._replace_piece(self._piece)
+        elif self.state == FOR_BODY and end:
+            self._place, self._whole, self._changed = IN_DATA, self._held_body() + data, False
+            self._resume(PRESENT)
+            if self._changed:
+                self._replace_body(b"")
+                self._replace_piece(self._whole)
+            self._whole = None
+        elif self.state == FOR_TRAILERS and end:
+            self._resume(ABSENT)
+        self._place = NOT_IN_CALLBACK
+        if self.state in (FOR_CALL, FOR_BODY):
+            self._buffered = True
+            return STOP_AND_BUFFER
+        if self.state == RESPONDED:
+            return STOP
+        self.continued = True
+        return CONTINUE
+
+    def end_with(self, trailers: HeaderMap) -> Verdict:
+        """The trailers."""
+        self.ended = True
+        self.trailers = trailers
+        if self.state == FOR_CHUNK:
+            self._resume(ABSENT)
+        elif self.state == FOR_BODY:
+            found = self.body(self._always_wrap)
+            self._resume(PRESENT if found == PRESENT else ABSENT)
+        if self.state == FOR_TRAILERS:
+            self._resume(PRESENT)
+        if self._whole is not None:
+            self._give_body()
+        if self.state in (FOR_CALL, RESPONDED):
+            return STOP
+        self.continued = True
+        return CONTINUE
+
+    def answered(self, headers: bytes, body: bytes | None) -> None:
+        """The HTTP call is over: go on with its response."""
+        self.call = None
+        if self.state != FOR_CALL:
+            return
+        self._resume(headers, body)
+        if self.state == OVER:
+            self.continued = True
+            self._continue()
+
+    def drop(self) -> None:
+        """The stream is over, or the script has failed elsewhere: nothing is run any more."""
+        self.state = OVER
+        self.suspended = None
+        if self.call is not None:
+            self.call.cancel()
+            self.call = None
+
+    def _resume(self, *values: Any) -> None:
+        vm = self.vm
+        vm.hook = self
+        suspended, self.suspended = self.suspended, None
+        self._take(vm.go_on(suspended, *values))
+
+    def _take(self, result: Any) -> None:
+        if result == 0:
+            self.state = OVER
+        elif result[0] == ERROR:
+            self.state = OVER
+            self.owner.script_failed(result[1], result[2])
+        else:
+            self.state, self.suspended = result
+
+    # ---- what the script asks for ----
+
+    def body(self, always_wrap: bool) -> int | bytes:
+        """Whether the body is there, absent, or has to be waited for; or why it cannot be had."""
+        if not self.ended:
+            if self._saw_body:
+                return BODY_STREAMING
+            self._always_wrap = always_wrap
+            self._buffered = True
+            return WAIT
+        if self._saw_body:
+            return PRESENT if self._buffered else BODY_STREAMED
+        if self._whole is not None:
+            return PRESENT
+        if not always_wrap:
+            return ABSENT
+        self._whole = b""
+        return PRESENT
+
+    def chunks(self) -> bytes | None:
+        """Why the body cannot be had in chunks, or None."""
+        return CHUNKS_TOO_LATE if self._saw_body else None
+
+    def buffer(self) -> bytes:
+        """The bytes of the chunk or body that the script holds."""
+        if self._place == IN_CHUNK:
+            return self._piece
+        return self._held_body() if self._whole is None else self._whole
+
+    def set_buffer(self, data: bytes) -> None:
+        """Put other bytes in their place."""
+        self.headers.set(b"content-length", b"%d" % len(data))
+        self._changed = True
+        if self._place == IN_CHUNK:
+            self._piece = data
+        elif self._whole is not None:
+            self._whole = data
+        else:
+            self._replace_body(data)
+
+    # ---- the direction ----
+
+    def _give_body(self) -> None:
+        """Give a message that has no body the one that the script has made."""
+        raise NotImplementedError
+
+    def _held_body(self) -> bytes:
+        raise NotImplementedError
+
+    def _replace_body(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _replace_piece(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _continue(self) -> None:
+        raise NotImplementedError
+
+
+class RequestHook(Hook):
+    """envoy_on_request."""
+
+    __slots__ = ()
+    on_request = True
+
+    def _give_body(self) -> None:
+        assert self._whole is not None
+        self.stream.add_request_data(self.owner, self._whole)
+        self._whole = None
+
+    def _held_body(self) -> bytes:
+        return self.stream.request_body(self.owner)
+
+    def _replace_body(self, data: bytes) -> None:
+        self.stream.replace_request_body(self.owner, data)
+
+    def _replace_piece(self, data: bytes) -> None:
+        self.stream.replace_request_data(self.owner, data)
+
+    def _continue(self) -> None:
+        self.stream.continue_request(self.owner)
+
+
+class ResponseHook(Hook):
+    """envoy_on_response."""
+
+    __slots__ = ()
+
+    def _give_body(self) -> None:
+        assert self._whole is not None
+        self.stream.add_response_data(self.owner, self._whole)
+        self._whole = None
+
+    def _held_body(self) -> bytes:
+        return self.stream.response_body(self.owner)
+
+    def _replace_body(self, data: bytes) -> None:
+        self.stream.replace_response_body(self.owner, data)
+
+    def _replace_piece(self, data: bytes) -> None:
+        self.stream.replace_response_data(self.owner, data)
+
+    def _continue(self) -> None:
+        self.stream.continue_response(self.owner)

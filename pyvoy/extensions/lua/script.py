@@ -1,0 +1,34 @@
+"""A loaded script: its state and its two hooks.
+
+Source: Envoy, PerLuaCodeSetup (the chunk runs once, hooks are looked up then).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.extensions.lua.vm import LuaVm, ScriptError
+
+if TYPE_CHECKING:
+    from pyvoy.config.context import Context
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class LuaScript:
+    """`on_request` and `on_response` are Lua functions, or None where the script has none."""
+
+    vm: LuaVm
+    on_request: Any
+    on_response: Any
+
+
+def load(code: bytes, context: Context, field: str) -> LuaScript | None:
+    """Load a script into a state of its own; None after a problem, which is reported at the field."""
+    vm = LuaVm()
+    try:
+        vm.load(code)
+    except ScriptError as error:
+        context.error(field, f"script load error: {error}")
+        return None
+    return LuaScript(vm, vm.function(b"envoy_on_request"), vm.function(b"envoy_on_response"))

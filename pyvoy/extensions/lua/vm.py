@@ -1,0 +1,76 @@
+"""One Lua state with one script in it: what the script finds there, loading, and running its functions.
+
+A state belongs to one worker.  Everything that a script sees of Envoy is Lua code of `prelude/`, which calls the
+functions of the `Bridge`; values cross as bytes.  Source: Envoy, ThreadLocalState and Coroutine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.extensions.lua.bridge import Bridge
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.lua.hook import Hook
+
+_PRELUDE = ("core", "compat", "headers", "handle", "info")
+
+
+class ScriptError(Exception):
+    """A script that cannot be loaded; the text is Lua's."""
+
+
+class LuaVm:
+    """A state.  `hook` is the hook that runs at the moment: what the bridge's functions are about."""
+
+    __slots__ = ("_globals", "bridge", "go_on", "hook", "runtime", "run")
+
+    hook: Hook
+    run: Callable[[Any], Any]
+    go_on: Callable[..., Any]
+
+    def __init__(self) -> None:
+        import lupa.luajit21 as lupa
+
+        self.runtime = lupa.LuaRuntime(
+            encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
+        )
+        self._globals = self.runtime.globals()
+        del self._globals[b"python"]
+        self.bridge = Bridge(self)
+        core = self.runtime.table()
+        host = self.runtime.table_from(self.bridge.functions())
+        for name in _PRELUDE:
+            source = (files(__package__) / "prelude" / f"{name}.lua").read_bytes()
+            self.runtime.compile(source, name=f"=pyvoy/{name}.lua".encode())(host, core)
+        self.run = core[b"run"]
+        self.go_on = core[b"go_on"]
+
+    def load(self, code: bytes) -> None:
+        """Run a script's main chunk.  Raises ScriptError with Lua's text."""
+        import lupa.luajit21 as lupa
+
+        load = self._globals[b"loadstring"]
+        loaded = load(code)
+        if isinstance(loaded, tuple):
+            raise ScriptError(loaded[1].decode("utf-8", "replace"))
+        try:
+            loaded()
+        except lupa.LuaError as error:
+            raise ScriptError(_text(error)) from None
+
+    def function(self, name: bytes) -> Any:
+        """A global function of the script, or None."""
+        import lupa.luajit21 as lupa
+
+        found = self._globals[name]
+        return found if lupa.lua_type(found) == "function" else None
+
+
+def _text(error: Exception) -> str:
+    """The first line of what lupa says: the traceback that it adds is not Lua's own text."""
+    found = error.args[0] if error.args else ""
+    text = found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
+    return text.partition("\nstack traceback:")[0]
