@@ -50,6 +50,10 @@ class FilteredStream(ABC):
     finished = False
     local_replied = False
     upgraded = False
+    reason_phrase = b""
+    """The reason phrase of an HTTP/1 response, where a script has chosen one."""
+    suspect_headers = False
+    """A script has written a request header that no codec would have let in: the router looks at all of them."""
     health_check = False
     """Answered by the health check filter: left out of the request statistics (Envoy: StreamInfo::healthCheck)."""
     connection_close = False
@@ -101,6 +105,9 @@ class FilteredStream(ABC):
             info.route_name = route.name
             info.virtual_host_name = route.virtual_host.name
             info.route_metadata = route.metadata
+        elif self.info.route_name:  # a filter has changed what an earlier look-up saw
+            self.info.route_name = self.info.virtual_host_name = ""
+            self.info.route_metadata = None
         return route
 
     # ---- the filters' calls: Stream ----

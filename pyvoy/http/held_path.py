@@ -165,7 +165,7 @@ class HeldPath:
             if verdict is not CONTINUE:
                 self.stopped_at_headers(slot, verdict, headers, end and not late, added or b"")
                 break
-            if added is not None:
+            if added:
                 late.append((slot, added))
         else:
             self._direction.headers_out(stream, headers, end and not late)

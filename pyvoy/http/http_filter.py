@@ -109,6 +109,11 @@ class Stream(Protocol):
     info: StreamInfo
     connection: ConnectionInfo
     services: Services
+    local_replied: bool
+    suspect_headers: bool
+    reason_phrase: bytes
+    request_buffer_limit_bytes: int
+    response_buffer_limit_bytes: int
     request_headers: HeaderMap
     request_trailers: HeaderMap | None
     response_headers: HeaderMap | None

@@ -323,6 +323,8 @@ class HttpStream(FilteredStream):
         self.response_started = True
         manager = self.manager
         manager.finish_response_headers(self, headers)
+        if self.reason_phrase:
+            manager.codec.next_reason(self.reason_phrase)
         self.info.bytes_sent = len(body)
         manager.codec.send_response(headers, body)
         self.response_ended = True
@@ -411,6 +413,8 @@ class HttpStream(FilteredStream):
             return
         self.response_started = True
         self.manager.finish_response_headers(self, headers)
+        if self.reason_phrase:
+            self.manager.codec.next_reason(self.reason_phrase)
         self.manager.codec.send_headers(self.stream_id, headers, end)
         if end:
             self._response_over()

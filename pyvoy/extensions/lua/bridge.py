@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions.lua import tls
 from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
 from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
-from pyvoy.http.headers import HeaderMap
+from pyvoy.http.headers import HeaderMap, is_valid_header
 
 if TYPE_CHECKING:
     from pyvoy.extensions.lua.vm import LuaVm
@@ -35,7 +35,11 @@ BAD_STATUS = b":status must be between 200-599"
 NO_RESPONSE_REPLY = b"respond not currently supported in the response path"
 NO_CLUSTER = b"http call cluster invalid. Must be configured"
 CALL_HEADERS = b"http call headers must include ':path', ':method', and ':authority'"
+BAD_UNIT = b"', expected 'ms', 'milliseconds', 'microseconds', 'nanoseconds', 'bytes', or 'unspecified'"
 DETAILS = "lua_response"
+
+TEXT_FACTORIES = (b"envoy.string", b"envoy.hashable_string", b"envoy.tcp_proxy.cluster", b"envoy.network.upstream_server_name")
+"""Factories of filter state objects that are a text."""
 
 HEADERS, TRAILERS, REQUEST_HEADERS = range(3)
 NO_VALUES: Mapping[str, Any] = {}
@@ -100,14 +104,20 @@ class Bridge:
         headers = self._change(which)
         if headers is None:
             return LOCKED
-        headers.add(_text(name).lower(), _text(value))
+        name, value = _text(name).lower(), _text(value)
+        headers.add(name, value)
+        if not is_valid_header(name, value):
+            self._vm.hook.stream.suspect_headers = True
         return None
 
     def header_replace(self, which: int, name: bytes, value: bytes) -> bytes | None:
         headers = self._change(which)
         if headers is None:
             return LOCKED
-        headers.set(_text(name).lower(), _text(value))
+        name, value = _text(name).lower(), _text(value)
+        headers.set(name, value)
+        if not is_valid_header(name, value):
+            self._vm.hook.stream.suspect_headers = True
         return None
 
     def header_remove(self, which: int, name: bytes) -> bytes | None:
@@ -118,7 +128,10 @@ class Bridge:
         return None
 
     def header_reason(self, which: int, phrase: bytes) -> bytes | None:
-        return LOCKED if self._change(which) is None else None
+        if self._change(which) is None:
+            return LOCKED
+        self._vm.hook.stream.reason_phrase = _text(phrase)
+        return None
 
     def has_request_headers(self) -> bool:
         return self._vm.hook.stream.request_headers is not None
@@ -222,7 +235,7 @@ class Bridge:
         try:
             plain = from_lua(value)
         except ValueKindError as error:
-            return f"unexpected type '{error}' in dynamicMetadata".encode()
+            return str(error).encode()
         info = self._vm.hook.stream.info
         namespace = info.dynamic_metadata.setdefault(name.decode("utf-8", "replace"), {})
         namespace[key.decode("utf-8", "replace")] = plain
@@ -253,7 +266,7 @@ class Bridge:
         return found if isinstance(found, bytes) else str(found).encode()
 
     def set_filter_state(self, name: bytes, factory: bytes, value: bytes) -> bytes | None:
-        if factory not in (b"envoy.string", b"envoy.hashable_string"):
+        if factory not in TEXT_FACTORIES:
             return b"'" + factory + b"' does not have an object factory"
         text = value.decode("utf-8", "replace")
         self._vm.hook.stream.info.filter_state[name.decode("utf-8", "replace")] = text
@@ -283,11 +296,11 @@ class Bridge:
             return scope.gauge(text)
         chosen = _UNITS.get(unit or b"unspecified")
         if chosen is None:
-            return b"invalid histogram unit '" + (unit or b"") + b"'"
+            return b"invalid histogram unit '" + (unit or b"") + BAD_UNIT
         return scope.histogram(text, chosen)
 
     def metric_do(self, metric: Any, method: bytes, amount: float) -> None:
-        _METRIC_METHODS[method](metric, max(0, int(amount)))
+        _METRIC_METHODS[method](metric, int(amount))
 
     def metric_value(self, metric: Any) -> int:
         return int(metric.value)
@@ -324,6 +337,9 @@ class Bridge:
         return b64encode(text)
 
     def base64_decode(self, text: bytes) -> bytes | None:
+        text = text.replace(b"\n", b"").replace(b"\r", b"")
+        if b"=" not in text:
+            text += b"=" * (-len(text) % 4)
         try:
             return b64decode(text, validate=True)
         except binascii.Error:

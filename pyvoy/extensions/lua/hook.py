@@ -57,6 +57,7 @@ class Hook:
         "_always_wrap",
         "_buffered",
         "_changed",
+        "_chunk",
         "_piece",
         "_place",
         "_saw_body",
@@ -94,7 +95,9 @@ class Hook:
         self._always_wrap = False
         self._buffered = False
         self._place = IN_HEADERS
-        self._piece = b""
+        self._chunk = b""
+        self._piece: bytes | None = None
+        """What is to be handed on in place of the piece that the chain has given."""
         self._changed = False
         self._whole: bytes | None = None
 
@@ -123,20 +126,35 @@ class Hook:
         return verdict
 
     def data(self, data: bytes, end: bool) -> Verdict:
-        """A piece of the body."""
+        """A piece of the body.  The end of an HTTP/1 message is a piece of its own, an empty one, as in Envoy."""
+        self._piece = None
+        if not (end and data and self.state == FOR_CHUNK and self._ends_apart()):
+            verdict = self._data(data, end)
+            if self._piece is not None:
+                self._replace_piece(self._piece)
+            return verdict
+        self._data(data, False)
+        first, self._piece = self._piece, None
+        verdict = self._data(b"", True)
+        if first is not None or self._piece is not None:
+            self._replace_piece((data if first is None else first) + (self._piece or b""))
+        return verdict
+
+    def _data(self, data: bytes, end: bool) -> Verdict:
         self.ended = end
         self._saw_body = True
         if self.state == FOR_CHUNK:
-            self._place, self._piece, self._changed = IN_CHUNK, data, False
+            self._place, self._chunk = IN_CHUNK, data
             self._resume(PRESENT)
-            if self._changed:
-                self._replace_piece(self._piece)
         elif self.state == FOR_BODY and end:
-            self._place, self._whole, self._changed = IN_DATA, self._held_body() + data, False
+            whole = self._held_body() + data
+            if len(whole) > self._limit_bytes() and self._ends_apart():
+                return STOP_AND_BUFFER  # the chain answers before the end has come
+            self._place, self._whole, self._changed = IN_DATA, whole, False
             self._resume(PRESENT)
             if self._changed:
                 self._replace_body(b"")
-                self._replace_piece(self._whole)
+                self._piece = self._whole
             self._whole = None
         elif self.state == FOR_TRAILERS and end:
             self._resume(ABSENT)
@@ -226,15 +244,16 @@ class Hook:
     def buffer(self) -> bytes:
         """The bytes of the chunk or body that the script holds."""
         if self._place == IN_CHUNK:
-            return self._piece
+            return self._chunk
         return self._held_body() if self._whole is None else self._whole
 
     def set_buffer(self, data: bytes) -> None:
-        """Put other bytes in their place."""
-        self.headers.set(b"content-length", b"%d" % len(data))
+        """Put other bytes in their place.  Headers that have gone on keep their length."""
+        if not self.continued:
+            self.headers.set(b"content-length", b"%d" % len(data))
         self._changed = True
         if self._place == IN_CHUNK:
-            self._piece = data
+            self._chunk = self._piece = data
         elif self._whole is not None:
             self._whole = data
         else:
@@ -244,6 +263,14 @@ class Hook:
 
     def _give_body(self) -> None:
         """Give a message that has no body the one that the script has made."""
+        raise NotImplementedError
+
+    def _ends_apart(self) -> bool:
+        """Whether the peer speaks HTTP/1."""
+        raise NotImplementedError
+
+    def _limit_bytes(self) -> int:
+        """The most that the chain buffers."""
         raise NotImplementedError
 
     def _held_body(self) -> bytes:
@@ -270,6 +297,12 @@ class RequestHook(Hook):
         self.stream.add_request_data(self.owner, self._whole)
         self._whole = None
 
+    def _ends_apart(self) -> bool:
+        return self.stream.info.protocol.startswith("HTTP/1")
+
+    def _limit_bytes(self) -> int:
+        return self.stream.request_buffer_limit_bytes
+
     def _held_body(self) -> bytes:
         return self.stream.request_body(self.owner)
 
@@ -292,6 +325,12 @@ class ResponseHook(Hook):
         assert self._whole is not None
         self.stream.add_response_data(self.owner, self._whole)
         self._whole = None
+
+    def _ends_apart(self) -> bool:
+        return not self.stream.local_replied and self.stream.info.upstream_protocol.startswith("HTTP/1")
+
+    def _limit_bytes(self) -> int:
+        return self.stream.response_buffer_limit_bytes
 
     def _held_body(self) -> bytes:
         return self.stream.response_body(self.owner)

@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 
+MOST_HOLES = 10_000
+"""How many absent items a list may have: one large key must not fill the memory."""
+
+
 class ValueKindError(Exception):
     """A Lua value that metadata cannot hold; the text names its type."""
 
@@ -31,7 +35,7 @@ def to_lua(runtime: Any, value: Any) -> Any:
 
 
 def from_lua(value: Any) -> Any:
-    """A Lua value as metadata keeps it: a table with the keys 1 to n is a list, any other a structure.
+    """A Lua value as metadata keeps it: a table of positive whole keys is a list, any other a structure.
 
     Raises ValueKindError for functions, threads and userdata."""
     import lupa.luajit21 as lupa
@@ -42,17 +46,29 @@ def from_lua(value: Any) -> Any:
         return value
     kind = lupa.lua_type(value)
     if kind != "table":
-        raise ValueKindError(kind or "userdata")
-    count = len(value)
+        raise ValueKindError(f"unexpected type '{kind or 'userdata'}' in dynamicMetadata")
     items = list(value.items())
-    if count and len(items) == count:
-        return [from_lua(value[index]) for index in range(1, count + 1)]
+    if items and all(type(key) is int and key > 0 for key, _ in items):
+        last = max(key for key, _ in items)
+        if last > MOST_HOLES + len(items):
+            raise ValueKindError(f"table key {last} is too large for a list")
+        return [from_lua(value[index]) for index in range(1, last + 1)]
     return {_key(key): from_lua(item) for key, item in items}
 
 
 def _key(key: Any) -> str:
     if isinstance(key, bytes):
         return key.decode("utf-8", "replace")
-    if isinstance(key, bool) or not isinstance(key, int | float):
-        raise ValueKindError(type(key).__name__)
-    return f"{key:.14g}"
+    if isinstance(key, bool):
+        kind = "boolean"
+    elif isinstance(key, int | float):
+        kind = "number"
+    else:
+        kind = _lua_type(key)
+    raise ValueKindError(f"unexpected type {kind} in table key (only string keys are supported)")
+
+
+def _lua_type(value: Any) -> str:
+    import lupa.luajit21 as lupa
+
+    return str(lupa.lua_type(value) or "userdata")

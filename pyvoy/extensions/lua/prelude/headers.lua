@@ -35,34 +35,42 @@ define(HeaderMap, "getNumValues", function(state, count, name)
 end)
 
 -- Methods that change the map: the proxy answers why it may not be changed, or nothing.
-local function define_change(name, change, has_value)
+local function define_change(name, change)
   define(HeaderMap, name, function(state, count, key, value)
     if state.iterating then
       error(ITERATING, 2)
     end
-    key = to_string(key, 2, count)
-    if has_value then
-      value = to_string(value, 3, count)
-    end
-    local wrong = change(state.map, key, value)
+    local wrong = change(state.map, to_string(key, 2, count), to_string(value, 3, count))
     if wrong then
       error(wrong, 2)
     end
   end)
 end
 
-define_change("add", host.header_add, true)
-define_change("replace", host.header_replace, true)
-define_change("remove", host.header_remove, false)
-define_change("setHttp1ReasonPhrase", host.header_reason, false)
+local function define_change_by_name(name, change)
+  define(HeaderMap, name, function(state, count, key)
+    if state.iterating then
+      error(ITERATING, 2)
+    end
+    local wrong = change(state.map, to_string(key, 2, count))
+    if wrong then
+      error(wrong, 2)
+    end
+  end)
+end
+
+define_change("add", host.header_add)
+define_change("replace", host.header_replace)
+define_change_by_name("remove", host.header_remove)
+define_change_by_name("setHttp1ReasonPhrase", host.header_reason)
 
 -- `pairs(headers)`: over a copy, as it was when the iteration began.
 function HeaderMap.mt.__pairs(object)
   local state = getfenv(object)
   if not is_live(state) then
-    error(DEAD, 3)
+    error(DEAD, 2)
   elseif state.iterating then
-    error(SECOND, 3)
+    error(SECOND, 2)
   end
   state.iterating = true
   local text, at = header_items(state.map), 1

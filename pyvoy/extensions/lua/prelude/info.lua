@@ -33,9 +33,9 @@ local function iterate(kind, values)
   kind.mt.__pairs = function(object)
     local state = getfenv(object)
     if not is_live(state) then
-      error(DEAD, 3)
+      error(DEAD, 2)
     elseif state.iterating then
-      error(SECOND, 3)
+      error(SECOND, 2)
     end
     state.iterating = true
     local table, key, value = values(state), nil, nil
@@ -268,20 +268,27 @@ define(Stats, "histogram", function(state, count, name, unit)
   return new(Histogram, { metric = metric })
 end)
 
-local function change(kind, method, has_amount)
+-- `what` names the amount in the error about a negative one; nil for methods without an amount.
+local function change(kind, method, what)
   define(kind, method, function(state, count, amount)
-    host.metric_do(state.metric, method, has_amount and to_number(amount, 2, count) or 1)
+    if what then
+      amount = to_number(amount, 2, count)
+      if amount < 0 then
+        error(what .. " must be non-negative", 2)
+      end
+    end
+    host.metric_do(state.metric, method, amount or 1)
   end)
 end
 
-change(Counter, "inc", false)
-change(Counter, "add", true)
-change(Gauge, "inc", false)
-change(Gauge, "dec", false)
-change(Gauge, "add", true)
-change(Gauge, "sub", true)
-change(Gauge, "set", true)
-change(Histogram, "recordValue", true)
+change(Counter, "inc")
+change(Counter, "add", "counter add amount")
+change(Gauge, "inc")
+change(Gauge, "dec")
+change(Gauge, "add", "gauge add amount")
+change(Gauge, "sub", "gauge sub amount")
+change(Gauge, "set", "gauge set value")
+change(Histogram, "recordValue", "histogram value")
 
 for _, kind in ipairs({ Counter, Gauge }) do
   define(kind, "value", function(state)
