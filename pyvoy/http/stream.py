@@ -79,7 +79,7 @@ class HttpStream(FilteredStream):
         plan = manager.plan
         if plan.access_logs:
             self.info.downstream_header_bytes_received = received_field_bytes(headers)
-        rejection = plan.request_rules(headers, self.connection, self.info, manager.random_hex, self)
+        rejection = plan.request_rules(headers, self.connection, self.info, manager.share.random_hex, self)
         if rejection is not None:
             manager.reject(self, rejection)
             return

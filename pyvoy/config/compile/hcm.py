@@ -42,6 +42,7 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
         request_rules=compile_request_rules(request_rules),
         request_rules_are_plain=is_plain(request_rules),
         response_rules=compile_response_rules(_response_rules(message), DateSource()),
+        response_rules_are_plain=not message.always_set_request_id_in_response,
         local_reply=build_local_reply(message, http),
         filter_failures=context.root_scope.counter("pyvoy.filter_failures"),
         codec=_codec(message),

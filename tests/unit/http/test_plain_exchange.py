@@ -67,8 +67,12 @@ LOG = """access_log:
               "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
               path: /dev/null"""
 
+CLOSE = b"GET /x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
 GET = b"GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nserver: up\r\ncontent-length: 2\r\n\r\nok"
+
+
+SAYS_CLOSE = OK.replace(b"server: up", b"connection: close")
 
 
 class Wire:
@@ -219,6 +223,8 @@ def drain(proxy: Proxy, client: DownstreamConnection, wire: Wire) -> None:
 
 
 WARM = [send(GET), answer(OK)]
+KNOWN = [step for _ in range(4) for step in (send(GET), answer(OK))]
+"""The heads of request and response have come so often that they are remembered."""
 BIG = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
 CASES: dict[str, list[Step]] = {
@@ -252,6 +258,17 @@ CASES: dict[str, list[Step]] = {
     "slow-client": [*WARM, send(GET), watermark(True), answer(OK), watermark(False), send(GET), answer(OK)],
     "drained": [*WARM, send(GET), drain, answer(OK)],
     "pipelined": [*WARM, send(GET + GET), answer(OK), answer(OK)],
+    "known": [*KNOWN, send(GET), answer(OK)],
+    "known-close-asked": [*KNOWN, *[step for _ in range(4) for step in (send(CLOSE), answer(OK))]],
+    "known-date-passes": [*KNOWN, wait(3.0), send(GET), answer(OK), send(GET), answer(OK)],
+    "known-other-length": [*KNOWN, send(GET), answer(OK.replace(b"length: 2", b"length: 3") + b"!")],
+    "known-body-in-two-reads": [*KNOWN, send(GET), answer(OK[:-1]), answer(b"k"), send(GET), answer(OK)],
+    "known-extra-bytes": [*KNOWN, send(GET), answer(OK + b"x"), send(GET)],
+    "known-pipelined": [*KNOWN, send(GET), send(GET), answer(OK), answer(OK)],
+    "known-drained": [*KNOWN, send(GET), drain, answer(OK)],
+    "known-time-out": [*KNOWN, send(GET), wait(2.1)],
+    "known-upstream-says-close": [*KNOWN, *[step for _ in range(4) for step in (send(GET), answer(SAYS_CLOSE))]],
+    "known-then-bad": [*KNOWN, send(GET.replace(b"/x", b"/\x00"))],
     "request-in-two-reads": [*WARM, send(GET[:9]), send(GET[9:]), answer(OK)],
 }
 PLAIN = {"two-in-a-row", "keep-alive-named", "other-fields", "body-in-two-reads", "upstream-dies", "time-out"}

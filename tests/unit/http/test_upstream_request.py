@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pyvoy.http.h1.heads import ResponseHead
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe.details import Reset
@@ -141,7 +142,7 @@ def test_an_attempt_that_came_to_no_host_has_none(owner):
 
 def test_nothing_is_told_after_the_end(owner):
     attempt, _ = attached(owner)
-    attempt.on_response(HeaderMap(), b"")
+    attempt.on_response(ResponseHead({b":status": b"200"}, 0, 0), b"")
     attempt.on_data(b"x", True)
     attempt.on_trailers(HeaderMap())
     attempt.on_informational(HeaderMap())
