@@ -62,9 +62,7 @@ def _handler(cls: type[HttpFilter], event: str) -> Handler | None:
 
 def _entries(specs: Iterable[tuple[int, FilterSpec]], event: str, demanded: frozenset[int]) -> Entries:
     found = [
-        (slot, _handler(spec.cls, event))
-        for slot, spec in specs
-        if slot in demanded or event not in spec.cls.on_demand
+        (slot, _handler(spec.cls, event)) for slot, spec in specs if slot in demanded or event not in spec.cls.on_demand
     ]
     return tuple((slot, handler) for slot, handler in found if handler is not None)
 

@@ -7,13 +7,14 @@ Source: Envoy's StreamHandleWrapper, HeaderMapWrapper, StreamInfoWrapper; texts 
 from __future__ import annotations
 
 import binascii
-import ipaddress
 import logging
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.extensions import stream_facts
+from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult
 from pyvoy.extensions.lua import tls
 from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
 from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
@@ -29,16 +30,19 @@ LEVELS = (0, 5, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, log
 """By the number that prelude/core.lua gives: trace, debug, info, warn, err, critical."""
 
 LOCKED = b"header map can no longer be modified"
-NOT_AN_ADDRESS = b"host is not a valid IP address"
 RESPOND_TOO_LATE = b"respond() cannot be called if headers have been continued"
 BAD_STATUS = b":status must be between 200-599"
 NO_RESPONSE_REPLY = b"respond not currently supported in the response path"
 NO_CLUSTER = b"http call cluster invalid. Must be configured"
 CALL_HEADERS = b"http call headers must include ':path', ':method', and ':authority'"
 BAD_UNIT = b"', expected 'ms', 'milliseconds', 'microseconds', 'nanoseconds', 'bytes', or 'unspecified'"
-DETAILS = "lua_response"
 
-TEXT_FACTORIES = (b"envoy.string", b"envoy.hashable_string", b"envoy.tcp_proxy.cluster", b"envoy.network.upstream_server_name")
+TEXT_FACTORIES = (
+    b"envoy.string",
+    b"envoy.hashable_string",
+    b"envoy.tcp_proxy.cluster",
+    b"envoy.network.upstream_server_name",
+)
 """Factories of filter state objects that are a text."""
 
 HEADERS, TRAILERS, REQUEST_HEADERS = range(3)
@@ -173,21 +177,37 @@ class Bridge:
             return BAD_STATUS
         if not hook.on_request:
             return NO_RESPONSE_REPLY
-        headers.remove(b":status")
-        for name in (b"content-length", b"transfer-encoding"):
+        for name in (b":status", b"content-length", b"transfer-encoding"):
             headers.remove(name)
-        hook.stream.send_local_reply(int(status), body or b"", details=DETAILS, headers=list(headers.items()))
+        hook.reply = (int(status), body or b"", list(headers.items()))
         return None
 
     def may_call(self, cluster: bytes) -> bytes | None:
         clusters = self._vm.hook.stream.services.clusters
         return None if clusters.get(cluster.decode("utf-8", "replace")) is not None else NO_CLUSTER
 
-    def http_call(self, cluster: bytes, flat: bytes, body: bytes | None, timeout_ms: float, *_: Any) -> bytes | None:
+    def http_call(
+        self, cluster: bytes, flat: bytes, body: bytes | None, timeout_ms: float, asynchronous: bool, send_xff: bool
+    ) -> bytes | None:
+        """Begin a call; one that is not asynchronous is what the hook waits for."""
         headers = unflatten(flat)
         if any(name not in headers.map for name in (b":path", b":method", b":authority")):
             return CALL_HEADERS
-        return b"not yet"
+        options = CallOptions(timeout_s=timeout_ms / 1000 if timeout_ms else None, send_xff=send_xff)
+        if body is not None:
+            headers.set(b"content-length", b"%d" % len(body))
+        hook = self._vm.hook
+        name = cluster.decode("utf-8", "replace")
+        on_done = _nobody_waits if asynchronous else hook.answered
+        try:
+            hook.call = hook.owner.host.http_call(name, headers, body or b"", on_done, options=options)
+        except CallRefused as refused:
+            if not asynchronous:
+                hook.stream.services.loop.call_soon(hook.refused, str(refused).encode())
+        else:
+            if asynchronous:
+                hook.call = None
+        return None
 
     # ---- routing ----
 
@@ -195,11 +215,10 @@ class Bridge:
         self._vm.hook.stream.clear_route_cache()
 
     def override_host(self, address: bytes, strict: bool) -> bytes | None:
-        text = address.decode("utf-8", "replace")
-        if not _is_ip_with_port(text):
-            return NOT_AN_ADDRESS
-        stream: Any = self._vm.hook.stream
-        stream.upstream_override_host = (text, strict)
+        try:
+            stream_facts.override_upstream_host(self._vm.hook.stream, address.decode("utf-8", "replace"), strict=strict)
+        except ValueError as error:
+            return str(error).encode()
         return None
 
     # ---- metadata ----
@@ -236,9 +255,8 @@ class Bridge:
             plain = from_lua(value)
         except ValueKindError as error:
             return str(error).encode()
-        info = self._vm.hook.stream.info
-        namespace = info.dynamic_metadata.setdefault(name.decode("utf-8", "replace"), {})
-        namespace[key.decode("utf-8", "replace")] = plain
+        stream = self._vm.hook.stream
+        stream_facts.set_metadata(stream, name.decode("utf-8", "replace"), key.decode("utf-8", "replace"), plain)
         return None
 
     def typed_metadata(self, of_connection: bool, name: bytes) -> Any:
@@ -257,7 +275,7 @@ class Bridge:
         stream.connection_close = True
 
     def filter_state(self, name: bytes, field: bytes | None) -> Any:
-        found = self._vm.hook.stream.info.filter_state.get(name.decode("utf-8", "replace"))
+        found = stream_facts.filter_state(self._vm.hook.stream, name.decode("utf-8", "replace"))
         if found is None:
             return None
         if field is not None:
@@ -269,7 +287,7 @@ class Bridge:
         if factory not in TEXT_FACTORIES:
             return b"'" + factory + b"' does not have an object factory"
         text = value.decode("utf-8", "replace")
-        self._vm.hook.stream.info.filter_state[name.decode("utf-8", "replace")] = text
+        stream_facts.set_filter_state(self._vm.hook.stream, name.decode("utf-8", "replace"), text)
         return None
 
     # ---- connection ----
@@ -288,7 +306,7 @@ class Bridge:
     # ---- statistics ----
 
     def metric(self, kind: bytes, name: bytes, unit: bytes | None = None) -> Any:
-        scope = self._vm.hook.owner.scope
+        scope = self._vm.hook.owner.host.scope
         text = name.decode("utf-8", "replace")
         if kind == b"counter":
             return scope.counter(text)
@@ -352,22 +370,13 @@ class Bridge:
         return b"%d" % (time.time_ns() // (1000 if unit else 1_000_000))
 
 
+def _nobody_waits(result: CallResult) -> None:
+    """The end of an asynchronous call."""
+
+
 def _text(value: bytes) -> bytes:
     """What Envoy sees of a Lua string that it takes as a C string."""
     return value.partition(b"\0")[0] if b"\0" in value else value
-
-
-def _is_ip_with_port(text: str) -> bool:
-    """`1.2.3.4`, `1.2.3.4:80` or `[::1]:80`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
-        host, port = text, "0"
-    if not (port.isdigit() and int(port) < 65536):
-        return False
-    try:
-        return bool(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        return False
 
 
 def unflatten(flat: bytes) -> HeaderMap:

@@ -6,6 +6,7 @@ Source: Envoy's StreamHandleWrapper (start, onData, onTrailers, luaBody, luaTrai
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,11 +25,15 @@ from pyvoy.extensions.lua.states import (
 from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, Verdict
 
 if TYPE_CHECKING:
+    from pyvoy.extensions.host import Host
+    from pyvoy.extensions.http_call import CallResult
     from pyvoy.extensions.lua.vm import LuaVm
-    from pyvoy.http.headers import HeaderMap
+    from pyvoy.http.headers import HeaderMap, Pair
     from pyvoy.http.http_filter import Stream
-    from pyvoy.stats.store import Scope
 
+log = logging.getLogger("pyvoy.lua")
+
+DETAILS = "lua_response"
 NOT_IN_CALLBACK, IN_HEADERS, IN_DATA, IN_CHUNK = range(4)
 
 BODY_STREAMED = b"cannot call body() after body has been streamed"
@@ -40,7 +45,7 @@ class Owner(Protocol):
     """The filter whose hook it is, as far as a script can see it."""
 
     slot: int
-    scope: Scope
+    host: Host
     clear_route_cache: bool
 
     def script_failed(self, text: bytes, traceback: bytes) -> None:
@@ -68,6 +73,7 @@ class Hook:
         "headers",
         "keys",
         "owner",
+        "reply",
         "state",
         "stream",
         "suspended",
@@ -90,6 +96,8 @@ class Hook:
         """The HTTP call that is waited for."""
         self.keys: dict[bytes, Any] | None = None
         """Public keys that the script has imported."""
+        self.reply: tuple[int, bytes, list[Pair]] = (0, b"", [])
+        """What the script answers, once it has."""
         self.suspended: Any = None
         self._saw_body = False
         self._always_wrap = False
@@ -100,6 +108,7 @@ class Hook:
         """What is to be handed on in place of the piece that the chain has given."""
         self._changed = False
         self._whole: bytes | None = None
+        """The whole body while the script may change it: in the callback of its end, or made for a message without."""
 
     # ---- what the chain says ----
 
@@ -107,7 +116,10 @@ class Hook:
         """The headers have come: run the hook until it ends or waits."""
         vm = self.vm
         vm.hook = self
-        result = vm.run(function)
+        try:
+            result = vm.run(function)
+        except Exception as error:  # the wall of the extension
+            result = self._broken(error)
         if result == 0:
             if self._whole is not None:
                 self._give_body()
@@ -127,18 +139,23 @@ class Hook:
 
     def data(self, data: bytes, end: bool) -> Verdict:
         """A piece of the body.  The end of an HTTP/1 message is a piece of its own, an empty one, as in Envoy."""
-        self._piece = None
         if not (end and data and self.state == FOR_CHUNK and self._ends_apart()):
             verdict = self._data(data, end)
-            if self._piece is not None:
-                self._replace_piece(self._piece)
+            piece = self._take_piece()
+            if piece is not None:
+                self._replace_piece(piece)
             return verdict
         self._data(data, False)
-        first, self._piece = self._piece, None
+        first = self._take_piece()
         verdict = self._data(b"", True)
-        if first is not None or self._piece is not None:
-            self._replace_piece((data if first is None else first) + (self._piece or b""))
+        last = self._take_piece()
+        if first is not None or last is not None:
+            self._replace_piece((data if first is None else first) + (last or b""))
         return verdict
+
+    def _take_piece(self) -> bytes | None:
+        piece, self._piece = self._piece, None
+        return piece
 
     def _data(self, data: bytes, end: bool) -> Verdict:
         self.ended = end
@@ -160,7 +177,6 @@ class Hook:
             self._resume(ABSENT)
         self._place = NOT_IN_CALLBACK
         if self.state in (FOR_CALL, FOR_BODY):
-            self._buffered = True
             return STOP_AND_BUFFER
         if self.state == RESPONDED:
             return STOP
@@ -185,8 +201,19 @@ class Hook:
         self.continued = True
         return CONTINUE
 
-    def answered(self, headers: bytes, body: bytes | None) -> None:
+    def answered(self, result: CallResult) -> None:
         """The HTTP call is over: go on with its response."""
+        if result.answered:
+            pairs = [part for pair in result.headers.items() for part in pair]
+            self._answered(b"\0".join(pairs) + b"\0", result.body or None)
+        else:
+            self.refused(b"upstream failure")
+
+    def refused(self, text: bytes) -> None:
+        """There was no answer to the HTTP call, or it could not be made."""
+        self._answered(b":status\x00503\0", text)
+
+    def _answered(self, headers: bytes, body: bytes | None) -> None:
         self.call = None
         if self.state != FOR_CALL:
             return
@@ -207,7 +234,16 @@ class Hook:
         vm = self.vm
         vm.hook = self
         suspended, self.suspended = self.suspended, None
-        self._take(vm.go_on(suspended, *values))
+        try:
+            result = vm.go_on(suspended, *values)
+        except Exception as error:  # the wall of the extension
+            result = self._broken(error)
+        self._take(result)
+
+    def _broken(self, error: Exception) -> tuple[int, bytes, bytes]:
+        """Lua itself could not go on (no memory left), or a function of the bridge has failed."""
+        log.debug("lua: a hook broke off", exc_info=error)
+        return ERROR, f"{type(error).__name__}: {error}".encode(), b""
 
     def _take(self, result: Any) -> None:
         if result == 0:
@@ -217,6 +253,10 @@ class Hook:
             self.owner.script_failed(result[1], result[2])
         else:
             self.state, self.suspended = result
+            if self.state == RESPONDED:
+                status, body, headers = self.reply
+                self.suspended = None
+                self.stream.send_local_reply(status, body, details=DETAILS, headers=headers)
 
     # ---- what the script asks for ----
 

@@ -31,4 +31,7 @@ def load(code: bytes, context: Context, field: str) -> LuaScript | None:
     except ScriptError as error:
         context.error(field, f"script load error: {error}")
         return None
+    gauge = context.root_scope.gauge("lua.lua_vm_count")
+    gauge.inc()
+    context.env.retire.append(gauge.dec)
     return LuaScript(vm, vm.function(b"envoy_on_request"), vm.function(b"envoy_on_response"))

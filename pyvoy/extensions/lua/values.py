@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-
 MOST_HOLES = 10_000
 """How many absent items a list may have: one large key must not fill the memory."""
 

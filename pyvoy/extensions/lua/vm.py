@@ -25,7 +25,7 @@ class ScriptError(Exception):
 class LuaVm:
     """A state.  `hook` is the hook that runs at the moment: what the bridge's functions are about."""
 
-    __slots__ = ("_globals", "bridge", "go_on", "hook", "runtime", "run")
+    __slots__ = ("_globals", "bridge", "go_on", "hook", "run", "runtime")
 
     hook: Hook
     run: Callable[[Any], Any]

@@ -19,9 +19,9 @@ from pyvoy.http.http_filter import CONTINUE, HttpFilter, Stream, Verdict
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
+    from pyvoy.extensions.host import Host
     from pyvoy.extensions.lua.script import LuaScript
     from pyvoy.stats.counters import Counter
-    from pyvoy.stats.store import Scope
 
 TYPE = "envoy.extensions.filters.http.lua.v3.Lua"
 ROUTE_TYPE = "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
@@ -41,7 +41,7 @@ class LuaPlan:
     default: LuaScript | None
     named: Mapping[str, LuaScript]
     clear_route_cache: bool
-    scope: Scope
+    host: Host
     executions: Counter
     errors: Counter
 
@@ -66,6 +66,7 @@ class Lua(HttpFilter):
     @staticmethod
     def build(message: Any, context: Context) -> LuaPlan:
         """The plan of a Lua message; every script is loaded, and one that does not load is a problem."""
+        from pyvoy.extensions.host import Host
         from pyvoy.extensions.lua.script import load
 
         default = None
@@ -90,7 +91,7 @@ class Lua(HttpFilter):
             default,
             named,
             context.wrapped(message, "clear_route_cache", True),
-            scope,
+            Host.of(context, scope, "lua"),
             scope.counter("executions"),
             scope.counter("errors"),
         )
@@ -115,8 +116,8 @@ class Lua(HttpFilter):
     # ---- what a hook asks its filter (hook.Owner) ----
 
     @property
-    def scope(self) -> Scope:
-        return self._plan.scope
+    def host(self) -> Host:
+        return self._plan.host
 
     @property
     def clear_route_cache(self) -> bool:

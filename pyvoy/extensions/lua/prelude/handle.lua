@@ -144,22 +144,29 @@ define(Handle, "respond", function(state, count, headers, body)
   wait(RESPONDED)
 end)
 
+local function truth(value)
+  return not not value
+end
+
 local OPTIONS = {
-  asynchronous = to_boolean,
+  asynchronous = truth,
   timeout_ms = to_int,
-  trace_sampled = to_boolean,
-  return_duplicate_headers = to_boolean,
-  send_xff = to_boolean,
+  trace_sampled = truth,
+  return_duplicate_headers = truth,
+  send_xff = truth,
 }
 
-local function read_options(given)
+local function read_options(given, count)
   local options = { send_xff = true, timeout_ms = 0 }
   for key, value in next, given do
     local read = OPTIONS[key]
     if not read then
       error(string.format('"%s" is not valid key for httpCall() options', tostring(key)), 3)
     end
-    options[key] = read(value, 5, 5, 2)
+    options[key] = read(value, count + 3, count + 3, 2)
+  end
+  if options.timeout_ms < 0 then
+    error("http call timeout must be >= 0", 3)
   end
   return options
 end
@@ -194,7 +201,7 @@ end
 define(Handle, "httpCall", function(state, count, cluster, headers, body, timeout_ms, asynchronous)
   local options
   if type(timeout_ms) == "table" then
-    options = read_options(timeout_ms)
+    options = read_options(timeout_ms, count)
   else
     options = positional_options(timeout_ms, asynchronous, count)
   end
@@ -209,7 +216,7 @@ define(Handle, "httpCall", function(state, count, cluster, headers, body, timeou
     body = to_string(body, 4, count)
   end
   local found = host.http_call(cluster, flat, body, options.timeout_ms, options.asynchronous or false,
-    options.send_xff, options.trace_sampled)
+    options.send_xff)
   if type(found) == "string" then
     error(found, 2)
   elseif options.asynchronous then
