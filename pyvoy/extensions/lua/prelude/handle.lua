@@ -115,7 +115,7 @@ local function flatten(headers, count)
     name = to_string(name, count + 2, count + 2, 2)
     if type(value) == "table" then
       for _, item in ipairs(value) do
-        flat[n + 1], flat[n + 2] = name, to_string(item, count + 4, count + 4, 2)
+        flat[n + 1], flat[n + 2] = name, to_string(item, count + 5, count + 5, 2)
         n = n + 2
       end
     else
