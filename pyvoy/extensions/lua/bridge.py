@@ -96,32 +96,36 @@ class Bridge:
     def _change(self, which: int) -> HeaderMap | None:
         """The map for a change, or None when it has gone on; a change of the request may mean another route."""
         hook = self._vm.hook
-        if which == HEADERS:
-            if hook.continued:
-                return None
-            if hook.on_request and hook.owner.clear_route_cache:
-                hook.stream.clear_route_cache()
-            return hook.headers
-        return self._map(which)
+        if which != HEADERS:
+            return self._map(which)
+        if hook.continued:
+            return None
+        if hook.on_request and hook.owner.clear_route_cache:
+            hook.stream.clear_route_cache()
+        return hook.headers
 
     def header_add(self, which: int, name: bytes, value: bytes) -> bytes | None:
         headers = self._change(which)
         if headers is None:
             return LOCKED
-        name, value = _text(name).lower(), _text(value)
-        headers.add(name, value)
-        if not is_valid_header(name, value):
-            self._vm.hook.stream.suspect_headers = True
+        if b"\0" in name or b"\0" in value:
+            name, value = _text(name), _text(value)
+        headers.add(name.lower(), value)
+        hook = self._vm.hook
+        if hook.on_request and not is_valid_header(name.lower(), value):
+            hook.stream.suspect_headers = True
         return None
 
     def header_replace(self, which: int, name: bytes, value: bytes) -> bytes | None:
         headers = self._change(which)
         if headers is None:
             return LOCKED
-        name, value = _text(name).lower(), _text(value)
-        headers.set(name, value)
-        if not is_valid_header(name, value):
-            self._vm.hook.stream.suspect_headers = True
+        if b"\0" in name or b"\0" in value:
+            name, value = _text(name), _text(value)
+        headers.set(name.lower(), value)
+        hook = self._vm.hook
+        if hook.on_request and not is_valid_header(name.lower(), value):
+            hook.stream.suspect_headers = True
         return None
 
     def header_remove(self, which: int, name: bytes) -> bytes | None:

@@ -7,7 +7,7 @@ Source: Envoy's StreamHandleWrapper (start, onData, onTrailers, luaBody, luaTrai
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.extensions.lua.states import (
@@ -26,7 +26,7 @@ from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, Verdict
 
 if TYPE_CHECKING:
     from pyvoy.extensions.host import Host
-    from pyvoy.extensions.http_call import CallResult
+    from pyvoy.extensions.http_call import CallResult, HttpCall
     from pyvoy.extensions.lua.vm import LuaVm
     from pyvoy.http.headers import HeaderMap, Pair
     from pyvoy.http.http_filter import Stream
@@ -56,32 +56,34 @@ class Owner(Protocol):
 
 
 class Hook:
-    """A hook that runs or waits.  `ended` says that nothing more of the message is to come."""
+    """A hook that runs or waits.  `ended` says that nothing more of the message is to come.
 
-    __slots__ = (
-        "_always_wrap",
-        "_buffered",
-        "_changed",
-        "_chunk",
-        "_piece",
-        "_place",
-        "_saw_body",
-        "_whole",
-        "call",
-        "continued",
-        "ended",
-        "headers",
-        "keys",
-        "owner",
-        "reply",
-        "state",
-        "stream",
-        "suspended",
-        "trailers",
-        "vm",
-    )
+    Most hooks end at once and touch few of these facts, so the defaults live on the class.
+    """
 
     on_request = False
+    continued = False
+    state = OVER
+    trailers: HeaderMap | None = None
+    call: HttpCall | None = None
+    """The HTTP call that is waited for."""
+    keys: dict[bytes, Any] | None = None
+    """Public keys that the script has imported."""
+    reply: tuple[int, bytes, list[Pair]] = (0, b"", [])
+    """What the script answers, once it has."""
+    suspended: Any = None
+    """The Lua side's state while the hook waits."""
+
+    _saw_body = False
+    _always_wrap = False
+    _buffered = False
+    _place = IN_HEADERS
+    _chunk = b""
+    _piece: bytes | None = None
+    """What is to be handed on in place of the piece that the chain has given."""
+    _changed = False
+    _whole: bytes | None = None
+    """The whole body while the script may change it: in the callback of its end, or made for a message without."""
 
     def __init__(self, owner: Any, vm: LuaVm, stream: Stream, headers: HeaderMap, ended: bool) -> None:
         self.owner = owner
@@ -89,35 +91,14 @@ class Hook:
         self.stream = stream
         self.headers = headers
         self.ended = ended
-        self.continued = False
-        self.state = OVER
-        self.trailers: HeaderMap | None = None
-        self.call: Any = None
-        """The HTTP call that is waited for."""
-        self.keys: dict[bytes, Any] | None = None
-        """Public keys that the script has imported."""
-        self.reply: tuple[int, bytes, list[Pair]] = (0, b"", [])
-        """What the script answers, once it has."""
-        self.suspended: Any = None
-        self._saw_body = False
-        self._always_wrap = False
-        self._buffered = False
-        self._place = IN_HEADERS
-        self._chunk = b""
-        self._piece: bytes | None = None
-        """What is to be handed on in place of the piece that the chain has given."""
-        self._changed = False
-        self._whole: bytes | None = None
-        """The whole body while the script may change it: in the callback of its end, or made for a message without."""
 
     # ---- what the chain says ----
 
-    def start(self, function: Any) -> Verdict:
+    def start(self, run: Callable[[], Any]) -> Verdict:
         """The headers have come: run the hook until it ends or waits."""
-        vm = self.vm
-        vm.hook = self
+        self.vm.hook = self
         try:
-            result = vm.run(function)
+            result = run()
         except Exception as error:  # the wall of the extension
             result = self._broken(error)
         if result == 0:
@@ -329,7 +310,6 @@ class Hook:
 class RequestHook(Hook):
     """envoy_on_request."""
 
-    __slots__ = ()
     on_request = True
 
     def _give_body(self) -> None:
@@ -358,8 +338,6 @@ class RequestHook(Hook):
 
 class ResponseHook(Hook):
     """envoy_on_response."""
-
-    __slots__ = ()
 
     def _give_body(self) -> None:
         assert self._whole is not None

@@ -5,6 +5,7 @@ Source: Envoy, PerLuaCodeSetup (the chunk runs once, hooks are looked up then).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, frozen=True, eq=False)
 class LuaScript:
-    """`on_request` and `on_response` are Lua functions, or None where the script has none."""
+    """`on_request` and `on_response` run a hook, and are None where the script has none."""
 
     vm: LuaVm
-    on_request: Any
-    on_response: Any
+    on_request: Callable[[], Any] | None
+    on_response: Callable[[], Any] | None
 
 
 def load(code: bytes, context: Context, field: str) -> LuaScript | None:
@@ -34,4 +35,4 @@ def load(code: bytes, context: Context, field: str) -> LuaScript | None:
     gauge = context.root_scope.gauge("lua.lua_vm_count")
     gauge.inc()
     context.env.retire.append(gauge.dec)
-    return LuaScript(vm, vm.function(b"envoy_on_request"), vm.function(b"envoy_on_response"))
+    return LuaScript(vm, vm.hook_of(b"envoy_on_request"), vm.hook_of(b"envoy_on_response"))

@@ -25,10 +25,10 @@ class ScriptError(Exception):
 class LuaVm:
     """A state.  `hook` is the hook that runs at the moment: what the bridge's functions are about."""
 
-    __slots__ = ("_globals", "bridge", "go_on", "hook", "run", "runtime")
+    __slots__ = ("_globals", "bridge", "go_on", "hook", "runner", "runtime")
 
     hook: Hook
-    run: Callable[[Any], Any]
+    runner: Callable[[Any], Callable[[], Any]]
     go_on: Callable[..., Any]
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class LuaVm:
         for name in _PRELUDE:
             source = (files(__package__) / "prelude" / f"{name}.lua").read_bytes()
             self.runtime.compile(source, name=f"=pyvoy/{name}.lua".encode())(host, core)
-        self.run = core[b"run"]
+        self.runner = core[b"runner"]
         self.go_on = core[b"go_on"]
 
     def load(self, code: bytes) -> None:
@@ -61,12 +61,12 @@ class LuaVm:
         except lupa.LuaError as error:
             raise ScriptError(_text(error)) from None
 
-    def function(self, name: bytes) -> Any:
-        """A global function of the script, or None."""
+    def hook_of(self, name: bytes) -> Callable[[], Any] | None:
+        """What runs a global function of the script as a hook; None when there is none."""
         import lupa.luajit21 as lupa
 
         found = self._globals[name]
-        return found if lupa.lua_type(found) == "function" else None
+        return self.runner(found) if lupa.lua_type(found) == "function" else None
 
 
 def _text(error: Exception) -> str:

@@ -60,8 +60,9 @@ class LuaRoutePlan:
 class Lua(HttpFilter):
     """One per stream.  The body's events are asked for only by a hook that waits for them."""
 
-    __slots__ = ("_plan", "_request", "_response")
-    on_demand = frozenset(("request_data", "request_trailers", "response_data", "response_trailers"))
+    on_demand = frozenset(("request_data", "request_trailers", "response_data", "response_trailers", "on_destroy"))
+    _request: Hook | None = None
+    _response: Hook | None = None
 
     @staticmethod
     def build(message: Any, context: Context) -> LuaPlan:
@@ -110,8 +111,6 @@ class Lua(HttpFilter):
 
     def __init__(self, plan: LuaPlan) -> None:
         self._plan = plan
-        self._request: Hook | None = None
-        self._response: Hook | None = None
 
     # ---- what a hook asks its filter (hook.Owner) ----
 
@@ -141,14 +140,17 @@ class Lua(HttpFilter):
 
     def _script(self, stream: Stream) -> LuaScript | None:
         """The script for this stream's route."""
-        route: LuaRoutePlan | None = stream.route_plan(self)
-        if route is None:
+        route = stream.route
+        if route is None or not route.filter_plans:
             return self._plan.default
-        if route.disabled:
+        own: LuaRoutePlan | None = stream.route_plan(self)
+        if own is None:
+            return self._plan.default
+        if own.disabled:
             return None
-        if route.name:
-            return self._plan.named.get(route.name)
-        return route.script or self._plan.default
+        if own.name:
+            return self._plan.named.get(own.name)
+        return own.script or self._plan.default
 
     def request_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """envoy_on_request."""

@@ -10,7 +10,8 @@ local host, core = ...
 local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
 local getfenv, setfenv, getinfo, traceback = debug.getfenv, debug.setfenv, debug.getinfo, debug.traceback
 local debug_getmetatable, getregistry = debug.getmetatable, debug.getregistry
-local error, newproxy, select, tonumber, tostring, type = error, newproxy, select, tonumber, tostring, type
+local error, newproxy, next = error, newproxy, next
+local select, tonumber, tostring, type = select, tonumber, tostring, type
 local format, floor, ceil = string.format, math.floor, math.ceil
 
 local DEAD = "object used outside of proper scope"
@@ -105,31 +106,33 @@ local function new(kind, state)
   return object
 end
 
-local function state_of(kind, object, count)
+-- Raise for an object that is not of the type or has died; called by a method, whose caller is to blame.
+local function refuse(kind, object, count)
   local state = type(object) == "userdata" and getfenv(object)
   if not state or state.kind ~= kind then
     return type_error(1, kind.name, object, count)
-  elseif state.live ~= live then
-    error(DEAD, 3)
   end
-  return state
+  error(DEAD, 3)
 end
 
 -- Add a method; `fn(state, count, ...)` gets the object's state, the number of arguments with the object, and the rest.
 local function define(kind, name, fn)
   kind.mt[name] = function(...)
-    local count = select("#", ...)
-    local state = state_of(kind, (...), count)
-    return fn(state, count, select(2, ...))
+    local object = ...
+    local state = type(object) == "userdata" and getfenv(object)
+    if state and state.kind == kind and state.live == live then
+      return fn(state, select("#", ...), select(2, ...))
+    end
+    refuse(kind, object, select("#", ...))
   end
 end
 
--- The object that `state` keeps under `key`, or a new one when it has died.
-local function kept(state, key, kind, fields)
+-- The object that `state` keeps under `key`, or a new one, whose state has `field` = `value`.
+local function kept(state, key, kind, field, value)
   local object = state[key]
-  if object == nil or getfenv(object).live ~= live then
-    fields.owner = state
-    object = new(kind, fields)
+  if object == nil then
+    object = newproxy(kind.proto)
+    setfenv(object, { kind = kind, live = live, owner = state, [field or "owner"] = value or state })
     state[key] = object
   end
   return object
@@ -194,29 +197,33 @@ local function after(state, co, ok, value)
   return ERROR, value, traceback(co)
 end
 
--- Run a hook of the script: 0 when it has ended, else what it waits for and its state, or ERROR, text and traceback.
-function core.run(fn)
-  live = live + 1
-  local state = { kind = Handle, live = live }
-  local handle = newproxy(Handle.proto)
-  setfenv(handle, state)
-  local co
-  if rested > 0 then
-    co = resting[rested]
-    resting[rested] = nil
-    rested = rested - 1
-  else
-    co = create(serve)
+-- A function that runs a hook of the script: 0 when it has ended, else what it waits for and its state, or ERROR, text and traceback.
+function core.runner(fn)
+  local proto = Handle.proto
+  return function()
+    live = live + 1
+    local state = { kind = Handle, live = live }
+    local handle = newproxy(proto)
+    setfenv(handle, state)
+    local co
+    if rested > 0 then
+      co = resting[rested]
+      rested = rested - 1
+    else
+      co = create(serve)
+    end
+    return after(state, co, resume(co, fn, handle))
   end
-  return after(state, co, resume(co, fn, handle))
 end
 
 -- Go on with what a hook has waited for; answers as `run` does.
 function core.go_on(state, ...)
   live = live + 1
-  state.live = live
   local co = state.co
-  state.co = nil
+  for key in next, state do
+    state[key] = nil
+  end
+  state.kind, state.live = Handle, live
   return after(state, co, resume(co, ...))
 end
 
@@ -236,4 +243,3 @@ core.arg_error, core.type_error = arg_error, type_error
 core.to_string, core.to_number, core.to_int = to_string, to_number, to_int
 core.to_boolean, core.to_table = to_boolean, to_table
 core.new, core.new_type, core.define, core.kept, core.wait = new, new_logging_type, define, kept, wait
-core.state_of = state_of

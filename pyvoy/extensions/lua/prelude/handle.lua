@@ -22,14 +22,14 @@ local Buffer = new_type("N5Envoy10Extensions7Filters6Common3Lua13BufferWrapperE"
 -- ---- headers and trailers ----
 
 define(Handle, "headers", function(state)
-  return kept(state, "headers", HeaderMap, { map = HEADERS })
+  return kept(state, "headers", HeaderMap, "map", HEADERS)
 end)
 
 define(Handle, "requestHeaders", function(state)
   if not host.has_request_headers() then
     return
   end
-  return kept(state, "request_headers", HeaderMap, { map = REQUEST_HEADERS })
+  return kept(state, "request_headers", HeaderMap, "map", REQUEST_HEADERS)
 end)
 
 define(Handle, "trailers", function(state)
@@ -38,7 +38,7 @@ define(Handle, "trailers", function(state)
     found = wait(FOR_TRAILERS)
   end
   if found == PRESENT then
-    return kept(state, "trailers", HeaderMap, { map = TRAILERS })
+    return kept(state, "trailers", HeaderMap, "map", TRAILERS)
   end
 end)
 
@@ -55,7 +55,7 @@ define(Handle, "body", function(state, count, always)
     error(found, 2)
   end
   if found == PRESENT then
-    return kept(state, "body", Buffer, {})
+    return kept(state, "body", Buffer)
   end
 end)
 

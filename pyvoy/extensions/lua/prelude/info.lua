@@ -77,20 +77,20 @@ end)
 iterate(Metadata, fields_of)
 
 define(Handle, "metadata", function(state)
-  return kept(state, "metadata", Metadata, { what = "route_or_default" })
+  return kept(state, "metadata", Metadata, "what", "route_or_default")
 end)
 
 define(Handle, "filterContext", function(state)
-  return kept(state, "filter_context", Metadata, { what = "filter_context" })
+  return kept(state, "filter_context", Metadata, "what", "filter_context")
 end)
 
 for method, name in pairs({ route = "RouteWrapper", virtualHost = "VirtualHostWrapper" }) do
   local kind = type_named(name)
   define(Handle, method, function(state)
-    return kept(state, method, kind, {})
+    return kept(state, method, kind)
   end)
   define(kind, "metadata", function(state)
-    return kept(state, "metadata", Metadata, { what = method })
+    return kept(state, "metadata", Metadata, "what", method)
   end)
 end
 
@@ -105,11 +105,11 @@ type_named("DynamicMetadataMapIterator")
 type_named("ConnectionDynamicMetadataMapIterator")
 
 define(Handle, "streamInfo", function(state)
-  return kept(state, "stream_info", StreamInfo, {})
+  return kept(state, "stream_info", StreamInfo)
 end)
 
 define(Handle, "connectionStreamInfo", function(state)
-  return kept(state, "connection_stream_info", ConnectionStreamInfo, {})
+  return kept(state, "connection_stream_info", ConnectionStreamInfo)
 end)
 
 for _, method in ipairs({
@@ -124,11 +124,11 @@ define(StreamInfo, "drainConnectionUponCompletion", function()
 end)
 
 define(StreamInfo, "dynamicMetadata", function(state)
-  return kept(state, "dynamic_metadata", DynamicMetadata, {})
+  return kept(state, "dynamic_metadata", DynamicMetadata)
 end)
 
 define(ConnectionStreamInfo, "dynamicMetadata", function(state)
-  return kept(state, "dynamic_metadata", ConnectionMetadata, {})
+  return kept(state, "dynamic_metadata", ConnectionMetadata)
 end)
 
 define(StreamInfo, "dynamicTypedMetadata", function(state, count, name)
@@ -172,7 +172,7 @@ iterate(ConnectionMetadata, function()
 end)
 
 define(StreamInfo, "filterState", function(state)
-  return kept(state, "filter_state", FilterState, {})
+  return kept(state, "filter_state", FilterState)
 end)
 
 define(FilterState, "get", function(state, count, name, field)
@@ -201,20 +201,20 @@ local Tls = common_type("SslConnectionWrapper")
 local Subject = common_type("ParsedX509NameWrapper")
 
 define(Handle, "connection", function(state)
-  return kept(state, "connection", Connection, {})
+  return kept(state, "connection", Connection)
 end)
 
 define(Connection, "ssl", function(state)
   host.deprecated_ssl()
   if host.has_tls() then
-    return kept(state, "tls", Tls, {})
+    return kept(state, "tls", Tls)
   end
   return nil
 end)
 
 define(StreamInfo, "downstreamSslConnection", function(state)
   if host.has_tls() then
-    return kept(state, "tls", Tls, {})
+    return kept(state, "tls", Tls)
   end
   return nil
 end)
@@ -232,7 +232,7 @@ end
 
 define(Tls, "parsedSubjectPeerCertificate", function(state)
   if host.tls("peerCertificatePresented") then
-    return kept(state, "subject", Subject, {})
+    return kept(state, "subject", Subject)
   end
   return nil
 end)
@@ -247,7 +247,7 @@ local Counter, Gauge, Histogram = type_named("CounterWrapper"), type_named("Gaug
   type_named("HistogramWrapper")
 
 define(Handle, "stats", function(state)
-  return kept(state, "stats", Stats, {})
+  return kept(state, "stats", Stats)
 end)
 
 for method, kind in pairs({ counter = Counter, gauge = Gauge }) do
