@@ -32,7 +32,9 @@ class Environment:
     """What all contexts of one load share.  `clusters` may grow while the load goes on.
 
     `services` are those of the worker that will run the plans; None where they are only tried.  `retire` is what has to
-    be done when the plans are no longer in force (or were never put in force)."""
+    be done when the plans are no longer in force (or were never put in force).  `files` are those that the plans were
+    made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built.
+    `development`: what goes wrong may be told to clients."""
 
     problems: Problems
     root_scope: Scope
@@ -43,6 +45,9 @@ class Environment:
     random: Random = field(default_factory=Random)
     services: Services | None = None
     retire: list[Callable[[], None]] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
+    route_plans: list[tuple[str, Any]] = field(default_factory=list)
+    development: bool = False
 
 
 @dataclass(slots=True, frozen=True)
