@@ -25,7 +25,7 @@ class ScriptError(Exception):
 class LuaVm:
     """A state.  `hook` is the hook that runs at the moment: what the bridge's functions are about."""
 
-    __slots__ = ("_globals", "bridge", "go_on", "hook", "runner", "runtime")
+    __slots__ = ("_globals", "_load", "bridge", "go_on", "hook", "runner", "runtime")
 
     hook: Hook
     runner: Callable[[Any], Callable[[], Any]]
@@ -46,20 +46,14 @@ class LuaVm:
             source = (files(__package__) / "prelude" / f"{name}.lua").read_bytes()
             self.runtime.compile(source, name=f"=pyvoy/{name}.lua".encode())(host, core)
         self.runner = core[b"runner"]
+        self._load = core[b"load"]
         self.go_on = core[b"go_on"]
 
     def load(self, code: bytes) -> None:
         """Run a script's main chunk.  Raises ScriptError with Lua's text."""
-        import lupa.luajit21 as lupa
-
-        load = self._globals[b"loadstring"]
-        loaded = load(code)
-        if isinstance(loaded, tuple):
-            raise ScriptError(loaded[1].decode("utf-8", "replace"))
-        try:
-            loaded()
-        except lupa.LuaError as error:
-            raise ScriptError(_text(error)) from None
+        wrong = self._load(code)
+        if wrong is not None:
+            raise ScriptError(wrong.decode("utf-8", "replace"))
 
     def hook_of(self, name: bytes) -> Callable[[], Any] | None:
         """What runs a global function of the script as a hook; None when there is none."""
@@ -67,10 +61,3 @@ class LuaVm:
 
         found = self._globals[name]
         return self.runner(found) if lupa.lua_type(found) == "function" else None
-
-
-def _text(error: Exception) -> str:
-    """The first line of what lupa says: the traceback that it adds is not Lua's own text."""
-    found = error.args[0] if error.args else ""
-    text = found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
-    return text.partition("\nstack traceback:")[0]

@@ -169,6 +169,29 @@ local function serve(fn, handle)
   end
 end
 
+-- The text of an error value, as Envoy shows it.
+local function text_of(value)
+  local kind = type(value)
+  if kind == "number" then
+    return tostring(value)
+  elseif kind ~= "string" then
+    return "unspecified lua error"
+  end
+  return value
+end
+
+-- Run a script's main chunk: nothing, or why it cannot be loaded.
+function core.load(code)
+  local chunk, wrong = loadstring(code)
+  if not chunk then
+    return wrong
+  end
+  local ok, value = pcall(chunk)
+  if not ok then
+    return text_of(value)
+  end
+end
+
 local function after(state, co, ok, value)
   live = live + 1
   if ok then
@@ -188,13 +211,7 @@ local function after(state, co, ok, value)
     return ERROR, "script performed an unexpected yield", traceback(co)
   end
   waiting = nil
-  local kind = type(value)
-  if kind == "number" then
-    value = tostring(value)
-  elseif kind ~= "string" then
-    value = "unspecified lua error"
-  end
-  return ERROR, value, traceback(co)
+  return ERROR, text_of(value), traceback(co)
 end
 
 -- A function that runs a hook of the script: 0 when it has ended, else what it waits for and its state, or ERROR, text and traceback.
