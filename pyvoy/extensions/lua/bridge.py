@@ -21,7 +21,7 @@ from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
 from pyvoy.http.headers import HeaderMap, is_valid_header
 
 if TYPE_CHECKING:
-    from pyvoy.extensions.lua.vm import LuaVm
+    from pyvoy.extensions.lua.hook import Hook
     from pyvoy.network.address import Address
 
 log = logging.getLogger("pyvoy.lua")
@@ -46,20 +46,22 @@ TEXT_FACTORIES = (
 """Factories of filter state objects that are a text."""
 
 HEADERS, TRAILERS, REQUEST_HEADERS = range(3)
+NO_FUNCTIONS = ("functions", "hook", "runtime")
 NO_VALUES: Mapping[str, Any] = {}
 
 
 class Bridge:
-    """The host functions of one state."""
+    """The host functions of one state.  `hook` is the hook that runs at the moment: what they are about."""
 
-    __slots__ = ("_vm",)
+    __slots__ = ("hook", "runtime")
 
-    def __init__(self, vm: LuaVm) -> None:
-        self._vm = vm
+    hook: Hook
+    runtime: Any
 
     def functions(self) -> dict[bytes, Callable[..., Any]]:
         """The functions by the names that the prelude uses."""
-        return {name.encode(): getattr(self, name) for name in dir(self) if name[0] != "_" and name != "functions"}
+        names = [name for name in vars(Bridge) if not name.startswith("_") and name not in NO_FUNCTIONS]
+        return {name.encode(): getattr(self, name) for name in names}
 
     # ---- log ----
 
@@ -69,7 +71,7 @@ class Bridge:
     # ---- header maps ----
 
     def _map(self, which: int) -> HeaderMap:
-        hook = self._vm.hook
+        hook = self.hook
         if which == HEADERS:
             return hook.headers
         if which == TRAILERS:
@@ -95,7 +97,7 @@ class Bridge:
 
     def _change(self, which: int) -> HeaderMap | None:
         """The map for a change, or None when it has gone on; a change of the request may mean another route."""
-        hook = self._vm.hook
+        hook = self.hook
         if which != HEADERS:
             return self._map(which)
         if hook.continued:
@@ -111,7 +113,7 @@ class Bridge:
         if b"\0" in name or b"\0" in value:
             name, value = _text(name), _text(value)
         headers.add(name.lower(), value)
-        hook = self._vm.hook
+        hook = self.hook
         if hook.on_request and not is_valid_header(name.lower(), value):
             hook.stream.suspect_headers = True
         return None
@@ -123,7 +125,7 @@ class Bridge:
         if b"\0" in name or b"\0" in value:
             name, value = _text(name), _text(value)
         headers.set(name.lower(), value)
-        hook = self._vm.hook
+        hook = self.hook
         if hook.on_request and not is_valid_header(name.lower(), value):
             hook.stream.suspect_headers = True
         return None
@@ -138,31 +140,31 @@ class Bridge:
     def header_reason(self, which: int, phrase: bytes) -> bytes | None:
         if self._change(which) is None:
             return LOCKED
-        self._vm.hook.stream.reason_phrase = _text(phrase)
+        self.hook.stream.reason_phrase = _text(phrase)
         return None
 
     def has_request_headers(self) -> bool:
-        return self._vm.hook.stream.request_headers is not None
+        return self.hook.stream.request_headers is not None
 
     # ---- body and trailers ----
 
     def body(self, always_wrap: bool) -> int | bytes:
-        return self._vm.hook.body(always_wrap)
+        return self.hook.body(always_wrap)
 
     def body_chunks(self) -> bytes | None:
-        return self._vm.hook.chunks()
+        return self.hook.chunks()
 
     def at_end(self) -> bool:
-        return self._vm.hook.ended
+        return self.hook.ended
 
     def buffer(self) -> bytes:
-        return self._vm.hook.buffer()
+        return self.hook.buffer()
 
     def set_buffer(self, data: bytes) -> None:
-        self._vm.hook.set_buffer(data)
+        self.hook.set_buffer(data)
 
     def trailers(self) -> int:
-        hook = self._vm.hook
+        hook = self.hook
         if hook.trailers is not None:
             return PRESENT
         return ABSENT if hook.ended else WAIT
@@ -170,11 +172,11 @@ class Bridge:
     # ---- replies ----
 
     def may_respond(self) -> bytes | None:
-        return RESPOND_TOO_LATE if self._vm.hook.continued else None
+        return RESPOND_TOO_LATE if self.hook.continued else None
 
     def respond(self, flat: bytes, body: bytes | None) -> bytes | None:
         """Answer the request from here; the hook does not go on."""
-        hook = self._vm.hook
+        hook = self.hook
         headers = unflatten(flat)
         status = headers.map.get(b":status", b"")
         if not status.isdigit() or not 200 <= int(status) < 600:
@@ -187,7 +189,7 @@ class Bridge:
         return None
 
     def may_call(self, cluster: bytes) -> bytes | None:
-        clusters = self._vm.hook.stream.services.clusters
+        clusters = self.hook.stream.services.clusters
         return None if clusters.get(cluster.decode("utf-8", "replace")) is not None else NO_CLUSTER
 
     def http_call(
@@ -200,7 +202,7 @@ class Bridge:
         options = CallOptions(timeout_s=timeout_ms / 1000 if timeout_ms else None, send_xff=send_xff)
         if body is not None:
             headers.set(b"content-length", b"%d" % len(body))
-        hook = self._vm.hook
+        hook = self.hook
         name = cluster.decode("utf-8", "replace")
         on_done = _nobody_waits if asynchronous else hook.answered
         try:
@@ -216,11 +218,11 @@ class Bridge:
     # ---- routing ----
 
     def clear_route_cache(self) -> None:
-        self._vm.hook.stream.clear_route_cache()
+        self.hook.stream.clear_route_cache()
 
     def override_host(self, address: bytes, strict: bool) -> bytes | None:
         try:
-            stream_facts.override_upstream_host(self._vm.hook.stream, address.decode("utf-8", "replace"), strict=strict)
+            stream_facts.override_upstream_host(self.hook.stream, address.decode("utf-8", "replace"), strict=strict)
         except ValueError as error:
             return str(error).encode()
         return None
@@ -229,7 +231,7 @@ class Bridge:
 
     def metadata(self, what: bytes) -> Any:
         """The fields of a metadata object: of the route under the filter's name, or of route, host, context."""
-        hook = self._vm.hook
+        hook = self.hook
         owner = hook.owner
         values: Mapping[str, Any] = NO_VALUES
         if what == b"filter_context":
@@ -241,17 +243,17 @@ class Bridge:
                 values = found.get(hook.stream.filter_name(owner), NO_VALUES)
                 if not values and what == b"route_or_default":
                     values = found.get("envoy.filters.http.lua", NO_VALUES)
-        return to_lua(self._vm.runtime, values)
+        return to_lua(self.runtime, values)
 
     def dynamic_metadata(self, of_connection: bool, name: bytes) -> Any:
         found = self._namespaces(of_connection).get(name.decode("utf-8", "replace"))
-        return None if found is None else to_lua(self._vm.runtime, found)
+        return None if found is None else to_lua(self.runtime, found)
 
     def all_dynamic_metadata(self, of_connection: bool) -> Any:
-        return to_lua(self._vm.runtime, self._namespaces(of_connection))
+        return to_lua(self.runtime, self._namespaces(of_connection))
 
     def _namespaces(self, of_connection: bool) -> Mapping[str, Any]:
-        stream = self._vm.hook.stream
+        stream = self.hook.stream
         return stream.connection.dynamic_metadata if of_connection else stream.info.dynamic_metadata
 
     def set_dynamic_metadata(self, name: bytes, key: bytes, value: Any) -> bytes | None:
@@ -259,27 +261,27 @@ class Bridge:
             plain = from_lua(value)
         except ValueKindError as error:
             return str(error).encode()
-        stream = self._vm.hook.stream
+        stream = self.hook.stream
         stream_facts.set_metadata(stream, name.decode("utf-8", "replace"), key.decode("utf-8", "replace"), plain)
         return None
 
     def typed_metadata(self, of_connection: bool, name: bytes) -> Any:
-        stream = self._vm.hook.stream
+        stream = self.hook.stream
         state: Any = stream.connection if of_connection else stream.info
         found = getattr(state, "typed_metadata", NO_VALUES).get(name.decode("utf-8", "replace"))
-        return None if found is None else to_lua(self._vm.runtime, found)
+        return None if found is None else to_lua(self.runtime, found)
 
     # ---- stream info ----
 
     def stream_info(self, question: bytes) -> bytes:
-        return _STREAM_INFO[question](self._vm.hook.stream)
+        return _STREAM_INFO[question](self.hook.stream)
 
     def drain_connection(self) -> None:
-        stream: Any = self._vm.hook.stream
+        stream: Any = self.hook.stream
         stream.connection_close = True
 
     def filter_state(self, name: bytes, field: bytes | None) -> Any:
-        found = stream_facts.filter_state(self._vm.hook.stream, name.decode("utf-8", "replace"))
+        found = stream_facts.filter_state(self.hook.stream, name.decode("utf-8", "replace"))
         if found is None:
             return None
         if field is not None:
@@ -291,7 +293,7 @@ class Bridge:
         if factory not in TEXT_FACTORIES:
             return b"'" + factory + b"' does not have an object factory"
         text = value.decode("utf-8", "replace")
-        stream_facts.set_filter_state(self._vm.hook.stream, name.decode("utf-8", "replace"), text)
+        stream_facts.set_filter_state(self.hook.stream, name.decode("utf-8", "replace"), text)
         return None
 
     # ---- connection ----
@@ -300,17 +302,17 @@ class Bridge:
         log.warning("`connection():ssl()` is deprecated; use `streamInfo():downstreamSslConnection()`")
 
     def has_tls(self) -> bool:
-        return self._vm.hook.stream.connection.tls is not None
+        return self.hook.stream.connection.tls is not None
 
     def tls(self, question: bytes) -> Any:
-        info = self._vm.hook.stream.connection.tls
+        info = self.hook.stream.connection.tls
         assert info is not None
-        return to_lua(self._vm.runtime, tls.ANSWERS[question](info))
+        return to_lua(self.runtime, tls.ANSWERS[question](info))
 
     # ---- statistics ----
 
     def metric(self, kind: bytes, name: bytes, unit: bytes | None = None) -> Any:
-        scope = self._vm.hook.owner.host.scope
+        scope = self.hook.owner.host.scope
         text = name.decode("utf-8", "replace")
         if kind == b"counter":
             return scope.counter(text)
@@ -335,7 +337,7 @@ class Bridge:
         key = keys.load(der)
         if key is None:
             return None
-        hook = self._vm.hook
+        hook = self.hook
         if hook.keys is None:
             hook.keys = {}
         name = _text(der)
@@ -343,12 +345,12 @@ class Bridge:
         return name
 
     def has_key(self, name: bytes) -> bool:
-        return name in (self._vm.hook.keys or ())
+        return name in (self.hook.keys or ())
 
     def verify(self, hash_name: bytes, key: bytes, signature: bytes, data: bytes) -> tuple[bool, bytes | None]:
         from pyvoy.extensions.lua import keys
 
-        known = self._vm.hook.keys
+        known = self.hook.keys
         assert known is not None
         wrong = keys.verify(hash_name, known[key], signature, data)
         return wrong is None, wrong

@@ -27,7 +27,7 @@ from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, Verdict
 if TYPE_CHECKING:
     from pyvoy.extensions.host import Host
     from pyvoy.extensions.http_call import CallResult, HttpCall
-    from pyvoy.extensions.lua.vm import LuaVm
+    from pyvoy.extensions.lua.script import LuaScript
     from pyvoy.http.headers import HeaderMap, Pair
     from pyvoy.http.http_filter import Stream
 
@@ -85,9 +85,9 @@ class Hook:
     _whole: bytes | None = None
     """The whole body while the script may change it: in the callback of its end, or made for a message without."""
 
-    def __init__(self, owner: Any, vm: LuaVm, stream: Stream, headers: HeaderMap, ended: bool) -> None:
+    def __init__(self, owner: Any, script: LuaScript, stream: Stream, headers: HeaderMap, ended: bool) -> None:
         self.owner = owner
-        self.vm = vm
+        self.script = script
         self.stream = stream
         self.headers = headers
         self.ended = ended
@@ -96,7 +96,7 @@ class Hook:
 
     def start(self, run: Callable[[], Any]) -> Verdict:
         """The headers have come: run the hook until it ends or waits."""
-        self.vm.hook = self
+        self.script.bridge.hook = self
         try:
             result = run()
         except Exception as error:  # the wall of the extension
@@ -212,11 +212,10 @@ class Hook:
             self.call = None
 
     def _resume(self, *values: Any) -> None:
-        vm = self.vm
-        vm.hook = self
+        self.script.bridge.hook = self
         suspended, self.suspended = self.suspended, None
         try:
-            result = vm.go_on(suspended, *values)
+            result = self.script.go_on(suspended, *values)
         except Exception as error:  # the wall of the extension
             result = self._broken(error)
         self._take(result)

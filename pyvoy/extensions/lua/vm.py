@@ -1,21 +1,19 @@
 """One Lua state with one script in it: what the script finds there, loading, and running its functions.
 
 A state belongs to one worker.  Everything that a script sees of Envoy is Lua code of `prelude/`, which calls the
-functions of the `Bridge`; values cross as bytes.  Source: Envoy, ThreadLocalState and Coroutine.
+functions of a bridge; values cross as bytes.  Source: Envoy, ThreadLocalState and Coroutine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pyvoy.extensions.lua.bridge import Bridge
-
-if TYPE_CHECKING:
-    from pyvoy.extensions.lua.hook import Hook
-
-_PRELUDE = ("core", "compat", "headers", "handle", "info")
+FILTER_PARTS = ("core", "compat", "headers", "handle", "info")
+ROUTE_PARTS = ("core", "compat", "route")
+MATCHER_PARTS = ("core", "compat")
+"""The files of the prelude that a filter, a cluster specifier and a string matcher find in their state."""
 
 
 class ScriptError(Exception):
@@ -23,15 +21,17 @@ class ScriptError(Exception):
 
 
 class LuaVm:
-    """A state.  `hook` is the hook that runs at the moment: what the bridge's functions are about."""
+    """A state.  `runner` makes hooks of a filter's functions, `go_on` goes on with one that has waited, `call` calls a
+    function that cannot wait: True and its last value, or False, text and traceback."""
 
-    __slots__ = ("_globals", "_load", "bridge", "go_on", "hook", "runner", "runtime")
+    __slots__ = ("_core", "_globals", "_load", "call", "go_on", "runner", "runtime")
 
-    hook: Hook
     runner: Callable[[Any], Callable[[], Any]]
     go_on: Callable[..., Any]
+    call: Callable[..., Any]
 
-    def __init__(self) -> None:
+    def __init__(self, functions: Mapping[bytes, Callable[..., Any]], parts: tuple[str, ...]) -> None:
+        """`functions` are those that the parts of the prelude call."""
         import lupa.luajit21 as lupa
 
         self.runtime = lupa.LuaRuntime(
@@ -39,15 +39,16 @@ class LuaVm:
         )
         self._globals = self.runtime.globals()
         del self._globals[b"python"]
-        self.bridge = Bridge(self)
         core = self.runtime.table()
-        host = self.runtime.table_from(self.bridge.functions())
-        for name in _PRELUDE:
+        host = self.runtime.table_from(functions)
+        for name in parts:
             source = (files(__package__) / "prelude" / f"{name}.lua").read_bytes()
             self.runtime.compile(source, name=f"=pyvoy/{name}.lua".encode())(host, core)
         self.runner = core[b"runner"]
         self._load = core[b"load"]
         self.go_on = core[b"go_on"]
+        self.call = core[b"call"]
+        self._core = core
 
     def load(self, code: bytes) -> None:
         """Run a script's main chunk.  Raises ScriptError with Lua's text."""
@@ -55,9 +56,19 @@ class LuaVm:
         if wrong is not None:
             raise ScriptError(wrong.decode("utf-8", "replace"))
 
-    def hook_of(self, name: bytes) -> Callable[[], Any] | None:
-        """What runs a global function of the script as a hook; None when there is none."""
+    def core(self, name: bytes) -> Callable[..., Any]:
+        """A function of the prelude."""
+        found: Callable[..., Any] = self._core[name]
+        return found
+
+    def function(self, name: bytes) -> Any:
+        """A global function of the script; None when there is none."""
         import lupa.luajit21 as lupa
 
         found = self._globals[name]
-        return self.runner(found) if lupa.lua_type(found) == "function" else None
+        return found if lupa.lua_type(found) == "function" else None
+
+    def hook_of(self, name: bytes) -> Callable[[], Any] | None:
+        """What runs a global function of the script as a hook; None when there is none."""
+        found = self.function(name)
+        return None if found is None else self.runner(found)

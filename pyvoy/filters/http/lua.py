@@ -158,7 +158,7 @@ class Lua(HttpFilter):
         if script is None or script.on_request is None:
             return CONTINUE
         self._plan.executions.inc()
-        hook = self._request = RequestHook(self, script.vm, stream, headers, end)
+        hook = self._request = RequestHook(self, script, stream, headers, end)
         return hook.start(script.on_request)
 
     def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
@@ -167,7 +167,7 @@ class Lua(HttpFilter):
         if script is None or script.on_response is None:
             return CONTINUE
         self._plan.executions.inc()
-        hook = self._response = ResponseHook(self, script.vm, stream, headers, end)
+        hook = self._response = ResponseHook(self, script, stream, headers, end)
         return hook.start(script.on_response)
 
     def request_data(self, stream: Stream, data: bytes, end: bool) -> Verdict:

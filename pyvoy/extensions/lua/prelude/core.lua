@@ -7,7 +7,7 @@
 
 local host, core = ...
 
-local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
+local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
 local getfenv, setfenv, getinfo, traceback = debug.getfenv, debug.setfenv, debug.getinfo, debug.traceback
 local debug_getmetatable, getregistry = debug.getmetatable, debug.getregistry
 local error, newproxy, next = error, newproxy, next
@@ -190,6 +190,23 @@ function core.load(code)
   if not ok then
     return text_of(value)
   end
+end
+
+-- Call a function that cannot wait: true and its last result, or false, text and traceback.
+function core.call(fn, ...)
+  local co = create(fn)
+  local function ended(ok, ...)
+    live = live + 1
+    if not ok then
+      return false, text_of((...)), traceback(co)
+    elseif status(co) ~= "dead" then
+      return false, "script performed an unexpected yield", traceback(co)
+    end
+    local count = select("#", ...)
+    return true, count > 0 and (select(count, ...)) or nil
+  end
+  live = live + 1
+  return ended(resume(co, ...))
 end
 
 local function after(state, co, ok, value)
