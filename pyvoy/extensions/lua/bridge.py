@@ -79,17 +79,26 @@ class Bridge:
             return hook.trailers
         return hook.stream.request_headers
 
+    def _name(self, which: int, name: bytes) -> bytes:
+        """The name as the map has it: lower case, and `:authority` for the Host of a request."""
+        if b"\0" in name:
+            name = _text(name)
+        name = name.lower()
+        if name == b"host" and (which == REQUEST_HEADERS or (which == HEADERS and self.hook.on_request)):
+            return b":authority"
+        return name
+
     def header_get(self, which: int, name: bytes) -> bytes | None:
-        return self._map(which).joined(_text(name).lower())
+        return self._map(which).joined(self._name(which, name))
 
     def header_at(self, which: int, name: bytes, index: int) -> bytes | None:
         if index < 0:
             return None
-        found = self._map(which).get_all(_text(name).lower())
+        found = self._map(which).get_all(self._name(which, name))
         return found[index] if index < len(found) else None
 
     def header_count(self, which: int, name: bytes) -> int:
-        return len(self._map(which).get_all(_text(name).lower()))
+        return len(self._map(which).get_all(self._name(which, name)))
 
     def header_items(self, which: int) -> bytes:
         items = self._map(which).items()
@@ -110,31 +119,31 @@ class Bridge:
         headers = self._change(which)
         if headers is None:
             return LOCKED
-        if b"\0" in name or b"\0" in value:
-            name, value = _text(name), _text(value)
-        headers.add(name.lower(), value)
-        hook = self.hook
-        if hook.on_request and not is_valid_header(name.lower(), value):
-            hook.stream.suspect_headers = True
+        name = self._name(which, name)
+        if b"\0" in value:
+            value = _text(value)
+        headers.add(name, value)
+        if self.hook.on_request and not is_valid_header(name, value):
+            self.hook.stream.suspect_headers = True
         return None
 
     def header_replace(self, which: int, name: bytes, value: bytes) -> bytes | None:
         headers = self._change(which)
         if headers is None:
             return LOCKED
-        if b"\0" in name or b"\0" in value:
-            name, value = _text(name), _text(value)
-        headers.set(name.lower(), value)
-        hook = self.hook
-        if hook.on_request and not is_valid_header(name.lower(), value):
-            hook.stream.suspect_headers = True
+        name = self._name(which, name)
+        if b"\0" in value:
+            value = _text(value)
+        headers.set(name, value)
+        if self.hook.on_request and not is_valid_header(name, value):
+            self.hook.stream.suspect_headers = True
         return None
 
     def header_remove(self, which: int, name: bytes) -> bytes | None:
         headers = self._change(which)
         if headers is None:
             return LOCKED
-        headers.remove(_text(name).lower())
+        headers.remove(self._name(which, name))
         return None
 
     def header_reason(self, which: int, phrase: bytes) -> bytes | None:

@@ -94,6 +94,10 @@ CASES = (
     resp("response-pairs", 'local t = {} for k, v in pairs(h:headers()) do t[#t + 1] = k .. "=" .. v end out(h, "r", table.concat(t, " "):gsub("time=%d+", "time"))'),
     resp("response-request-headers", 'out(h, "r", h:requestHeaders():get("x-a")) h:requestHeaders():add("x-z", "1") out(h, "s", h:requestHeaders():get("x-z"))'),
     req("request-request-headers", 'out(h, "r", err(function() local m = h:requestHeaders() return m:get("x-a") end))'),
+    req("host-get", 'local m = h:headers() out(h, "r", m:get("host") .. m:get("Host") .. m:getNumValues("host") .. m:getAtIndex("host", 0))'),
+    req("host-replace", 'h:headers():replace("host", "b.test") out(h, "r", h:headers():get(":authority"))'),
+    req("host-add", 'h:headers():add("host", "more")'),
+    resp("host-in-response", 'h:headers():add("host", "x") out(h, "r", h:headers():get("host") .. h:requestHeaders():get("host"))'),
     # ---- argument errors
     req("err-no-self", 'out(h, "r", err(function() local m = h.headers() end))'),
     req("err-number-self", 'out(h, "r", err(function() local m = h.headers(5) end))'),

@@ -44,8 +44,11 @@ def test_a_script_reads_the_connection() -> None:
     p = on_request("""
         local s = h:streamInfo():downstreamSslConnection()
         local n = s:parsedSubjectPeerCertificate()
-        seen = {s:tlsVersion(), s:ciphersuiteId(), tostring(s:peerCertificatePresented()), s:uriSanPeerCertificate()[2],
-          n:commonName(), n:organizationName()[1], s:expirationPeerCertificate(), s:sessionId(), h:connection():ssl():tlsVersion()}
+        seen = {
+          s:tlsVersion(), s:ciphersuiteId(), tostring(s:peerCertificatePresented()), s:uriSanPeerCertificate()[2],
+          n:commonName(), n:organizationName()[1], s:expirationPeerCertificate(), s:sessionId(),
+          h:connection():ssl():tlsVersion(),
+        }
         h:respond({[":status"] = "200"}, table.concat(seen, "|"))""")
     p.stage.connection.info.tls = info
     from pyvoy.testing.playbook import headers, reply
