@@ -34,7 +34,8 @@ class Environment:
     `services` are those of the worker that will run the plans; None where they are only tried.  `retire` is what has to
     be done when the plans are no longer in force (or were never put in force).  `files` are those that the plans were
     made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built.
-    `development`: what goes wrong may be told to clients."""
+    `development`: what goes wrong may be told to clients.  `caller` makes the calls of extensions in place of the
+    clusters (tests)."""
 
     problems: Problems
     root_scope: Scope
@@ -48,6 +49,7 @@ class Environment:
     files: set[str] = field(default_factory=set)
     route_plans: list[tuple[str, Any]] = field(default_factory=list)
     development: bool = False
+    caller: Any = None
 
 
 @dataclass(slots=True, frozen=True)

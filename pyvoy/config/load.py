@@ -60,6 +60,7 @@ class LoadedBootstrap:
         `services` are those of the worker that will run the plans; None to try them."""
         environment = self.environment(root_scope, arena, problems)
         environment.services = services
+        environment.development = services is not None and services.development
         return self._at_root(environment)
 
     def serialized(self) -> bytes:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 class NetworkVerdict(Enum):
-    """CONTINUE hands the event on; STOP holds it (data is kept by the connection until `continue_reading`)."""
+    """CONTINUE hands the event on; STOP holds it (data is kept by the connection until `continue_reading`); TAKEN: the
+    filter has the data, and the end if there is one, and hands on what it likes (`FilterRunner.inject`)."""
 
     CONTINUE = 0
     STOP = 1
+    TAKEN = 2
 
 
 class CloseType(Enum):
@@ -43,6 +45,7 @@ class NetworkFilter:
     on_new_connection(connection) -> NetworkVerdict       before any data; STOP holds the later filters
     on_data(connection, data, end) -> NetworkVerdict      bytes from the client; `end` is the client's half-close
     on_write(connection, data, end) -> NetworkVerdict     bytes to the client
+        (both may answer bytes instead: those go on in place of the data)
     on_high_watermark(connection) / on_low_watermark(connection)   the client reads too slowly / has caught up
     on_close(connection) -> None                          once, when the connection is gone
     on_log(connection) -> None                            last, behind the listener's access log

@@ -24,6 +24,7 @@ from pyvoy.observe.access_log.file import LOG_FILES
 from pyvoy.server.application import Checked, CheckFailed, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
+from pyvoy.server.dev_watch import DevWatch
 from pyvoy.server.drain import Drain
 from pyvoy.server.plans import ServerPlan, build, build_in_slices
 from pyvoy.server.server_stats import WatchdogStats
@@ -74,7 +75,11 @@ class ProxyDataPlane:
             connection_ids=itertools.count(index, options.concurrency).__next__,
             draining=self._drain.should_close,
             health_failed=self._drain.is_health_failed,
+            development=options.dev,
         )
+        self._watch: DevWatch | None = None
+        if options.dev and index == 0:
+            self._watch = DevWatch(loop, lambda: child.send("reload", {}))
         if options.concurrency == 1:
             self._keep_gauges()
 
@@ -93,6 +98,8 @@ class ProxyDataPlane:
             raise CheckFailed([str(problem) for problem in error.problems]) from None
         self._retire()
         self._retire = plan.retire
+        if self._watch is not None:
+            self._watch.watch((self._options.config_path, *plan.files))
         self._services.clusters.apply(plan.clusters)
         self._inflated.set(len(self._services.clusters))
         for listener_plan in plan.listeners:
@@ -186,6 +193,8 @@ class ProxyDataPlane:
         """Nothing is carried any more: write out the access logs."""
         await asyncio.sleep(0)  # connections that were cut end, and log, in the next turn of the loop
         self._retire()
+        if self._watch is not None:
+            self._watch.stop()
         self._services.clusters.drain()
         self._services.tallies.write()
         LOG_FILES.close()

@@ -30,11 +30,13 @@ SLICE_S = 0.005
 
 @dataclass(slots=True, frozen=True)
 class ServerPlan:
-    """Everything a worker needs.  `retire` is to be called when the plan is no longer in force."""
+    """Everything a worker needs.  `retire` is to be called when the plan is no longer in force, `files` are those that
+    it was made from besides the bootstrap."""
 
     clusters: list[ClusterPlan]
     listeners: list[ListenerPlan]
     retire: Callable[[], None]
+    files: frozenset[str] = frozenset()
 
 
 class _Retire:
@@ -79,7 +81,7 @@ def _build(loaded: LoadedBootstrap, root: Context, collected: Problems, retire: 
         listeners = build_listeners(static.listeners, context)
     report_unread_runtime(loaded.message, root)
     collected.raise_errors()
-    return ServerPlan(clusters, listeners, retire)
+    return ServerPlan(clusters, listeners, retire, frozenset(root.env.files))
 
 
 async def build_in_slices(
@@ -106,7 +108,7 @@ async def _build_in_slices(
     clusters = await _in_slices(static.clusters, lambda message: build_clusters([message], context))
     listeners = await _in_slices(static.listeners, lambda message: build_listeners([message], context))
     problems.raise_errors()
-    return ServerPlan(clusters, listeners, retire)
+    return ServerPlan(clusters, listeners, retire, frozenset(context.env.files))
 
 
 async def _in_slices(messages: Iterable[Any], make: Callable[[Any], list[Plan]]) -> list[Plan]:

@@ -30,7 +30,7 @@ class Services:
 
     `clock` gives monotonic seconds, `wall` epoch seconds.  `connection_ids` yields ids that no other worker gives.
     `draining` is asked by the connection manager before it keeps a connection alive; `health_failed` tells whether the
-    admin's /healthcheck/fail is in force.
+    admin's /healthcheck/fail is in force.  `development`: what goes wrong in extensions may be told to clients.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -45,6 +45,7 @@ class Services:
     connection_ids: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
     health_failed: Callable[[], bool] = lambda: False
+    development: bool = False
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     tallies: TallyBoard = field(init=False)
 
