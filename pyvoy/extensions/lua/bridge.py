@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions import stream_facts
-from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult
+from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, UnknownCluster
 from pyvoy.extensions.lua import tls
 from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
 from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
@@ -197,31 +197,29 @@ class Bridge:
         hook.reply = (int(status), body or b"", list(headers.items()))
         return None
 
-    def may_call(self, cluster: bytes) -> bytes | None:
-        clusters = self.hook.stream.services.clusters
-        return None if clusters.get(cluster.decode("utf-8", "replace")) is not None else NO_CLUSTER
-
     def http_call(
         self, cluster: bytes, flat: bytes, body: bytes | None, timeout_ms: float, asynchronous: bool, send_xff: bool
     ) -> bytes | None:
         """Begin a call; one that is not asynchronous is what the hook waits for."""
         headers = unflatten(flat)
-        if any(name not in headers.map for name in (b":path", b":method", b":authority")):
-            return CALL_HEADERS
-        options = CallOptions(timeout_s=timeout_ms / 1000 if timeout_ms else None, send_xff=send_xff)
         if body is not None:
             headers.set(b"content-length", b"%d" % len(body))
+        complete = all(name in headers.map for name in (b":path", b":method", b":authority"))
+        options = CallOptions(timeout_s=timeout_ms / 1000 if timeout_ms else None, send_xff=send_xff)
         hook = self.hook
         name = cluster.decode("utf-8", "replace")
         on_done = _nobody_waits if asynchronous else hook.answered
         try:
-            hook.call = hook.owner.host.http_call(name, headers, body or b"", on_done, options=options)
+            call = hook.owner.host.http_call(name, headers, body or b"", on_done, options=options)
+        except UnknownCluster:
+            return NO_CLUSTER
         except CallRefused as refused:
+            if not complete:
+                return CALL_HEADERS
             if not asynchronous:
                 hook.stream.services.loop.call_soon(hook.refused, str(refused).encode())
         else:
-            if asynchronous:
-                hook.call = None
+            hook.call = None if asynchronous else call
         return None
 
     # ---- routing ----

@@ -27,7 +27,7 @@ from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, Verdict
 if TYPE_CHECKING:
     from pyvoy.extensions.host import Host
     from pyvoy.extensions.http_call import CallResult, HttpCall
-    from pyvoy.extensions.lua.script import LuaScript
+    from pyvoy.extensions.lua.script import LuaState
     from pyvoy.http.headers import HeaderMap, Pair
     from pyvoy.http.http_filter import Stream
 
@@ -48,8 +48,9 @@ class Owner(Protocol):
     host: Host
     clear_route_cache: bool
 
-    def script_failed(self, text: bytes, traceback: bytes) -> None:
-        """The script has raised: count it, and run nothing of it any more."""
+    def script_failed(self, hook: Hook, text: bytes, traceback: bytes) -> bool:
+        """The script has raised: run nothing of it any more on this stream, and do what the failure policy says; True
+        when the stream goes on."""
 
     def filter_context(self, stream: Stream) -> Mapping[str, Any]:
         """The filter_context of the route."""
@@ -64,6 +65,8 @@ class Hook:
     on_request = False
     continued = False
     state = OVER
+    ended_stream = False
+    """The failure policy has ended the stream."""
     trailers: HeaderMap | None = None
     call: HttpCall | None = None
     """The HTTP call that is waited for."""
@@ -85,9 +88,9 @@ class Hook:
     _whole: bytes | None = None
     """The whole body while the script may change it: in the callback of its end, or made for a message without."""
 
-    def __init__(self, owner: Any, script: LuaScript, stream: Stream, headers: HeaderMap, ended: bool) -> None:
+    def __init__(self, owner: Any, state: LuaState, stream: Stream, headers: HeaderMap, ended: bool) -> None:
         self.owner = owner
-        self.script = script
+        self.lua = state
         self.stream = stream
         self.headers = headers
         self.ended = ended
@@ -96,7 +99,7 @@ class Hook:
 
     def start(self, run: Callable[[], Any]) -> Verdict:
         """The headers have come: run the hook until it ends or waits."""
-        self.script.bridge.hook = self
+        self.lua.bridge.hook = self
         try:
             result = run()
         except Exception as error:  # the wall of the extension
@@ -199,7 +202,7 @@ class Hook:
         if self.state != FOR_CALL:
             return
         self._resume(headers, body)
-        if self.state == OVER:
+        if self.state == OVER and not self.ended_stream:
             self.continued = True
             self._continue()
 
@@ -212,10 +215,10 @@ class Hook:
             self.call = None
 
     def _resume(self, *values: Any) -> None:
-        self.script.bridge.hook = self
+        self.lua.bridge.hook = self
         suspended, self.suspended = self.suspended, None
         try:
-            result = self.script.go_on(suspended, *values)
+            result = self.lua.go_on(suspended, *values)
         except Exception as error:  # the wall of the extension
             result = self._broken(error)
         self._take(result)
@@ -230,7 +233,7 @@ class Hook:
             self.state = OVER
         elif result[0] == ERROR:
             self.state = OVER
-            self.owner.script_failed(result[1], result[2])
+            self.ended_stream = not self.owner.script_failed(self, result[1], result[2])
         else:
             self.state, self.suspended = result
             if self.state == RESPONDED:
@@ -360,3 +363,14 @@ class ResponseHook(Hook):
 
     def _continue(self) -> None:
         self.stream.continue_response(self.owner)
+
+
+class LogHook(Hook):
+    """pyvoy_on_log: the stream is over, so that nothing can be waited for, answered or changed."""
+
+    continued = True
+
+    def _take(self, result: Any) -> None:
+        if result != 0 and result[0] != ERROR:
+            result = (ERROR, b"nothing can be waited for when the stream is over", b"")
+        super()._take(result)

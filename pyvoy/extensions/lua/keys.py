@@ -21,6 +21,37 @@ def load(der: bytes) -> Any:
         return None
 
 
+def load_pem(text: bytes) -> Any:
+    """The key of a PEM text (a public key or a certificate), or None."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        if b"BEGIN CERTIFICATE" in text:
+            return x509.load_pem_x509_certificate(text).public_key()
+        return load_pem_public_key(text)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def family(key: Any) -> str:
+    """RS for an RSA key, ES for one on an elliptic curve, "" for others."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RS"
+    return "ES" if isinstance(key, ec.EllipticCurvePublicKey) else ""
+
+
+def ec_signature(raw: bytes) -> bytes:
+    """An ECDSA signature as two numbers side by side (RFC 7518, 3.4) in the form that `verify` takes."""
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+    half = len(raw) // 2
+    return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
+
+
 def verify(hash_name: bytes, key: Any, signature: bytes, data: bytes) -> bytes | None:
     """Why a signature does not hold, or None when it does."""
     from cryptography.exceptions import InvalidSignature

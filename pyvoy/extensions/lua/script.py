@@ -1,4 +1,4 @@
-"""A loaded filter script: its state and its two hooks.
+"""A loaded filter script: its state and its hooks.
 
 Source: Envoy, PerLuaCodeSetup (the chunk runs once, hooks are looked up then).
 """
@@ -9,33 +9,65 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.extensions.attributes import place_of
+from pyvoy.extensions.lua import helpers
 from pyvoy.extensions.lua.bridge import Bridge
+from pyvoy.extensions.lua.options import LuaOptions
 from pyvoy.extensions.lua.vm import FILTER_PARTS, LuaVm, ScriptError
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
+    from pyvoy.extensions.attributes import Place
+    from pyvoy.extensions.host import Host
 
 
 @dataclass(slots=True, frozen=True, eq=False)
-class LuaScript:
-    """`on_request` and `on_response` run a hook, and are None where the script has none; `go_on` goes on with a hook
-    that has waited."""
+class LuaState:
+    """One state: the bridge of its functions, and what goes on with a hook that has waited."""
 
     bridge: Bridge
     go_on: Callable[..., Any]
-    on_request: Callable[[], Any] | None
-    on_response: Callable[[], Any] | None
 
 
-def load(code: bytes, context: Context, field: str) -> LuaScript | None:
+class LuaScript:
+    """A script in the state that it was loaded into last; hooks that wait keep the state they began in.
+
+    `on_request`, `on_response` and `on_log` run a hook, and are None where the script has none."""
+
+    __slots__ = ("_code", "_host", "_options", "_place", "on_log", "on_request", "on_response", "state")
+
+    def __init__(self, code: bytes, options: LuaOptions, host: Host, place: Place) -> None:
+        """Load the script.  Raises ScriptError."""
+        self._code = code
+        self._options = options
+        self._host = host
+        self._place = place
+        self.reload()
+
+    def reload(self) -> None:
+        """Load the same text into a new state.  Raises ScriptError."""
+        bridge = Bridge()
+        functions = bridge.functions() | helpers.functions(bridge, self._host, self._place)
+        vm = LuaVm(functions, FILTER_PARTS, self._options)
+        bridge.runtime = vm.runtime
+        vm.load(self._code)
+        self.state = LuaState(bridge, vm.go_on)
+        self.on_request = vm.hook_of(b"envoy_on_request")
+        self.on_response = vm.hook_of(b"envoy_on_response")
+        self.on_log = vm.hook_of(b"pyvoy_on_log")
+
+
+def load(code: bytes, context: Context, field: str, options: LuaOptions, host: Host) -> LuaScript | None:
     """Load a script into a state of its own; None after a problem, which is reported at the field."""
-    bridge = Bridge()
-    vm = LuaVm(bridge.functions(), FILTER_PARTS)
-    bridge.runtime = vm.runtime
-    if not try_load(vm, code, context, field):
+    try:
+        script = LuaScript(code, options, host, place_of(context))
+    except ScriptError as error:
+        context.error(field, f"script load error: {error}")
         return None
-    count(context)
-    return LuaScript(bridge, vm.go_on, vm.hook_of(b"envoy_on_request"), vm.hook_of(b"envoy_on_response"))
+    gauge = context.root_scope.gauge("lua.lua_vm_count")
+    gauge.inc()
+    context.env.retire.append(gauge.dec)
+    return script
 
 
 def try_load(vm: LuaVm, code: bytes, context: Context, field: str) -> bool:
@@ -46,10 +78,3 @@ def try_load(vm: LuaVm, code: bytes, context: Context, field: str) -> bool:
         context.error(field, f"script load error: {error}")
         return False
     return True
-
-
-def count(context: Context) -> None:
-    """One more state, for as long as the configuration is in force."""
-    gauge = context.root_scope.gauge("lua.lua_vm_count")
-    gauge.inc()
-    context.env.retire.append(gauge.dec)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
+from pyvoy.extensions.lua.options import DEFAULTS, LuaOptions
+
 FILTER_PARTS = ("core", "compat", "headers", "handle", "info")
 ROUTE_PARTS = ("core", "compat", "route")
 MATCHER_PARTS = ("core", "compat")
@@ -18,6 +20,11 @@ MATCHER_PARTS = ("core", "compat")
 
 class ScriptError(Exception):
     """A script that cannot be loaded; the text is Lua's."""
+
+
+def _no_attributes(_object: object, name: bytes, _setting: bool) -> bytes:
+    """Scripts hold a few Python objects; they may hand them back and nothing else."""
+    raise AttributeError(name)
 
 
 class LuaVm:
@@ -30,25 +37,44 @@ class LuaVm:
     go_on: Callable[..., Any]
     call: Callable[..., Any]
 
-    def __init__(self, functions: Mapping[bytes, Callable[..., Any]], parts: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        functions: Mapping[bytes, Callable[..., Any]],
+        parts: tuple[str, ...],
+        options: LuaOptions = DEFAULTS,
+    ) -> None:
         """`functions` are those that the parts of the prelude call."""
         import lupa.luajit21 as lupa
 
         self.runtime = lupa.LuaRuntime(
-            encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
+            encoding=None,
+            unpack_returned_tuples=True,
+            register_eval=False,
+            register_builtins=False,
+            attribute_filter=_no_attributes,
+            max_memory=options.max_memory_bytes or None,
         )
         self._globals = self.runtime.globals()
         del self._globals[b"python"]
         core = self.runtime.table()
         host = self.runtime.table_from(functions)
         for name in parts:
-            source = (files(__package__) / "prelude" / f"{name}.lua").read_bytes()
-            self.runtime.compile(source, name=f"=pyvoy/{name}.lua".encode())(host, core)
+            self._run_part(name, host, core)
+        core[b"load_helpers"] = lambda: self._run_part("helpers", host, core)
+        if options.max_instructions:
+            self._run_part("limits", host, core, options.max_instructions)
+            core[b"apply_limits"]()
+        if options.sandbox:
+            self._run_part("sandbox", host, core)
         self.runner = core[b"runner"]
         self._load = core[b"load"]
         self.go_on = core[b"go_on"]
         self.call = core[b"call"]
         self._core = core
+
+    def _run_part(self, name: str, *arguments: Any) -> Any:
+        source = (files(__package__) / "prelude" / f"{name}.lua").read_bytes()
+        return self.runtime.compile(source, name=f"=pyvoy/{name}.lua".encode())(*arguments)
 
     def load(self, code: bytes) -> None:
         """Run a script's main chunk.  Raises ScriptError with Lua's text."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.extensions.lua.hook import Hook, RequestHook, ResponseHook
+from pyvoy.extensions.lua.hook import Hook, LogHook, RequestHook, ResponseHook
+from pyvoy.extensions.lua.plan import NO_CONTEXT, LuaPlan, LuaRoutePlan, ScriptFailure
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Stream, Verdict
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pyvoy.config.context import Context
     from pyvoy.extensions.host import Host
     from pyvoy.extensions.lua.script import LuaScript
-    from pyvoy.stats.counters import Counter
 
 TYPE = "envoy.extensions.filters.http.lua.v3.Lua"
 ROUTE_TYPE = "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
@@ -31,83 +30,31 @@ supports(ROUTE_TYPE, "disabled name source_code filter_context")
 
 log = logging.getLogger("pyvoy.lua")
 
-NO_CONTEXT: Mapping[str, Any] = {}
-
-
-@dataclass(slots=True, frozen=True, eq=False)
-class LuaPlan:
-    """One configured filter: its default script, those with names, and where it counts."""
-
-    default: LuaScript | None
-    named: Mapping[str, LuaScript]
-    clear_route_cache: bool
-    host: Host
-    executions: Counter
-    errors: Counter
-
-
-@dataclass(slots=True, frozen=True, eq=False)
-class LuaRoutePlan:
-    """What a route says: no script, one by name, one of its own; and the context that scripts can read."""
-
-    disabled: bool
-    name: str
-    script: LuaScript | None
-    context: Mapping[str, Any]
-
 
 @http_filter(name="envoy.filters.http.lua", type_url=TYPE, route_type_url=ROUTE_TYPE)
 class Lua(HttpFilter):
     """One per stream.  The body's events are asked for only by a hook that waits for them."""
 
-    on_demand = frozenset(("request_data", "request_trailers", "response_data", "response_trailers", "on_destroy"))
+    on_demand = frozenset(
+        ("request_data", "request_trailers", "response_data", "response_trailers", "on_log", "on_destroy")
+    )
     _request: Hook | None = None
     _response: Hook | None = None
+    _log_script: LuaScript | None = None
 
     @staticmethod
     def build(message: Any, context: Context) -> LuaPlan:
         """The plan of a Lua message; every script is loaded, and one that does not load is a problem."""
-        from pyvoy.extensions.host import Host
-        from pyvoy.extensions.lua.script import load
+        from pyvoy.extensions.lua import configuring
 
-        default = None
-        if message.inline_code and message.HasField("default_source_code"):
-            context.error(
-                "inline_code",
-                "Error: Only one of `inline_code` or `default_source_code` can be set for the Lua filter.",
-            )
-        elif message.inline_code:
-            default = load(message.inline_code.encode(), context, "inline_code")
-        elif message.HasField("default_source_code"):
-            code = context.data_source(message, "default_source_code")
-            default = load(code, context, "default_source_code")
-        named = {}
-        for name in sorted(message.source_codes):
-            place = context.at("source_codes", name)
-            script = load(_source(message.source_codes[name], place), place, "")
-            if script is not None:
-                named[name] = script
-        scope = context.scope.scope("lua").scope(message.stat_prefix)
-        return LuaPlan(
-            default,
-            named,
-            context.wrapped(message, "clear_route_cache", True),
-            Host.of(context, scope, "lua"),
-            scope.counter("executions"),
-            scope.counter("errors"),
-        )
+        return configuring.plan(message, context)
 
     @staticmethod
     def build_route(message: Any, context: Context) -> LuaRoutePlan:
         """The plan of a LuaPerRoute message."""
-        from pyvoy.extensions.lua.script import load
-        from pyvoy.filters.common.metadata import plain_struct
+        from pyvoy.extensions.lua import configuring
 
-        script = None
-        if message.WhichOneof("override") == "source_code":
-            script = load(context.data_source(message, "source_code"), context, "source_code")
-        values = plain_struct(message.filter_context) if message.HasField("filter_context") else NO_CONTEXT
-        return LuaRoutePlan(message.disabled, message.name, script, values)
+        return configuring.route_plan(message, context)
 
     def __init__(self, plan: LuaPlan) -> None:
         self._plan = plan
@@ -127,14 +74,20 @@ class Lua(HttpFilter):
         route: LuaRoutePlan | None = stream.route_plan(self)
         return NO_CONTEXT if route is None else route.context
 
-    def script_failed(self, text: bytes, traceback: bytes) -> None:
-        """Count and log; the stream goes on as the script has left it."""
-        self._plan.errors.inc()
-        log.error("script log: %s", text.decode("utf-8", "replace"))
-        log.debug("%s", traceback.decode("utf-8", "replace"))
-        for hook in (self._request, self._response):
-            if hook is not None:
-                hook.drop()
+    def script_failed(self, hook: Hook, text: bytes, traceback: bytes) -> bool:
+        """Count and log; then the stream goes on as the script has left it, or as the failure policy says."""
+        plan = self._plan
+        for waiting in (self._request, self._response):
+            if waiting is not None and waiting is not hook:
+                waiting.drop()
+        message = text.decode("utf-8", "replace")
+        if plan.failures is not None:
+            return plan.failures.end_stream(hook.stream, ScriptFailure(message, traceback.decode("utf-8", "replace")))
+        plan.errors.inc()
+        log.error("script log: %s", message)
+        level = logging.ERROR if plan.options.log_tracebacks else logging.DEBUG
+        log.log(level, "%s", traceback.decode("utf-8", "replace"))
+        return True
 
     # ---- events ----
 
@@ -155,10 +108,16 @@ class Lua(HttpFilter):
     def request_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """envoy_on_request."""
         script = self._script(stream)
-        if script is None or script.on_request is None:
+        if script is None:
             return CONTINUE
-        self._plan.executions.inc()
-        hook = self._request = RequestHook(self, script, stream, headers, end)
+        if script.on_log is not None:
+            self._log_script = script
+            stream.demand(self)
+        if script.on_request is None:
+            return CONTINUE
+        plan = self._plan
+        plan.executions.inc()
+        hook = self._request = RequestHook(self, script.state, stream, headers, end)
         return hook.start(script.on_request)
 
     def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
@@ -167,7 +126,7 @@ class Lua(HttpFilter):
         if script is None or script.on_response is None:
             return CONTINUE
         self._plan.executions.inc()
-        hook = self._response = ResponseHook(self, script, stream, headers, end)
+        hook = self._response = ResponseHook(self, script.state, stream, headers, end)
         return hook.start(script.on_response)
 
     def request_data(self, stream: Stream, data: bytes, end: bool) -> Verdict:
@@ -190,17 +149,18 @@ class Lua(HttpFilter):
         hook = self._response
         return CONTINUE if hook is None else hook.end_with(trailers)
 
+    def on_log(self, stream: Stream) -> None:
+        """pyvoy_on_log, which cannot wait."""
+        script = self._log_script
+        if script is not None and script.on_log is not None:
+            headers = stream.response_headers
+            LogHook(self, script.state, stream, HeaderMap() if headers is None else headers, True).start(script.on_log)
+
     def on_destroy(self, stream: Stream) -> None:
         """Whatever still waits is dropped."""
         for hook in (self._request, self._response):
             if hook is not None:
                 hook.drop()
-
-
-def _source(message: Any, context: Context) -> bytes:
-    from pyvoy.config.compile import data_source
-
-    return data_source.read(message, context)
 
 
 _: type[HttpFilter] = Lua

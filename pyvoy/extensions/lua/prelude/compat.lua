@@ -41,6 +41,11 @@ function math.log(value, base)
   return log(value) / log(base)
 end
 
+-- `require("pyvoy")`; made when a script first asks for it.
+package.preload.pyvoy = function()
+  return core.load_helpers()
+end
+
 function coroutine.running()
   local co = running()
   return co, co == nil

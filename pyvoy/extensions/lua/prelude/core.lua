@@ -15,7 +15,9 @@ local select, tonumber, tostring, type = select, tonumber, tostring, type
 local format, floor, ceil = string.format, math.floor, math.ceil
 
 local DEAD = "object used outside of proper scope"
+local MEMORY = "not enough memory"
 local live = 0
+local begin_stretch, end_stretch
 local waiting = nil
 local DONE = {}
 local ERROR = -1
@@ -180,15 +182,29 @@ local function text_of(value)
   return value
 end
 
+-- Take over the limits of limits.lua, if it was loaded.
+function core.apply_limits()
+  begin_stretch, end_stretch = core.begin_stretch, core.end_stretch
+end
+
 -- Run a script's main chunk: nothing, or why it cannot be loaded.
 function core.load(code)
   local chunk, wrong = loadstring(code)
   if not chunk then
     return wrong
   end
-  local ok, value = pcall(chunk)
+  local co = create(chunk)
+  if begin_stretch then
+    begin_stretch()
+  end
+  local ok, value = resume(co)
+  if end_stretch then
+    end_stretch()
+  end
   if not ok then
     return text_of(value)
+  elseif status(co) ~= "dead" then
+    return "attempt to yield from outside a coroutine"
   end
 end
 
@@ -211,6 +227,9 @@ end
 
 local function after(state, co, ok, value)
   live = live + 1
+  if end_stretch then
+    end_stretch()
+  end
   if ok then
     if value == DONE then
       if rested < MOST_RESTING then
@@ -228,6 +247,9 @@ local function after(state, co, ok, value)
     return ERROR, "script performed an unexpected yield", traceback(co)
   end
   waiting = nil
+  if value == MEMORY then
+    collectgarbage()
+  end
   return ERROR, text_of(value), traceback(co)
 end
 
@@ -246,6 +268,9 @@ function core.runner(fn)
     else
       co = create(serve)
     end
+    if begin_stretch then
+      begin_stretch()
+    end
     return after(state, co, resume(co, fn, handle))
   end
 end
@@ -258,6 +283,9 @@ function core.go_on(state, ...)
     state[key] = nil
   end
   state.kind, state.live = Handle, live
+  if begin_stretch then
+    begin_stretch()
+  end
   return after(state, co, resume(co, ...))
 end
 
@@ -271,6 +299,7 @@ function core.is_live(state)
   return state.live == live
 end
 
+core.raw_running = coroutine.running
 core.DEAD = DEAD
 core.Handle = Handle
 core.arg_error, core.type_error = arg_error, type_error

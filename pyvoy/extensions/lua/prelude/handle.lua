@@ -207,10 +207,6 @@ define(Handle, "httpCall", function(state, count, cluster, headers, body, timeou
   end
   cluster = to_string(cluster, 2, count)
   to_table(headers, 3, count)
-  local wrong = host.may_call(cluster)
-  if wrong then
-    error(wrong, 2)
-  end
   local flat = flatten(headers, count)
   if body ~= nil then
     body = to_string(body, 4, count)

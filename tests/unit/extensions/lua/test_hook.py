@@ -15,6 +15,7 @@ from pyvoy.testing.playbook import (
     sent,
     sent_data,
     trailers,
+    whole_response,
 )
 from tests.unit.extensions.lua.lua_play import on_request, on_response
 
