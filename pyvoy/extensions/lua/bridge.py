@@ -222,6 +222,10 @@ class Bridge:
             hook.call = None if asynchronous else call
         return None
 
+    def answer(self) -> tuple[bytes, bytes | None]:
+        """Headers and body that the hook's call was answered with."""
+        return self.hook.answer
+
     # ---- routing ----
 
     def clear_route_cache(self) -> None:

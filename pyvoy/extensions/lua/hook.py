@@ -74,8 +74,10 @@ class Hook:
     """Public keys that the script has imported."""
     reply: tuple[int, bytes, list[Pair]] = (0, b"", [])
     """What the script answers, once it has."""
-    suspended: Any = None
-    """The Lua side's state while the hook waits."""
+    answer: tuple[bytes, bytes | None] = (b"", None)
+    """What the HTTP call was answered with."""
+    suspended = 0
+    """The Lua side's number of the hook while it waits, else 0."""
 
     _saw_body = False
     _always_wrap = False
@@ -201,7 +203,8 @@ class Hook:
         self.call = None
         if self.state != FOR_CALL:
             return
-        self._resume(headers, body)
+        self.answer = (headers, body)
+        self._resume(PRESENT)
         if self.state == OVER and not self.ended_stream:
             self.continued = True
             self._continue()
@@ -209,16 +212,18 @@ class Hook:
     def drop(self) -> None:
         """The stream is over, or the script has failed elsewhere: nothing is run any more."""
         self.state = OVER
-        self.suspended = None
+        if self.suspended:
+            self.lua.forget(self.suspended)
+            self.suspended = 0
         if self.call is not None:
             self.call.cancel()
             self.call = None
 
-    def _resume(self, *values: Any) -> None:
+    def _resume(self, value: int) -> None:
         self.lua.bridge.hook = self
-        suspended, self.suspended = self.suspended, None
+        suspended, self.suspended = self.suspended, 0
         try:
-            result = self.lua.go_on(suspended, *values)
+            result = self.lua.go_on(suspended, value)
         except Exception as error:  # the wall of the extension
             result = self._broken(error)
         self._take(result)
@@ -238,7 +243,8 @@ class Hook:
             self.state, self.suspended = result
             if self.state == RESPONDED:
                 status, body, headers = self.reply
-                self.suspended = None
+                self.lua.forget(self.suspended)
+                self.suspended = 0
                 self.stream.send_local_reply(status, body, details=DETAILS, headers=headers)
 
     # ---- what the script asks for ----

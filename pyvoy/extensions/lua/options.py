@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyvoy.config.context import Context
 
 NAMESPACE = "pyvoy.lua"
-LEAST_MEMORY_BYTES = 1 << 20
+LEAST_MEMORY_BYTES = 2 << 20
 
 _POLICIES = (FailurePolicy.OPEN, FailurePolicy.CLOSED, FailurePolicy.RELOAD)
 """By the number in the message, whose default is Envoy's behaviour."""
@@ -54,6 +54,7 @@ def options_of(context: Context, stat_prefix: str = "") -> LuaOptions:
         return DEFAULTS
     if message.max_memory_bytes and message.max_memory_bytes < LEAST_MEMORY_BYTES:
         context.error("", f"listener metadata {name!r}: max_memory_bytes must be at least {LEAST_MEMORY_BYTES}")
+        message.max_memory_bytes = 0
     return LuaOptions(
         _POLICIES[message.failure_policy],
         message.max_instructions,

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, frozen=True, eq=False)
 class LuaState:
-    """One state: the bridge of its functions, and what goes on with a hook that has waited."""
+    """One state: the bridge of its functions, and what goes on with a hook that has waited, or forgets it."""
 
     bridge: Bridge
-    go_on: Callable[..., Any]
+    go_on: Callable[[int, int], Any]
+    forget: Callable[[int], None]
 
 
 class LuaScript:
@@ -51,7 +52,7 @@ class LuaScript:
         vm = LuaVm(functions, FILTER_PARTS, self._options)
         bridge.runtime = vm.runtime
         vm.load(self._code)
-        self.state = LuaState(bridge, vm.go_on)
+        self.state = LuaState(bridge, vm.go_on, vm.core(b"forget"))
         self.on_request = vm.hook_of(b"envoy_on_request")
         self.on_response = vm.hook_of(b"envoy_on_response")
         self.on_log = vm.hook_of(b"pyvoy_on_log")

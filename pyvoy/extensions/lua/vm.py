@@ -61,6 +61,8 @@ class LuaVm:
         for name in parts:
             self._run_part(name, host, core)
         core[b"load_helpers"] = lambda: self._run_part("helpers", host, core)
+        if options.explain_errors:
+            core[b"explain_errors"]()
         if options.max_instructions:
             self._run_part("limits", host, core, options.max_instructions)
             core[b"apply_limits"]()

@@ -18,6 +18,9 @@ local DEAD = "object used outside of proper scope"
 local MEMORY = "not enough memory"
 local live = 0
 local begin_stretch, end_stretch
+local short_of_memory = false -- what the last hook has filled it with is garbage only when that hook is gone
+local explaining = false
+local current = nil
 local waiting = nil
 local DONE = {}
 local ERROR = -1
@@ -87,6 +90,38 @@ local function to_table(value, narg, count, depth)
   return value
 end
 
+-- ---- explanations ----
+
+local CALLS = { "body()", "bodyChunks()", "trailers()", "httpCall()" }
+
+-- The line of the script that is running.
+local function here()
+  for level = 3, 20 do
+    local info = getinfo(level, "Sl")
+    if not info then
+      break
+    elseif info.what ~= "C" and info.short_src:sub(1, 6) ~= "pyvoy/" then
+      return info.short_src .. ":" .. info.currentline
+    end
+  end
+  return "?"
+end
+
+function core.explain_errors()
+  explaining = true
+end
+
+-- Where a call of this name stands, for errors that it may cause later; nil unless they are explained.
+function core.site(name)
+  return explaining and name .. " at " .. here() or nil
+end
+
+-- An error's text, with the call that has made what was tried illegal.
+local function because(text, site)
+  site = site or explaining and current and current.waited
+  return site and text .. " (since " .. site .. ")" or text
+end
+
 -- ---- objects ----
 
 -- A type of objects: the prototype of its userdata and the metatable that they share.
@@ -114,7 +149,7 @@ local function refuse(kind, object, count)
   if not state or state.kind ~= kind then
     return type_error(1, kind.name, object, count)
   end
-  error(DEAD, 3)
+  error(because(DEAD), 3)
 end
 
 -- Add a method; `fn(state, count, ...)` gets the object's state, the number of arguments with the object, and the rest.
@@ -160,6 +195,7 @@ end
 
 local Handle = new_logging_type("N5Envoy10Extensions11HttpFilters3Lua19StreamHandleWrapperE")
 local resting, rested = {}, 0
+local suspended, last_id = {}, 0
 local MOST_RESTING = 64
 
 -- A coroutine serves one hook after the other; one that has ended by an error or waits for good is left to the
@@ -242,23 +278,29 @@ local function after(state, co, ok, value)
     waiting = nil
     if what then
       state.co = co
-      return what, state
+      last_id = last_id + 1
+      suspended[last_id] = state
+      return what, last_id
     end
     return ERROR, "script performed an unexpected yield", traceback(co)
   end
   waiting = nil
-  if value == MEMORY then
-    collectgarbage()
-  end
+  short_of_memory = value == MEMORY
   return ERROR, text_of(value), traceback(co)
 end
 
--- A function that runs a hook of the script: 0 when it has ended, else what it waits for and its state, or ERROR, text and traceback.
+-- A function that runs a hook of the script: 0 when it has ended, else what it waits for and its number, or ERROR, text
+-- and traceback.
 function core.runner(fn)
   local proto = Handle.proto
   return function()
+    if short_of_memory then
+      short_of_memory = false
+      collectgarbage()
+    end
     live = live + 1
     local state = { kind = Handle, live = live }
+    current = state
     local handle = newproxy(proto)
     setfenv(handle, state)
     local co
@@ -276,22 +318,33 @@ function core.runner(fn)
 end
 
 -- Go on with what a hook has waited for; answers as `run` does.
-function core.go_on(state, ...)
+function core.go_on(id, ...)
+  local state = suspended[id]
+  suspended[id] = nil
   live = live + 1
-  local co = state.co
+  local co, waited = state.co, state.waited
   for key in next, state do
     state[key] = nil
   end
-  state.kind, state.live = Handle, live
+  state.kind, state.live, state.waited = Handle, live, waited
+  current = state
   if begin_stretch then
     begin_stretch()
   end
   return after(state, co, resume(co, ...))
 end
 
+-- A hook that waits will not go on.
+function core.forget(id)
+  suspended[id] = nil
+end
+
 -- Wait for something; gives back what `go_on` was given.
 local function wait(what)
   waiting = what
+  if explaining and CALLS[what] then
+    current.waited = CALLS[what] .. " at " .. here()
+  end
   return yield()
 end
 
@@ -300,7 +353,7 @@ function core.is_live(state)
 end
 
 core.raw_running = coroutine.running
-core.DEAD = DEAD
+core.DEAD, core.because = DEAD, because
 core.Handle = Handle
 core.arg_error, core.type_error = arg_error, type_error
 core.to_string, core.to_number, core.to_int = to_string, to_number, to_int

@@ -9,7 +9,8 @@ local define, kept, new, new_type, wait = core.define, core.kept, core.new, core
 local to_string, to_number, to_int, to_boolean, to_table = core.to_string, core.to_number, core.to_int,
   core.to_boolean, core.to_table
 local arg_error, type_error = core.arg_error, core.type_error
-local is_live, DEAD, Handle, HeaderMap = core.is_live, core.DEAD, core.Handle, core.HeaderMap
+local is_live, DEAD, because, Handle, HeaderMap = core.is_live, core.DEAD, core.because, core.Handle,
+  core.HeaderMap
 local error, type, ipairs, pairs, next, tostring = error, type, ipairs, pairs, next, tostring
 local concat, sub = table.concat, string.sub
 
@@ -52,7 +53,7 @@ define(Handle, "body", function(state, count, always)
   if found == WAIT then
     found = wait(FOR_BODY)
   elseif type(found) == "string" then
-    error(found, 2)
+    error(because(found), 2)
   end
   if found == PRESENT then
     return kept(state, "body", Buffer)
@@ -62,11 +63,11 @@ end)
 define(Handle, "bodyChunks", function(state)
   local wrong = host.body_chunks()
   if wrong then
-    error(wrong, 2)
+    error(because(wrong), 2)
   end
   return function()
     if not is_live(state) then
-      error(DEAD, 2)
+      error(because(DEAD), 2)
     end
     if host.at_end() or wait(FOR_CHUNK) ~= PRESENT then
       return
@@ -130,7 +131,7 @@ end
 define(Handle, "respond", function(state, count, headers, body)
   local wrong = host.may_respond()
   if wrong then
-    error(wrong, 2)
+    error(because(wrong), 2)
   end
   to_table(headers, 2, count)
   local flat = flatten(headers, count)
@@ -218,7 +219,8 @@ define(Handle, "httpCall", function(state, count, cluster, headers, body, timeou
   elseif options.asynchronous then
     return
   end
-  local answer, answer_body = wait(FOR_CALL)
+  wait(FOR_CALL)
+  local answer, answer_body = host.answer()
   return unflatten(answer, options.return_duplicate_headers), answer_body
 end)
 

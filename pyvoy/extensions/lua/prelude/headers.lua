@@ -4,7 +4,7 @@
 local host, core = ...
 
 local new_type, define, to_string, to_int = core.new_type, core.define, core.to_string, core.to_int
-local is_live, DEAD = core.is_live, core.DEAD
+local is_live, DEAD, because = core.is_live, core.DEAD, core.because
 local error, find, sub, getfenv = error, string.find, string.sub, debug.getfenv
 local header_get, header_at, header_count, header_items = host.header_get, host.header_at, host.header_count,
   host.header_items
@@ -38,11 +38,11 @@ end)
 local function define_change(name, change)
   define(HeaderMap, name, function(state, count, key, value)
     if state.iterating then
-      error(ITERATING, 2)
+      error(because(ITERATING, state.iterating_since), 2)
     end
     local wrong = change(state.map, to_string(key, 2, count), to_string(value, 3, count))
     if wrong then
-      error(wrong, 2)
+      error(because(wrong), 2)
     end
   end)
 end
@@ -50,11 +50,11 @@ end
 local function define_change_by_name(name, change)
   define(HeaderMap, name, function(state, count, key)
     if state.iterating then
-      error(ITERATING, 2)
+      error(because(ITERATING, state.iterating_since), 2)
     end
     local wrong = change(state.map, to_string(key, 2, count))
     if wrong then
-      error(wrong, 2)
+      error(because(wrong), 2)
     end
   end)
 end
@@ -68,15 +68,16 @@ define_change_by_name("setHttp1ReasonPhrase", host.header_reason)
 function HeaderMap.mt.__pairs(object)
   local state = getfenv(object)
   if not is_live(state) then
-    error(DEAD, 2)
+    error(because(DEAD), 2)
   elseif state.iterating then
-    error(SECOND, 2)
+    error(because(SECOND, state.iterating_since), 2)
   end
   state.iterating = true
+  state.iterating_since = core.site("pairs()")
   local text, at = header_items(state.map), 1
   return function()
     if not is_live(state) then
-      error(DEAD, 2)
+      error(because(DEAD), 2)
     end
     local middle = find(text, "\0", at, true)
     if not middle then

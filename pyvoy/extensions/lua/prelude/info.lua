@@ -33,7 +33,7 @@ local function iterate(kind, values)
   kind.mt.__pairs = function(object)
     local state = getfenv(object)
     if not is_live(state) then
-      error(DEAD, 2)
+      error(core.because(DEAD), 2)
     elseif state.iterating then
       error(SECOND, 2)
     end
@@ -41,7 +41,7 @@ local function iterate(kind, values)
     local table, key, value = values(state), nil, nil
     return function()
       if not is_live(state) then
-        error(DEAD, 2)
+        error(core.because(DEAD), 2)
       end
       key, value = next(table, key)
       if key == nil then
