@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.contenders import Contender, Running, start
+from benchmarks.filters import EMPTY_LOWER, EMPTY_UPPER, filter_cost, python, python_file
 from benchmarks.load import Load, open_idle, run
 from benchmarks.measure import cpu_s, pss_bytes
 
@@ -173,4 +174,19 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("idle", "5,000 idle connections", idle),
     Scenario("rest", "Memory at rest of the whole proxy (PSS)", rest),
     Scenario("start", "From start to accepting", start_up),
+    Scenario(
+        "filter-python-lower",
+        "An empty Python filter, lower level",
+        filter_cost(python(EMPTY_LOWER), 2.0, PROXY_CPU, LOAD_CPU),
+    ),
+    Scenario(
+        "filter-python-add-header",
+        "add_header in Python",
+        filter_cost(python_file("add_header"), 5.0, PROXY_CPU, LOAD_CPU),
+    ),
+    Scenario(
+        "filter-python-upper",
+        "An empty async Python filter, upper level",
+        filter_cost(python(EMPTY_UPPER), 6.0, PROXY_CPU, LOAD_CPU),
+    ),
 )

@@ -24,6 +24,7 @@ EPILOG = """commands:
   pyvoy demo              a sidecar at work in front of a small service
   pyvoy filter new NAME   write a filter that runs at once
   pyvoy filter test PATH  run a filter, or its tests, without a server
+  pyvoy trace URL         send a request and show what each filter did to it
 
 All other flags of Envoy are accepted and change nothing here. SIGTERM drains and exits, SIGHUP reloads the
 bootstrap, SIGUSR1 reopens the logs."""
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "validate": validate,
         "demo": demo,
         "filter": filter_,
+        "trace": trace,
     }
     try:
         if arguments and arguments[0] in commands:
@@ -61,7 +63,7 @@ def envoy(arguments: list[str]) -> int:
     """Envoy's own command line."""
     parser = Parser(
         "pyvoy",
-        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter} [options]",
+        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter,trace} [options]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -93,6 +95,11 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("file", metavar="FILE", nargs="?", default="", help="bootstrap, YAML or JSON")
     parser.add_argument(
         "--dev", action="store_true", help="reload what was edited within a second; show failures of filters to clients"
+    )
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="let requests with x-pyvoy-trace be traced through the filters (so does --dev)",
     )
     flags.add_configuration(parser)
     flags.add_running(parser)
@@ -135,6 +142,13 @@ def demo(arguments: list[str]) -> int:
 def filter_(arguments: list[str]) -> int:
     """`pyvoy filter new` and `pyvoy filter test`."""
     from pyvoy.cli import filter as command
+
+    return command.main(arguments, Parser)
+
+
+def trace(arguments: list[str]) -> int:
+    """`pyvoy trace URL`."""
+    from pyvoy.cli import trace as command
 
     return command.main(arguments, Parser)
 

@@ -35,7 +35,7 @@ class Environment:
     be done when the plans are no longer in force (or were never put in force).  `files` are those that the plans were
     made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built.
     `development`: what goes wrong may be told to clients.  `caller` makes the calls of extensions in place of the
-    clusters (tests)."""
+    clusters (tests).  `trace_sink` takes the traces of requests; None where there are none."""
 
     problems: Problems
     root_scope: Scope
@@ -50,6 +50,7 @@ class Environment:
     route_plans: list[tuple[str, Any]] = field(default_factory=list)
     development: bool = False
     caller: Any = None
+    trace_sink: Callable[[dict[str, Any]], None] | None = None
 
 
 @dataclass(slots=True, frozen=True)

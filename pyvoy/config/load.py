@@ -60,7 +60,9 @@ class LoadedBootstrap:
         `services` are those of the worker that will run the plans; None to try them."""
         environment = self.environment(root_scope, arena, problems)
         environment.services = services
-        environment.development = services is not None and services.development
+        if services is not None:
+            environment.development = services.development
+            environment.trace_sink = services.trace_sink
         return self._at_root(environment)
 
     def serialized(self) -> bytes:

@@ -16,11 +16,12 @@ from pyvoy.http.h1.grammar import tokens
 from pyvoy.http.h1.metered import MeteredServerCodec
 from pyvoy.http.h1.server import Http1ServerCodec
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.light_stream import LightStream
 from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.http.manager_share import ManagerShare
 from pyvoy.http.manager_timeouts import ManagerTimeouts
 from pyvoy.http.plain_exchange import PlainExchange
-from pyvoy.http.plain_plan import PlainRequest
+from pyvoy.http.plain_plan import PlainPlan, PlainRequest
 from pyvoy.http.stream import HttpStream
 from pyvoy.network.network_filter import CloseType, NetworkVerdict
 from pyvoy.observe import details
@@ -93,7 +94,7 @@ class HttpConnectionManager(ManagerTimeouts):
         plan = self.plan
         share = self.share = plan.share or self._make_share(plan)
         self.wall_offset_s = info.start_wall_s - info.start_s
-        codec_class = MeteredServerCodec if plan.access_logs else Http1ServerCodec
+        codec_class = MeteredServerCodec if plan.meters else Http1ServerCodec
         self.codec = codec_class(self, self.write, plan.codec, plan.heads)
         share.accepted.hit()
         self._start_timers(info.start_s)
@@ -140,6 +141,10 @@ class HttpConnectionManager(ManagerTimeouts):
             return
         self.feeding = True
         codec.feed(data)
+        self.fed()
+
+    def fed(self) -> None:
+        """One read is worked off: let go what waited for more of it."""
         self.feeding = False
         if self.corked:
             for upstream in self.corked:
@@ -213,31 +218,56 @@ class HttpConnectionManager(ManagerTimeouts):
         self._requests += 1
         now_s = self.services.clock()
         stream = self.streams[stream_id] = HttpStream(self, stream_id, now_s, now_s + self.wall_offset_s)
-        if self.plan.access_logs and isinstance(self.codec, MeteredServerCodec):
+        if self.plan.meters and isinstance(self.codec, MeteredServerCodec):
             self.codec.begin(stream.info)
-        if share.first_limit_s and now_s + share.first_limit_s < self.armed_s:
-            self.watch(now_s + share.first_limit_s)
+        self.watch_stream(now_s)
         if self.plan.max_stream_duration_s:
             stream.duration_limit_s = self.plan.max_stream_duration_s
         return stream
 
-    def on_request(self, stream_id: int, head: RequestHead) -> None:
-        """A whole request without a body: by the short way if it is ordinary, else as a stream."""
+    def watch_stream(self, now_s: float) -> None:
+        """A stream has begun that has the usual time-outs."""
+        limit_s = self.share.first_limit_s
+        if limit_s and now_s + limit_s < self.armed_s:
+            self.watch(now_s + limit_s)
+
+    def on_request(self, stream_id: int, head: RequestHead, body: bytes) -> None:
+        """A whole request: by a short way if it is ordinary, else as a stream."""
         plain = self.share.plain
-        host = None
+        exchange = None
         if plain is not None:
             request = head.memo
             if request is None:
                 request = head.memo = plain.request(head) or False
             if type(request) is PlainRequest:
-                started = PlainExchange(self, stream_id, request).start(plain)
-                if started is True:
+                if not plain.bare:
+                    self._begin_light(stream_id, request, plain, body)
+                    return
+                exchange = PlainExchange(self, stream_id, request)
+                if exchange.start(plain, body):
                     self._requests += 1
                     return
-                host = started or None
         stream = self.new_stream(stream_id)
-        stream.chosen_host = host
-        stream.on_headers(head.headers(), True)
+        if exchange is not None and exchange.host_is_chosen:
+            stream.chosen_host, stream.host_is_chosen = exchange.chosen_host, True
+        if not body:
+            stream.on_headers(head.headers(), True)
+            return
+        self.feeding = True
+        stream.on_headers(head.headers(), False)
+        stream.on_data(body, True)
+        self.fed()
+
+    def _begin_light(self, stream_id: int, request: PlainRequest, plain: PlainPlan, body: bytes) -> None:
+        begun = self.share.begun
+        if not begun.count:
+            begun.board.note(begun)
+        begun.count += 1
+        self._requests += 1
+        request_id = plain.ids.pop() if plain.ids else plain.next_id()
+        stream = LightStream(self, stream_id, request, request_id, self.services.clock(), body)
+        self.streams[stream_id] = stream
+        stream.begin(plain)
 
     def plain_over(self, stream_id: int, status: bytes, took_ms: int, now_s: float) -> None:
         """A plain exchange is answered."""
@@ -406,7 +436,7 @@ class HttpConnectionManager(ManagerTimeouts):
         elif codec.is_http_10:
             headers.set(b"connection", b"keep-alive")
 
-    def log_access(self, stream: HttpStream, log_type: str) -> None:
+    def log_access(self, stream: HttpStream | LightStream, log_type: str) -> None:
         """One line to each access log; `log_type` is what %ACCESS_LOG_TYPE% says."""
         stream.log_type = log_type
         for logger in self.plan.access_logs:

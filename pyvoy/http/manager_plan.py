@@ -59,6 +59,8 @@ class ManagerPlan:
     share: ManagerShare | None = None
     """What its connections share in this worker; made with the first of them."""
     access_logs: tuple[AccessLogger, ...] = ()
+    meters: bool = False
+    """Somebody wants to know what each stream's bytes on the wires were."""
     log_on_new_request: bool = False
     proxy_100_continue: bool = False
     upgrades: dict[bytes, bool] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from pyvoy.observe import details
 from pyvoy.observe.details import Flag
 
 if TYPE_CHECKING:
+    from pyvoy.http.light_stream import LightStream
     from pyvoy.http.manager_plan import ManagerPlan
     from pyvoy.http.plain_exchange import PlainExchange
     from pyvoy.network.connection import DownstreamConnection
@@ -53,7 +54,7 @@ class ManagerTimeouts(NetworkFilter):
         self._head_timer: Timer | None = None
         self._duration_timer: Timer | None = None
         self._drain_timer: Timer | None = None
-        self.streams: dict[int, HttpStream | PlainExchange] = {}
+        self.streams: dict[int, HttpStream | LightStream | PlainExchange] = {}
         self.closing = False
         """The connection ends behind the running response."""
         self.armed_s = _FOREVER

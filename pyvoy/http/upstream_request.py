@@ -130,7 +130,7 @@ class UpstreamRequest:
         self.started = True
         if self.watched:
             self._owner.upstream_ready(self)
-        if manager.plan.access_logs:
+        if manager.plan.meters:
             codec.meter = self._meter = info
         if not done and manager.feeding:
             codec.corked = True

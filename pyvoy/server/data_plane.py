@@ -14,6 +14,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from pyvoy.config.compile import stats_config
 from pyvoy.config.load import from_bytes
@@ -76,12 +77,17 @@ class ProxyDataPlane:
             draining=self._drain.should_close,
             health_failed=self._drain.is_health_failed,
             development=options.dev,
+            trace_sink=self._send_trace if options.trace else None,
         )
         self._watch: DevWatch | None = None
         if options.dev and index == 0:
             self._watch = DevWatch(loop, lambda: child.send("reload", {}))
         if options.concurrency == 1:
             self._keep_gauges()
+
+    def _send_trace(self, trace: dict[str, Any]) -> None:
+        """To main, which shows it."""
+        self._child.send("to_main", {"kind": "trace", "fields": trace})
 
     def _keep_gauges(self) -> None:
         """Main cannot see the levels of an only worker's circuit breakers, so that works their gauges out itself."""

@@ -31,6 +31,7 @@ class Services:
     `clock` gives monotonic seconds, `wall` epoch seconds.  `connection_ids` yields ids that no other worker gives.
     `draining` is asked by the connection manager before it keeps a connection alive; `health_failed` tells whether the
     admin's /healthcheck/fail is in force.  `development`: what goes wrong in extensions may be told to clients.
+    `trace_sink` takes the traces of requests, where tracing is on.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -46,6 +47,7 @@ class Services:
     draining: Callable[[], bool] = lambda: False
     health_failed: Callable[[], bool] = lambda: False
     development: bool = False
+    trace_sink: Callable[[dict[str, Any]], None] | None = None
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     tallies: TallyBoard = field(init=False)
 

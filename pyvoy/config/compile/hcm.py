@@ -25,6 +25,9 @@ from pyvoy.http.routing.table import RouteTable
 from pyvoy.http.stats import HttpStats
 from pyvoy.network.local_address import local_ip
 
+_METERS = (b"WIRE_BYTES_", b"HEADER_BYTES_")
+"""What the names of the operators have in common that need each stream's bytes counted."""
+
 
 def manager_plan(message: Any, context: Context) -> ManagerPlan:
     """The plan of one connection manager; `context` stands at its message."""
@@ -48,6 +51,7 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
         filter_failures=context.root_scope.counter("pyvoy.filter_failures"),
         codec=_codec(message),
         access_logs=build_access_logs(message.access_log, http, "access_log"),
+        meters=any(name in message.SerializeToString() for name in _METERS),
         log_on_new_request=message.flush_access_log_on_new_request
         or message.access_log_options.flush_access_log_on_new_request,
         proxy_100_continue=message.proxy_100_continue,
@@ -100,6 +104,11 @@ def _chain(message: Any, context: Context, routes: RouteTable) -> ChainPlan:
             for name, plan in context.env.route_plans:
                 if name == entry.name:
                     built.plan.bind_route(plan)
+    trace = context.env.trace_sink
+    if trace is not None:
+        from pyvoy.http.traced_chain import traced
+
+        return ChainPlan(traced(tuple(specs), trace))
     return ChainPlan(tuple(specs))
 
 

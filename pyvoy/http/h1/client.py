@@ -138,11 +138,14 @@ class Http1ClientCodec(Http1Decoder):
         self._sink = sink
 
     def encode_request(self, headers: HeaderMap) -> bytes:
-        """The bytes of a bodyless GET, for `send_request`."""
-        return encoder.request_head(encoder.with_proper_case(headers) if self._proper_case else headers, b"")
+        """The bytes of a whole request's head, for `send_request`; neither HEAD nor CONNECT."""
+        values = headers.map
+        framed = b"content-length" in values or values[b":method"] in _BODYLESS
+        extra = b"" if framed else b"content-length: 0\r\n"
+        return encoder.request_head(encoder.with_proper_case(headers) if self._proper_case else headers, extra)
 
     def send_request(self, sink: ResponseSink, encoded: bytes) -> None:
-        """A whole bodyless GET at once: `new_stream` and `send_headers`."""
+        """A whole request at once: `new_stream`, `send_headers` and `send_data`."""
         self._sink = sink
         self._stream_id += 1
         self._informational = self._head_bytes = 0

@@ -59,7 +59,7 @@ class Owner:
         self.told = []
         self.paused = []
         info = SimpleNamespace(upstream_host=None)
-        plan = SimpleNamespace(access_logs=())
+        plan = SimpleNamespace(meters=False)
         manager = SimpleNamespace(codec=object(), feeding=False, corked=[], plan=plan)
         self.stream = SimpleNamespace(
             services=self.fakes.services,
