@@ -6,10 +6,8 @@ Source: Envoy's StreamHandleWrapper, HeaderMapWrapper, StreamInfoWrapper; texts 
 
 from __future__ import annotations
 
-import binascii
 import logging
 import time
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -334,9 +332,6 @@ class Bridge:
             return b"invalid histogram unit '" + (unit or b"") + BAD_UNIT
         return scope.histogram(text, chosen)
 
-    def metric_do(self, metric: Any, method: bytes, amount: float) -> None:
-        _METRIC_METHODS[method](metric, int(amount))
-
     def metric_value(self, metric: Any) -> int:
         return int(metric.value)
 
@@ -366,19 +361,7 @@ class Bridge:
         wrong = keys.verify(hash_name, known[key], signature, data)
         return wrong is None, wrong
 
-    # ---- helpers ----
-
-    def base64_encode(self, text: bytes) -> bytes:
-        return b64encode(text)
-
-    def base64_decode(self, text: bytes) -> bytes | None:
-        text = text.replace(b"\n", b"").replace(b"\r", b"")
-        if b"=" not in text:
-            text += b"=" * (-len(text) % 4)
-        try:
-            return b64decode(text, validate=True)
-        except binascii.Error:
-            return None
+    # ---- time ----
 
     def timestamp(self) -> int:
         return int(time.time() * 1000)
@@ -433,13 +416,4 @@ _UNITS = {
     b"nanoseconds": "unspecified",
     b"bytes": "bytes",
     b"unspecified": "unspecified",
-}
-
-_METRIC_METHODS: dict[bytes, Callable[[Any, int], None]] = {
-    b"inc": lambda metric, amount: metric.inc(),
-    b"dec": lambda metric, amount: metric.dec(),
-    b"add": lambda metric, amount: metric.inc(amount) if not hasattr(metric, "set") else metric.add(amount),
-    b"sub": lambda metric, amount: metric.sub(amount),
-    b"set": lambda metric, amount: metric.set(amount),
-    b"recordValue": lambda metric, amount: metric.record(amount),
 }

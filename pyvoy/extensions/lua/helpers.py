@@ -8,11 +8,12 @@ from __future__ import annotations
 import binascii
 import json
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.extensions.lua.values import to_lua
+from pyvoy.stats.counters import Counter
 
 if TYPE_CHECKING:
     from pyvoy.extensions.attributes import Place
@@ -20,17 +21,14 @@ if TYPE_CHECKING:
     from pyvoy.extensions.lua.bridge import Bridge
 
 
-def functions(bridge: Bridge, host: Host, place: Place) -> dict[bytes, Callable[..., Any]]:
-    """The functions by the names that prelude/helpers.lua uses."""
-    attributes: dict[bytes, Callable[[Any], Any] | None] = {}
+class HasRuntime(Protocol):
+    """A bridge, whose state is made after its functions."""
 
-    def attribute(path: bytes) -> Any:
-        if path not in attributes:
-            from pyvoy.extensions.attributes import compile_attribute
+    runtime: Any
 
-            attributes[path] = compile_attribute(path.decode("utf-8", "replace"), place)
-        read = attributes[path]
-        return None if read is None else to_lua(bridge.runtime, read(bridge.hook.stream))
+
+def functions(bridge: HasRuntime, host: Host) -> dict[bytes, Callable[..., Any]]:
+    """The functions by the names that the prelude uses."""
 
     def json_decode(text: bytes, null: Any, array: Any) -> Any:
         try:
@@ -52,7 +50,9 @@ def functions(bridge: Bridge, host: Host, place: Place) -> dict[bytes, Callable[
         b"jwt_decode": jwt_decode,
         b"jwt_verify": jwt_verify,
         b"own_metric": own_metric,
-        b"attribute": attribute,
+        b"base64_encode": b64encode,
+        b"base64_decode": base64_decode,
+        b"metric_do": metric_do,
         b"shared_data": lambda namespace: host.shared_data(namespace.decode("utf-8", "replace")),
         b"shared_get": _shared_get,
         b"shared_set": lambda data, key, value, number: data.set(key, value, int(number)),
@@ -65,6 +65,47 @@ def functions(bridge: Bridge, host: Host, place: Place) -> dict[bytes, Callable[
         b"queue_length": len,
         b"wall_s": lambda: host.wall_ns() / 1e9,
     }
+
+
+def attribute_function(bridge: Bridge, place: Place) -> Callable[[bytes], Any]:
+    """Reads an attribute of the stream whose hook runs; None for what it has not."""
+    attributes: dict[bytes, Callable[[Any], Any] | None] = {}
+
+    def attribute(path: bytes) -> Any:
+        if path not in attributes:
+            from pyvoy.extensions.attributes import compile_attribute
+
+            attributes[path] = compile_attribute(path.decode("utf-8", "replace"), place)
+        read = attributes[path]
+        return None if read is None else to_lua(bridge.runtime, read(bridge.hook.stream))
+
+    return attribute
+
+
+def metric_do(metric: Any, method: bytes, amount: float) -> None:
+    """Change a metric; the amount is cut to a whole number."""
+    _METRIC_METHODS[method](metric, int(amount))
+
+
+_METRIC_METHODS: dict[bytes, Callable[[Any, int], None]] = {
+    b"inc": lambda metric, amount: metric.inc(),
+    b"dec": lambda metric, amount: metric.dec(),
+    b"add": lambda metric, amount: metric.inc(amount) if isinstance(metric, Counter) else metric.add(amount),
+    b"sub": lambda metric, amount: metric.sub(amount),
+    b"set": lambda metric, amount: metric.set(amount),
+    b"recordValue": lambda metric, amount: metric.record(amount),
+}
+
+
+def base64_decode(text: bytes) -> bytes | None:
+    """As Envoy decodes: line ends are skipped, padding may be left out; None for what is no such text."""
+    text = text.replace(b"\n", b"").replace(b"\r", b"")
+    if b"=" not in text:
+        text += b"=" * (-len(text) % 4)
+    try:
+        return b64decode(text, validate=True)
+    except binascii.Error:
+        return None
 
 
 def _to_lua(runtime: Any, value: Any, null: Any, array: Any) -> Any:

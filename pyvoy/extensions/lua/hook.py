@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pyvoy.lua")
 
 DETAILS = "lua_response"
+NO_MEMORY = b"not enough memory"
 NOT_IN_CALLBACK, IN_HEADERS, IN_DATA, IN_CHUNK = range(4)
 
 BODY_STREAMED = b"cannot call body() after body has been streamed"
@@ -231,7 +232,8 @@ class Hook:
     def _broken(self, error: Exception) -> tuple[int, bytes, bytes]:
         """Lua itself could not go on (no memory left), or a function of the bridge has failed."""
         log.debug("lua: a hook broke off", exc_info=error)
-        return ERROR, f"{type(error).__name__}: {error}".encode(), b""
+        text = NO_MEMORY if type(error).__name__ == "LuaMemoryError" else f"{type(error).__name__}: {error}".encode()
+        return ERROR, text, b""
 
     def _take(self, result: Any) -> None:
         if result == 0:

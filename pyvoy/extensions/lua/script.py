@@ -48,7 +48,8 @@ class LuaScript:
     def reload(self) -> None:
         """Load the same text into a new state.  Raises ScriptError."""
         bridge = Bridge()
-        functions = bridge.functions() | helpers.functions(bridge, self._host, self._place)
+        functions = bridge.functions() | helpers.functions(bridge, self._host)
+        functions[b"attribute"] = helpers.attribute_function(bridge, self._place)
         vm = LuaVm(functions, FILTER_PARTS, self._options)
         bridge.runtime = vm.runtime
         vm.load(self._code)

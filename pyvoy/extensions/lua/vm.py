@@ -15,7 +15,8 @@ from pyvoy.extensions.lua.options import DEFAULTS, LuaOptions
 FILTER_PARTS = ("core", "compat", "headers", "handle", "info")
 ROUTE_PARTS = ("core", "compat", "route")
 MATCHER_PARTS = ("core", "compat")
-"""The files of the prelude that a filter, a cluster specifier and a string matcher find in their state."""
+NETWORK_PARTS = ("core", "compat", "connection")
+"""The files of the prelude in the state of a filter, a cluster specifier, a string matcher and a network filter."""
 
 
 class ScriptError(Exception):

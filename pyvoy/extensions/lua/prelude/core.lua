@@ -261,6 +261,19 @@ function core.call(fn, ...)
   return ended(resume(co, ...))
 end
 
+-- The same within the limit of a stretch.
+function core.call_limited(fn, ...)
+  if not begin_stretch then
+    return core.call(fn, ...)
+  end
+  local function ended(...)
+    end_stretch()
+    return ...
+  end
+  begin_stretch()
+  return ended(core.call(fn, ...))
+end
+
 local function after(state, co, ok, value)
   live = live + 1
   if end_stretch then
@@ -285,7 +298,10 @@ local function after(state, co, ok, value)
     return ERROR, "script performed an unexpected yield", traceback(co)
   end
   waiting = nil
-  short_of_memory = value == MEMORY
+  if value == MEMORY then
+    short_of_memory = true
+    return ERROR, MEMORY, ""
+  end
   return ERROR, text_of(value), traceback(co)
 end
 

@@ -237,8 +237,10 @@ function pyvoy.shared_queue(namespace, name)
 end
 
 -- An attribute of the stream by its path (`request.path`, `source.address`, `response.code`, ...), or nil.
-function pyvoy.attribute(path)
-  return host.attribute(path)
+if host.attribute then
+  function pyvoy.attribute(path)
+    return host.attribute(path)
+  end
 end
 
 -- Seconds since the epoch, with a fraction.
