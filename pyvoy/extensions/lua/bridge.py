@@ -114,6 +114,10 @@ class Bridge:
         return hook.headers
 
     def header_add(self, which: int, name: bytes, value: bytes) -> bytes | None:
+        hook = self.hook
+        if which == HEADERS and not (hook.on_request or hook.continued or b"\0" in name or b"\0" in value):
+            hook.headers.add(name.lower(), value)  # the short way of most scripts: response headers
+            return None
         headers = self._change(which)
         if headers is None:
             return LOCKED
@@ -121,11 +125,15 @@ class Bridge:
         if b"\0" in value:
             value = _text(value)
         headers.add(name, value)
-        if self.hook.on_request and not is_valid_header(name, value):
-            self.hook.stream.suspect_headers = True
+        if hook.on_request and not is_valid_header(name, value):
+            hook.stream.suspect_headers = True
         return None
 
     def header_replace(self, which: int, name: bytes, value: bytes) -> bytes | None:
+        hook = self.hook
+        if which == HEADERS and not (hook.on_request or hook.continued or b"\0" in name or b"\0" in value):
+            hook.headers.set(name.lower(), value)
+            return None
         headers = self._change(which)
         if headers is None:
             return LOCKED
@@ -133,8 +141,8 @@ class Bridge:
         if b"\0" in value:
             value = _text(value)
         headers.set(name, value)
-        if self.hook.on_request and not is_valid_header(name, value):
-            self.hook.stream.suspect_headers = True
+        if hook.on_request and not is_valid_header(name, value):
+            hook.stream.suspect_headers = True
         return None
 
     def header_remove(self, which: int, name: bytes) -> bytes | None:

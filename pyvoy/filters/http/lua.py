@@ -115,8 +115,8 @@ class Lua(HttpFilter):
             stream.demand(self)
         if script.on_request is None:
             return CONTINUE
-        plan = self._plan
-        plan.executions.inc()
+        executions = self._plan.executions
+        executions.cells[executions.index] += 1
         hook = self._request = RequestHook(self, script.state, stream, headers, end)
         return hook.start(script.on_request)
 
@@ -125,7 +125,8 @@ class Lua(HttpFilter):
         script = self._script(stream)
         if script is None or script.on_response is None:
             return CONTINUE
-        self._plan.executions.inc()
+        executions = self._plan.executions
+        executions.cells[executions.index] += 1
         hook = self._response = ResponseHook(self, script.state, stream, headers, end)
         return hook.start(script.on_response)
 
