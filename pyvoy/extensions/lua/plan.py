@@ -23,11 +23,12 @@ class ScriptFailure(Exception):
         super().__init__(f"{text}\n{traceback}" if traceback else text)
 
 
-@dataclass(slots=True, frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class LuaPlan:
     """One configured filter: its default script, those with names, and where it counts.
 
-    `failures` is None where a failure leaves the stream alone, as in Envoy."""
+    `failures` is None where a failure leaves the stream alone, as in Envoy; `routed` says that there are routes with
+    something to say about the filter."""
 
     default: LuaScript | None
     named: Mapping[str, LuaScript]
@@ -37,6 +38,11 @@ class LuaPlan:
     errors: Counter
     options: LuaOptions
     failures: Failures | None
+    routed: bool = False
+
+    def bind_route(self, plan: LuaRoutePlan) -> None:
+        """A route has a configuration for this filter."""
+        self.routed = True
 
 
 @dataclass(slots=True, frozen=True, eq=False)

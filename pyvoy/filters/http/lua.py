@@ -93,9 +93,6 @@ class Lua(HttpFilter):
 
     def _script(self, stream: Stream) -> LuaScript | None:
         """The script for this stream's route."""
-        route = stream.route
-        if route is None or not route.filter_plans:
-            return self._plan.default
         own: LuaRoutePlan | None = stream.route_plan(self)
         if own is None:
             return self._plan.default
@@ -107,28 +104,35 @@ class Lua(HttpFilter):
 
     def request_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """envoy_on_request."""
-        script = self._script(stream)
+        plan = self._plan
+        script = self._script(stream) if plan.routed else plan.default
         if script is None:
             return CONTINUE
         if script.on_log is not None:
             self._log_script = script
             stream.demand(self)
-        if script.on_request is None:
+        run = script.on_request
+        if run is None:
             return CONTINUE
-        executions = self._plan.executions
+        _ = stream.route  # is found now, as in Envoy, whatever an earlier filter has changed
+        executions = plan.executions
         executions.cells[executions.index] += 1
         hook = self._request = RequestHook(self, script.state, stream, headers, end)
-        return hook.start(script.on_request)
+        return hook.start(run)
 
     def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """envoy_on_response, for local replies too."""
-        script = self._script(stream)
-        if script is None or script.on_response is None:
+        plan = self._plan
+        script = self._script(stream) if plan.routed else plan.default
+        if script is None:
             return CONTINUE
-        executions = self._plan.executions
+        run = script.on_response
+        if run is None:
+            return CONTINUE
+        executions = plan.executions
         executions.cells[executions.index] += 1
         hook = self._response = ResponseHook(self, script.state, stream, headers, end)
-        return hook.start(script.on_response)
+        return hook.start(run)
 
     def request_data(self, stream: Stream, data: bytes, end: bool) -> Verdict:
         """A piece of the request body, while a hook waits."""
