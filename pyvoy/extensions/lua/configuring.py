@@ -65,9 +65,12 @@ def route_plan(message: Any, context: Context) -> LuaRoutePlan:
 def _load_source(message: Any, context: Context, options: LuaOptions, host: Host) -> LuaScript | None:
     from pyvoy.config.compile import data_source
 
+    file = ""
     if message.WhichOneof("specifier") == "filename":
         context.env.files.add(message.filename)
-    return load(data_source.read(message, context), context, "", options, host)
+        if options.log_tracebacks or context.env.development:
+            file = message.filename
+    return load(data_source.read(message, context), context, "", options, host, file)
 
 
 def _failures(

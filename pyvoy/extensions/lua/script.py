@@ -35,10 +35,11 @@ class LuaScript:
 
     `on_request`, `on_response` and `on_log` run a hook, and are None where the script has none."""
 
-    __slots__ = ("_code", "_host", "_options", "_place", "on_log", "on_request", "on_response", "state")
+    __slots__ = ("_code", "_file", "_host", "_options", "_place", "on_log", "on_request", "on_response", "state")
 
-    def __init__(self, code: bytes, options: LuaOptions, host: Host, place: Place) -> None:
+    def __init__(self, code: bytes, options: LuaOptions, host: Host, place: Place, file: str = "") -> None:
         """Load the script.  Raises ScriptError."""
+        self._file = file
         self._code = code
         self._options = options
         self._host = host
@@ -52,17 +53,21 @@ class LuaScript:
         functions[b"attribute"] = helpers.attribute_function(bridge, self._place)
         vm = LuaVm(functions, FILTER_PARTS, self._options)
         bridge.runtime = vm.runtime
-        vm.load(self._code)
+        vm.load(self._code, self._file)
         self.state = LuaState(bridge, vm.go_on, vm.core(b"forget"))
         self.on_request = vm.hook_of(b"envoy_on_request")
         self.on_response = vm.hook_of(b"envoy_on_response")
         self.on_log = vm.hook_of(b"pyvoy_on_log")
 
 
-def load(code: bytes, context: Context, field: str, options: LuaOptions, host: Host) -> LuaScript | None:
-    """Load a script into a state of its own; None after a problem, which is reported at the field."""
+def load(
+    code: bytes, context: Context, field: str, options: LuaOptions, host: Host, file: str = ""
+) -> LuaScript | None:
+    """Load a script into a state of its own; None after a problem, which is reported at the field.
+
+    `file` is what errors call it where they are not to be Envoy's."""
     try:
-        script = LuaScript(code, options, host, place_of(context))
+        script = LuaScript(code, options, host, place_of(context), file)
     except ScriptError as error:
         context.error(field, f"script load error: {error}")
         return None

@@ -79,9 +79,9 @@ class LuaVm:
         source = (files(__package__) / "prelude" / f"{name}.lua").read_bytes()
         return self.runtime.compile(source, name=f"=pyvoy/{name}.lua".encode())(*arguments)
 
-    def load(self, code: bytes) -> None:
-        """Run a script's main chunk.  Raises ScriptError with Lua's text."""
-        wrong = self._load(code)
+    def load(self, code: bytes, file: str = "") -> None:
+        """Run a script's main chunk; errors name `file` if there is one.  Raises ScriptError with Lua's text."""
+        wrong = self._load(code, b"@" + file.encode() if file else None)
         if wrong is not None:
             raise ScriptError(wrong.decode("utf-8", "replace"))
 

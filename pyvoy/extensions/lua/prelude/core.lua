@@ -129,7 +129,6 @@ local function new_type(name)
   local proto = newproxy(true)
   local mt = debug_getmetatable(proto)
   mt.__index = mt
-  mt.__gc = function() end
   getregistry()[name] = mt
   return { proto = proto, mt = mt, name = name }
 end
@@ -223,9 +222,10 @@ function core.apply_limits()
   begin_stretch, end_stretch = core.begin_stretch, core.end_stretch
 end
 
--- Run a script's main chunk: nothing, or why it cannot be loaded.
-function core.load(code)
-  local chunk, wrong = loadstring(code)
+-- Run a script's main chunk; errors call it by its first line, as in Envoy, unless it has a name.  Answers nothing, or
+-- why it cannot be loaded.
+function core.load(code, name)
+  local chunk, wrong = loadstring(code, name or code)
   if not chunk then
     return wrong
   end

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pyvoy.config.problems import ConfigErrors
-from pyvoy.testing.playbook import Play, data, forwarded, forwarded_data, headers, held, reply, response, sent
+from pyvoy.filters.http.lua import Lua
+from pyvoy.testing.playbook import Play, data, forwarded, forwarded_data, headers, held, play, reply, response, sent
 from tests.unit.extensions.lua.lua_play import lua, on_request, on_response
 
 HELLO = 'h:headers():add("x-r", "1")'
@@ -204,4 +206,15 @@ def test_tracebacks_are_logged_where_asked_for(caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.ERROR, "pyvoy.lua"):
         p >> headers("GET") << forwarded(end=True)
     assert "in function 'inner'" in caplog.text
+    p.end()
+
+
+def test_tracebacks_name_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    script = tmp_path / "mine.lua"
+    script.write_text('function envoy_on_request(h)\n  error("x")\nend\n')
+    metadata = {"pyvoy.lua": {"log_tracebacks": True}}
+    p = play(Lua, f"default_source_code: {{filename: {script}}}", listener_metadata=metadata)
+    with caplog.at_level(logging.ERROR, "pyvoy.lua"):
+        p >> headers("GET") << forwarded(end=True)
+    assert "mine.lua:2: x" in caplog.text
     p.end()
