@@ -117,8 +117,11 @@ class Lua(HttpFilter):
         _ = stream.route  # is found now, as in Envoy, whatever an earlier filter has changed
         executions = plan.executions
         executions.cells[executions.index] += 1
-        hook = self._request = RequestHook(self, script.state, stream, headers, end)
-        return hook.start(run)
+        hook = RequestHook(self, script.state, stream, headers, end)
+        verdict = hook.start(run)
+        if hook.suspended:
+            self._request = hook  # only now: filter and hook hold each other, which on_destroy ends
+        return verdict
 
     def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """envoy_on_response, for local replies too."""
@@ -131,8 +134,11 @@ class Lua(HttpFilter):
             return CONTINUE
         executions = plan.executions
         executions.cells[executions.index] += 1
-        hook = self._response = ResponseHook(self, script.state, stream, headers, end)
-        return hook.start(run)
+        hook = ResponseHook(self, script.state, stream, headers, end)
+        verdict = hook.start(run)
+        if hook.suspended:
+            self._response = hook
+        return verdict
 
     def request_data(self, stream: Stream, data: bytes, end: bool) -> Verdict:
         """A piece of the request body, while a hook waits."""
@@ -166,6 +172,7 @@ class Lua(HttpFilter):
         for hook in (self._request, self._response):
             if hook is not None:
                 hook.drop()
+        self._request = self._response = None
 
 
 _: type[HttpFilter] = Lua
