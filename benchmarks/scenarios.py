@@ -33,6 +33,8 @@ class Setting:
     rounds: int
     seconds: float
     upstream: int
+    body_upstream: int
+    """One that reads the whole body before it answers; nginx's own replies do not."""
     folder: Path
     connections: int = 5000
 
@@ -65,7 +67,8 @@ def requests(load: Load, *, tcp: bool = False, workers: int = 1) -> Callable[[li
     def measure(contenders: list[Contender], setting: Setting) -> list[Row]:
         able = [each for each in contenders if each.tcp or not tcp]
         cpus = PROXY_CPU if workers == 1 else PROXY_CPU | LOAD_CPU
-        running = _start_all(able, setting, workers, cpus)
+        upstream = setting.body_upstream if load.body_bytes else setting.upstream
+        running = _start_all(able, setting, workers, cpus, upstream)
         try:
             return _rounds(running, load, setting, tcp=tcp, load_cpus=LOAD_CPU if workers == 1 else cpus)
         finally:
@@ -116,11 +119,13 @@ def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
     return _with_ratios(rows)
 
 
-def _start_all(contenders: list[Contender], setting: Setting, workers: int, cpus: set[int]) -> list[Running]:
+def _start_all(
+    contenders: list[Contender], setting: Setting, workers: int, cpus: set[int], upstream: int
+) -> list[Running]:
     running: list[Running] = []
     try:
         for each in contenders:
-            running.append(start(each, setting.upstream, workers, cpus, setting.folder))
+            running.append(start(each, upstream, workers, cpus, setting.folder))
     except BaseException:
         for started in running:
             started.server.stop()
@@ -175,6 +180,8 @@ def _with_ratios(rows: list[Row]) -> list[Row]:
 SMALL, LARGE = 64 * 1024, 10 * 1024 * 1024
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario("http", "HTTP keep-alive, 32 connections, 180-byte JSON", requests(Load()), 0.65),
+    Scenario("http-paths", "HTTP keep-alive, another path with each request", requests(Load(unique_paths=True))),
+    Scenario("http-post", "HTTP keep-alive, POST of 1 KiB", requests(Load(body_bytes=1024))),
     Scenario("tcp", "TCP (tcp_proxy), 32 connections", requests(Load(), tcp=True), 0.95),
     Scenario("new-connection", "A new connection for each request", requests(Load(connections=8, close=True)), 1.0),
     Scenario("down-64k", "64 KiB response body", requests(Load("/64k"))),

@@ -21,6 +21,7 @@ from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
     from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.http.routing.internal_redirect import Travelled
     from pyvoy.observe.filter_trace import Trace
     from pyvoy.server.services import Services
     from pyvoy.upstream.endpoint import Host
@@ -68,6 +69,8 @@ class FilteredStream(ABC):
     answer, None for no host."""
     upstream_override_host: tuple[str, bool] | None = None
     """A host that a filter insists on: (address text, strict)."""
+    travelled: Travelled | None = None
+    """The redirects that were followed so far (see `pyvoy.http.routing.internal_redirect`)."""
     trace: Trace | None = None
     """What is written down of the filters' work, when the client asks for it (see `pyvoy.http.traced_chain`)."""
     due_s: float | None = None

@@ -23,7 +23,6 @@ class Known:
 
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
-_NO_CONNECT = "CONNECT is forwarded, not ended here: connect_config is refused at load"
 _HOST = "a request of HTTP/1.1 has a Host (RFC 9112 3.2): without an authority it is an empty one"
 _BEFORE_UPSTREAM = "a header that no request may carry is found before an upstream connection is taken"
 _EMPTY_BODY = "a body that is known to be empty before the head has left is announced as such, not chunked"
@@ -37,8 +36,6 @@ KNOWN: tuple[Known, ...] = (
     Known("fault-up-bare-cr", "*", _STRICT),
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
-    Known("connect-terminated", "*", _NO_CONNECT),
-    Known("connect-upstream-refuses", "*", _NO_CONNECT),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("lua-remove-authority", "upstream up:header:host", _HOST),
     Known("lua-bad-*", "stat:cluster.*", _BEFORE_UPSTREAM),

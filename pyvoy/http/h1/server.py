@@ -113,6 +113,9 @@ class Http1ServerCodec(Http1Decoder):
         if self.broken:
             return
         if self._in_body:
+            if self._remaining > 0 and not self._upgrade:
+                self._feed_body(data)
+                return
             self._quiet_bytes += len(data)
         self._bound_bytes = self._head_bytes + len(data)
         parser = self._parser
@@ -131,6 +134,24 @@ class Http1ServerCodec(Http1Decoder):
             self._check_partial_head(data)
         elif self._in_body and self._chunked and self._quiet_bytes > self._plan.head_limit_bytes:
             self._fail(self.too_large())
+
+    def _feed_body(self, data: bytes) -> None:
+        """A read within a body of known length goes past the parser, which would copy it."""
+        left = self._remaining - len(data)
+        sink = self._sink
+        if left > 0:
+            self._remaining = left
+            if sink is not None:
+                sink.on_data(data, False)
+            return
+        self._remaining = 0
+        self._in_body = False
+        self._parser = None  # the old one still waits for the body
+        if sink is not None:
+            sink.on_data(data[:left] if left else data, True)
+        self.on_message_complete()
+        if left:
+            self.feed(data[left:])
 
     def feed_request(self, data: bytes) -> bool:
         """The ordinary case: one read holds exactly one request, with its body if it has one.  False when it is
