@@ -22,6 +22,7 @@ HTTP = {
     "cors": "Cors",
     "fault": "HTTPFault",
     "rbac": "RBAC",
+    "lua": "Lua",
     "router": "Router",
 }
 PER_ROUTE = {
@@ -31,6 +32,7 @@ PER_ROUTE = {
     "cors": "CorsPolicy",
     "fault": "HTTPFault",
     "rbac": "RBACPerRoute",
+    "lua": "LuaPerRoute",
 }
 NETWORK = {
     "tcp_proxy": "TcpProxy",
