@@ -23,7 +23,7 @@ import wasmtime
 from wasmtime import _bindings as bindings
 
 from pyvoy.extensions.wasm.engine import public, unchecked
-from pyvoy.extensions.wasm.engine.interface import HostFunction, ImportName, Instance
+from pyvoy.extensions.wasm.engine.interface import Instance, MakeFunctions
 from pyvoy.extensions.wasm.engine.ticker import Ticker
 
 log = logging.getLogger("pyvoy.wasm")
@@ -51,9 +51,7 @@ class CompiledModule:
         self.imports = tuple((item.module, item.name or "", signature_of(item.type)) for item in code.imports)
         self.exports: Mapping[str, str] = {item.name: signature_of(item.type) for item in code.exports}
 
-    def instantiate(
-        self, functions: Mapping[ImportName, HostFunction], *, memory_limit_bytes: int, time_limit_s: float
-    ) -> Instance:
+    def instantiate(self, functions: MakeFunctions, *, memory_limit_bytes: int, time_limit_s: float) -> Instance:
         """Link and start the module."""
         compiler = self._compiler
         compiler.ticker.start()

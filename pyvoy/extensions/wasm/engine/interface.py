@@ -69,6 +69,9 @@ class Memory(Protocol):
         """Raises OutOfBounds."""
 
 
+MakeFunctions = Callable[[Memory], Mapping[ImportName, HostFunction]]
+
+
 class Instance(Protocol):
     """A module that runs.  Owned by its VM."""
 
@@ -103,9 +106,9 @@ class Module(Protocol):
     def exports(self) -> Mapping[str, str]:
         """Signature of each export, in order ("memory", "table", "global": what is no function)."""
 
-    def instantiate(
-        self, functions: Mapping[ImportName, HostFunction], *, memory_limit_bytes: int, time_limit_s: float
-    ) -> Instance:
+    def instantiate(self, functions: MakeFunctions, *, memory_limit_bytes: int, time_limit_s: float) -> Instance:
         """Link and start the module; its start section runs here and may call host functions.
+
+        `functions` makes what may be imported, given the memory of the instance.
 
         Raises LinkError for imports that nobody offers, WasmTrap when the start section fails."""

@@ -6,12 +6,12 @@ ours (the same tests run on both), and for whoever would rather not use private 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import wasmtime
 
-from pyvoy.extensions.wasm.engine.interface import HostFunction, ImportName, LinkError, OutOfBounds, WasmTrap
+from pyvoy.extensions.wasm.engine.interface import HostFunction, LinkError, MakeFunctions, OutOfBounds, WasmTrap
 from pyvoy.extensions.wasm.engine.linking import define_memories, function_type, needed, trap_of
 from pyvoy.extensions.wasm.engine.ticker import ticks_of
 
@@ -72,9 +72,9 @@ class PublicInstance:
         self._ticks = ticks_of(time_limit_s)
         self.memory = PublicMemory(self)
 
-    def start(self, module: CompiledModule, functions: Mapping[ImportName, HostFunction]) -> None:
+    def start(self, module: CompiledModule, functions: MakeFunctions) -> None:
         """Link and instantiate."""
-        for (place, name), function in needed(module, functions).items():
+        for (place, name), function in needed(module, functions(self.memory)).items():
             self._linker.define_func(
                 place, name, function_type(function.signature), self._callback(function), access_caller=True
             )
@@ -160,7 +160,7 @@ def _signed(value: int, kind: str) -> int:
 def instantiate(
     compiler: Compiler,
     module: CompiledModule,
-    functions: Mapping[ImportName, HostFunction],
+    functions: MakeFunctions,
     memory_limit_bytes: int,
     time_limit_s: float,
 ) -> PublicInstance:

@@ -11,7 +11,7 @@ A value lies in 16 bytes, of which an i32 takes the first 4 and an i64 the first
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,8 @@ from wasmtime import _ffi as ffi
 
 from pyvoy.extensions.wasm.engine.interface import (
     HostFunction,
-    ImportName,
     LinkError,
+    MakeFunctions,
     MemoryNotBoundError,
     OutOfBounds,
     WasmTrap,
@@ -162,9 +162,9 @@ class UncheckedInstance:
 
     # --- start
 
-    def start(self, module: CompiledModule, functions: Mapping[ImportName, HostFunction]) -> None:
+    def start(self, module: CompiledModule, functions: MakeFunctions) -> None:
         """Link and instantiate."""
-        for (place, name), function in needed(module, functions).items():
+        for (place, name), function in needed(module, functions(self.memory)).items():
             self._define(place, name, function)
         define_memories(self._linker, self._store, module)
         self.arm()
@@ -277,7 +277,7 @@ _NEW_TRAP = _own("wasmtime_trap_new")
 def instantiate(
     compiler: Compiler,
     module: CompiledModule,
-    functions: Mapping[ImportName, HostFunction],
+    functions: MakeFunctions,
     memory_limit_bytes: int,
     time_limit_s: float,
 ) -> UncheckedInstance:

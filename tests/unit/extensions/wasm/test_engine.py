@@ -8,7 +8,7 @@ import pytest
 import wasmtime
 
 from pyvoy.extensions.wasm.engine.compiler import Compiler, InvalidModuleError, cache_folder
-from pyvoy.extensions.wasm.engine.interface import HostFunction, Instance, LinkError, OutOfBounds, WasmTrap
+from pyvoy.extensions.wasm.engine.interface import HostFunction, Instance, LinkError, Memory, OutOfBounds, WasmTrap
 
 MIB = 1 << 20
 
@@ -29,7 +29,7 @@ def start(
 ) -> Instance:
     module = compiler.compile(bytes(wasmtime.wat2wasm(f"(module {wat})")))
     named = {("env", name): function for name, function in functions.items()}
-    return module.instantiate(named, memory_limit_bytes=memory_limit_bytes, time_limit_s=time_limit_s)
+    return module.instantiate(lambda memory: named, memory_limit_bytes=memory_limit_bytes, time_limit_s=time_limit_s)
 
 
 def test_values_cross_unsigned_in_both_directions(compiler):
@@ -97,12 +97,6 @@ def test_no_address_beyond_the_memory_is_read_or_written(compiler, at, size):
 
 def test_a_start_section_may_call_the_host_before_the_instance_is_known(compiler):
     said = []
-    holder: list[Instance] = []
-
-    def say(at: int, size: int) -> int:
-        said.append(holder[0].memory.read(at, size))
-        return 0
-
     module = compiler.compile(
         bytes(
             wasmtime.wat2wasm(
@@ -112,13 +106,11 @@ def test_a_start_section_may_call_the_host_before_the_instance_is_known(compiler
             )
         )
     )
-    from pyvoy.extensions.wasm.engine import public, unchecked
 
-    cls = unchecked.UncheckedInstance if compiler.make is unchecked.instantiate else public.PublicInstance
-    compiler.ticker.start()
-    instance = cls(compiler, MIB, 5.0)
-    holder.append(instance)
-    instance.start(module, {("env", "say"): HostFunction("ii>i", say)})
+    def functions(memory: Memory) -> dict[tuple[str, str], HostFunction]:
+        return {("env", "say"): HostFunction("ii>i", lambda at, size: said.append(memory.read(at, size)) or 0)}
+
+    module.instantiate(functions, memory_limit_bytes=MIB, time_limit_s=5.0)
     assert said == [b"early"]
 
 
