@@ -8,9 +8,10 @@ problems.  Hard conversions live in `pyvoy.config.compile`; this file only finds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config import registry
@@ -20,12 +21,18 @@ from pyvoy.config.runtime import Runtime
 if TYPE_CHECKING:
     from pyvoy.http.headers import HeaderMap
     from pyvoy.server.arena import Arena
+    from pyvoy.server.services import Services
     from pyvoy.stats.store import Scope
+
+NO_METADATA: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
 class Environment:
-    """What all contexts of one load share.  `clusters` may grow while the load goes on."""
+    """What all contexts of one load share.  `clusters` may grow while the load goes on.
+
+    `services` are those of the worker that will run the plans; None where they are only tried.  `retire` is what has to
+    be done when the plans are no longer in force (or were never put in force)."""
 
     problems: Problems
     root_scope: Scope
@@ -34,6 +41,8 @@ class Environment:
     clusters: set[str] = field(default_factory=set)
     runtime: Runtime = field(default_factory=Runtime)
     random: Random = field(default_factory=Random)
+    services: Services | None = None
+    retire: list[Callable[[], None]] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,7 +56,7 @@ class Built:
 class Context:
     """The place of one message.  Immutable; `at`, `within` and `inside` make contexts for places below."""
 
-    __slots__ = ("_where", "direction", "env", "listener_name", "path", "scope")
+    __slots__ = ("_where", "direction", "env", "listener_metadata", "listener_name", "path", "scope")
 
     def __init__(
         self,
@@ -58,13 +67,16 @@ class Context:
         *,
         listener_name: str = "",
         direction: int = 0,
+        listener_metadata: Mapping[str, Any] = NO_METADATA,
     ) -> None:
-        """`direction` is Envoy's TrafficDirection: 0 unspecified, 1 inbound, 2 outbound."""
+        """`direction` is Envoy's TrafficDirection: 0 unspecified, 1 inbound, 2 outbound; `listener_metadata` is
+        {namespace: {key: value}}."""
         self.env = env
         self.scope = scope
         self.path = path
         self.listener_name = listener_name
         self.direction = direction
+        self.listener_metadata = listener_metadata
         self._where = where
 
     # --- what the place offers
@@ -107,15 +119,26 @@ class Context:
             join_path(self.path, step),
             listener_name=self.listener_name,
             direction=self.direction,
+            listener_metadata=self.listener_metadata,
         )
 
     def within(self, scope: Scope) -> Context:
         """The same place with another stats scope."""
-        return self.inside(self.listener_name, self.direction, scope)
+        return self.inside(self.listener_name, self.direction, scope, self.listener_metadata)
 
-    def inside(self, listener_name: str, direction: int, scope: Scope) -> Context:
+    def inside(
+        self, listener_name: str, direction: int, scope: Scope, metadata: Mapping[str, Any] = NO_METADATA
+    ) -> Context:
         """The same place as part of a listener."""
-        return Context(self.env, scope, self._where, self.path, listener_name=listener_name, direction=direction)
+        return Context(
+            self.env,
+            scope,
+            self._where,
+            self.path,
+            listener_name=listener_name,
+            direction=direction,
+            listener_metadata=metadata,
+        )
 
     # --- problems
 

@@ -22,6 +22,7 @@ from pyvoy.config.registry import load_builtin
 
 if TYPE_CHECKING:
     from pyvoy.server.arena import Arena
+    from pyvoy.server.services import Services
     from pyvoy.stats.store import Scope
 
 log = logging.getLogger("pyvoy.config")
@@ -47,9 +48,19 @@ class LoadedBootstrap:
         environment.runtime = bootstrap_messages.runtime(self.message, self._at_root(environment))
         return environment
 
-    def context(self, root_scope: Scope, arena: Arena, problems: Problems | None = None) -> Context:
-        """The context of the bootstrap message itself; builders go down from here with `at`."""
-        return self._at_root(self.environment(root_scope, arena, problems))
+    def context(
+        self,
+        root_scope: Scope,
+        arena: Arena,
+        problems: Problems | None = None,
+        services: Services | None = None,
+    ) -> Context:
+        """The context of the bootstrap message itself; builders go down from here with `at`.
+
+        `services` are those of the worker that will run the plans; None to try them."""
+        environment = self.environment(root_scope, arena, problems)
+        environment.services = services
+        return self._at_root(environment)
 
     def serialized(self) -> bytes:
         """The message as bytes, for workers that build the same plans."""

@@ -62,6 +62,7 @@ class ProxyDataPlane:
         self._sockets: dict[str, list[socket.socket]] = {}
         self._leaving: list[Listener] = []
         self._child = child
+        self._retire: Callable[[], None] = lambda: None
         self._services = Services(
             loop=loop,
             timers=TimerWheel(loop, time.monotonic),
@@ -90,6 +91,8 @@ class ProxyDataPlane:
             plan = await self._build(checked)
         except ConfigErrors as error:
             raise CheckFailed([str(problem) for problem in error.problems]) from None
+        self._retire()
+        self._retire = plan.retire
         self._services.clusters.apply(plan.clusters)
         self._inflated.set(len(self._services.clusters))
         for listener_plan in plan.listeners:
@@ -110,9 +113,10 @@ class ProxyDataPlane:
 
     async def _build(self, checked: Checked) -> ServerPlan:
         if checked.loaded is None:  # a reload: it was tried before, and connections are open
-            return await build_in_slices(from_bytes(checked.blob), self._root, self._services.arena)
+            loaded = from_bytes(checked.blob)
+            return await build_in_slices(loaded, self._root, self._services.arena, self._services)
         problems = Problems()
-        plan = build(checked.loaded, self._root, self._services.arena, problems)
+        plan = build(checked.loaded, self._root, self._services.arena, problems, self._services)
         if self._services.worker_index == 0:
             for warning in problems.warnings:
                 log.warning("%s", warning)
@@ -181,6 +185,7 @@ class ProxyDataPlane:
     async def close(self) -> None:
         """Nothing is carried any more: write out the access logs."""
         await asyncio.sleep(0)  # connections that were cut end, and log, in the next turn of the loop
+        self._retire()
         self._services.clusters.drain()
         self._services.tallies.write()
         LOG_FILES.close()

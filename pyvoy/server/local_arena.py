@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from pyvoy.server.local_store import LocalStore
+
 Clock = Callable[[], float]
 
 # Envoy's slowest bucket: one token a year.
@@ -96,10 +98,11 @@ class LocalTokenBucket:
 class LocalArena:
     """Shared state when nobody shares."""
 
-    __slots__ = ("_buckets", "_clock", "_resources", "overflowed")
+    __slots__ = ("_buckets", "_clock", "_resources", "overflowed", "store")
 
     def __init__(self, clock: Clock) -> None:
         self.overflowed = 0
+        self.store = LocalStore()
         self._clock = clock
         self._resources: dict[str, LocalGauge] = {}
         self._buckets: dict[str, LocalTokenBucket] = {}
@@ -126,3 +129,4 @@ class LocalArena:
         """All state is new with the new worker."""
         self._resources.clear()
         self._buckets.clear()
+        self.store = LocalStore()

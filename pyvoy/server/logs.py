@@ -28,8 +28,8 @@ LEVELS = {
 NAMES = {number: name for name, number in LEVELS.items() if name != "warn"}
 COMPONENTS = (
     "admin", "client", "config", "connection", "dns", "file", "filter", "forward_proxy", "grpc", "health_checker",
-    "http", "http2", "jwt", "lua", "main", "misc", "pool", "rbac", "redis", "router", "runtime", "stats", "tracing",
-    "upstream", "wasm",
+    "http", "http2", "jwt", "lua", "main", "misc", "pool", "python", "rbac", "redis", "router", "runtime", "stats",
+    "tracing", "upstream", "wasm",
 )  # fmt: skip
 DEFAULT_FORMAT = "[%Y-%m-%d %T.%e][%P][%l][%n] %v"
 ROOT = "pyvoy"

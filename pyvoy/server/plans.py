@@ -13,9 +13,11 @@ from pyvoy.config.compile.clusters import build_clusters
 from pyvoy.config.problems import ConfigProblem, Problems
 
 if TYPE_CHECKING:
+    from pyvoy.config.context import Context
     from pyvoy.config.load import LoadedBootstrap
     from pyvoy.network.listener import ListenerPlan
     from pyvoy.server.arena import Arena
+    from pyvoy.server.services import Services
     from pyvoy.stats.store import Scope
     from pyvoy.upstream.cluster_plan import ClusterPlan
 
@@ -28,16 +30,45 @@ SLICE_S = 0.005
 
 @dataclass(slots=True, frozen=True)
 class ServerPlan:
-    """Everything a worker needs."""
+    """Everything a worker needs.  `retire` is to be called when the plan is no longer in force."""
 
     clusters: list[ClusterPlan]
     listeners: list[ListenerPlan]
+    retire: Callable[[], None]
 
 
-def build(loaded: LoadedBootstrap, root_scope: Scope, arena: Arena, problems: Problems | None = None) -> ServerPlan:
-    """All plans; problems are collected in `problems` and raised as ConfigErrors if there is an error."""
+class _Retire:
+    """Ends what builders have begun: timers of extensions, files they watch."""
+
+    def __init__(self, begun: list[Callable[[], None]]) -> None:
+        self._begun = begun
+
+    def __call__(self) -> None:
+        while self._begun:
+            self._begun.pop()()
+
+
+def build(
+    loaded: LoadedBootstrap,
+    root_scope: Scope,
+    arena: Arena,
+    problems: Problems | None = None,
+    services: Services | None = None,
+) -> ServerPlan:
+    """All plans; problems are collected in `problems` and raised as ConfigErrors if there is an error.
+
+    `services` are those of the worker that will run them; None to try them."""
     collected = problems if problems is not None else Problems()
-    root = loaded.context(root_scope, arena, collected)
+    root = loaded.context(root_scope, arena, collected, services)
+    retire = _Retire(root.env.retire)
+    try:
+        return _build(loaded, root, collected, retire)
+    except BaseException:
+        retire()
+        raise
+
+
+def _build(loaded: LoadedBootstrap, root: Context, collected: Problems, retire: Callable[[], None]) -> ServerPlan:
     context = root.at("static_resources")
     static: Any = loaded.message.static_resources
     clusters = build_clusters(static.clusters, context)
@@ -48,21 +79,34 @@ def build(loaded: LoadedBootstrap, root_scope: Scope, arena: Arena, problems: Pr
         listeners = build_listeners(static.listeners, context)
     report_unread_runtime(loaded.message, root)
     collected.raise_errors()
-    return ServerPlan(clusters, listeners)
+    return ServerPlan(clusters, listeners, retire)
 
 
-async def build_in_slices(loaded: LoadedBootstrap, root_scope: Scope, arena: Arena) -> ServerPlan:
+async def build_in_slices(
+    loaded: LoadedBootstrap, root_scope: Scope, arena: Arena, services: Services | None = None
+) -> ServerPlan:
     """All plans of a configuration that was tried before, letting traffic run in between: no slice is much longer than
     SLICE_S, unless a single listener or cluster is.  Raises ConfigErrors."""
     problems = Problems()
-    context = loaded.context(root_scope, arena, problems).at("static_resources")
+    context = loaded.context(root_scope, arena, problems, services).at("static_resources")
+    retire = _Retire(context.env.retire)
+    try:
+        return await _build_in_slices(loaded, context, problems, retire)
+    except BaseException:
+        retire()
+        raise
+
+
+async def _build_in_slices(
+    loaded: LoadedBootstrap, context: Context, problems: Problems, retire: Callable[[], None]
+) -> ServerPlan:
     static: Any = loaded.message.static_resources
     from pyvoy.config.compile.listeners import build_listeners
 
     clusters = await _in_slices(static.clusters, lambda message: build_clusters([message], context))
     listeners = await _in_slices(static.listeners, lambda message: build_listeners([message], context))
     problems.raise_errors()
-    return ServerPlan(clusters, listeners)
+    return ServerPlan(clusters, listeners, retire)
 
 
 async def _in_slices(messages: Iterable[Any], make: Callable[[Any], list[Plan]]) -> list[Plan]:
@@ -82,5 +126,5 @@ def try_build(loaded: LoadedBootstrap, problems: Problems | None = None) -> tupl
     from pyvoy.stats.store import memory_store
 
     collected = problems if problems is not None else Problems()
-    build(loaded, memory_store().root, local_arena(), collected)
+    build(loaded, memory_store().root, local_arena(), collected).retire()
     return collected.warnings

@@ -7,11 +7,10 @@ when they run out, the rest is kept per worker and counted in `overflowed`.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
-import struct
 
+from pyvoy.server.byte_lock import ByteLock
 from pyvoy.server.local_arena import (
     Clock,
     LocalGauge,
@@ -21,6 +20,7 @@ from pyvoy.server.local_arena import (
     held_tokens,
     wait_s,
 )
+from pyvoy.server.shared_store import SharedStore
 from pyvoy.stats.layout import Entry, encode, records
 
 _RESOURCE, _BUCKET = 1, 2
@@ -28,7 +28,6 @@ _HEADER_BYTES = 64
 _NAMES_BYTES = 1 << 22
 _MAX_NAMES = 1 << 16
 _NAMES_LOCK = 0
-_FLOCK = struct.Struct("hhqqi")
 
 
 class WorkerGauge:
@@ -98,23 +97,6 @@ class WorkerTokenBucket:
         return wait_s(held, self._fill_rate)
 
 
-class ByteLock:
-    """A lock between processes on one byte of a file; not between threads, and not to be nested."""
-
-    __slots__ = ("_acquire", "_fd", "_release")
-
-    def __init__(self, fd: int, offset: int) -> None:
-        self._fd = fd
-        self._acquire = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)
-        self._release = _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, offset, 1, 0)
-
-    def __enter__(self) -> None:
-        fcntl.fcntl(self._fd, fcntl.F_SETLKW, self._acquire)
-
-    def __exit__(self, *_: object) -> None:
-        fcntl.fcntl(self._fd, fcntl.F_SETLK, self._release)
-
-
 class SharedArena:
     """Shared memory: header, directory of names, then a row of cells for each name.
 
@@ -140,12 +122,14 @@ class SharedArena:
         self._names_read = 0
         self._resources: dict[str, WorkerGauge | LocalGauge] = {}
         self._buckets: dict[str, WorkerTokenBucket | LocalTokenBucket] = {}
+        self.store = SharedStore(self._slots)
 
     def attach(self, worker_index: int) -> None:
         """Which share is this process' own: the worker's number, or the number of workers in the main process."""
         if not 0 <= worker_index < self._slots:
             raise ValueError(f"no worker {worker_index}")
         self._slot = worker_index
+        self.store.attach(worker_index)
         self._resources.clear()
         self._buckets.clear()
 

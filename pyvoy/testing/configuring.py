@@ -18,6 +18,7 @@ from pyvoy.config.problems import Problems, Where
 from pyvoy.config.registry import REGISTRY, Extension, load_builtin
 from pyvoy.config.runtime import Runtime
 from pyvoy.server.arena import Arena
+from pyvoy.server.services import Services
 from pyvoy.stats.store import Scope
 
 STAT_PREFIX = "test"
@@ -27,7 +28,8 @@ STAT_PREFIX = "test"
 class Configuration:
     """One load: what it collects and the contexts it hands to builders.
 
-    `runtime` holds the keys of a static runtime layer, `clusters` the names that builders may refer to."""
+    `runtime` holds the keys of a static runtime layer, `clusters` the names that builders may refer to, `services` are
+    those of the worker that will run the plans (None: they are only tried)."""
 
     def __init__(
         self,
@@ -37,13 +39,19 @@ class Configuration:
         random: Random | None = None,
         runtime: dict[str, Any] | None = None,
         clusters: tuple[str, ...] = ("upstream",),
+        services: Services | None = None,
     ) -> None:
         self.problems = Problems()
         self.environment = Environment(self.problems, root_scope, arena)
         self.environment.random = random or Random(1)
         self.environment.runtime = Runtime([runtime or {}])
         self.environment.clusters = set(clusters)
+        self.environment.services = services
         self.root_scope = root_scope
+
+    def context(self, path: str, scope: Scope | None = None) -> Context:
+        """The context of a builder at a path, without a text."""
+        return Context(self.environment, scope or self.root_scope, path=path)
 
     def http_filter(self, cls: type, text: str = "", path: str = "http_filters[0]") -> Any:
         """The plan of an HTTP filter; its stats live below `http.test.`."""

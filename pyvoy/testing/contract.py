@@ -212,7 +212,7 @@ class _Tester:
     def _stage(self, ledger: Ledger, interlopers: Interlopers) -> Stage:
         fakes = FakeServices()
         cls = self._cls
-        configuration = Configuration(fakes.scope, fakes.arena, random=fakes.services.random)
+        configuration = Configuration(fakes.scope, fakes.arena, random=fakes.services.random, services=fakes.services)
         known = is_registered(cls)
         plan = configuration.http_filter(cls, self._config) if known else self._config
         route = (configuration.http_filter_on_route(cls, self._route),) if self._route else ()

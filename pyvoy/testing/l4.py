@@ -112,7 +112,7 @@ def _network(cls: type[NetworkFilter], config: Any, pieces: list[bytes], at: int
     fakes = FakeServices()
     calls: list[str] = []
     taken = bytearray()
-    configuration = Configuration(fakes.scope, fakes.arena)
+    configuration = Configuration(fakes.scope, fakes.arena, services=fakes.services)
     registered = is_registered(cls, "network_filter")
     plan = configuration.network_filter(cls, config) if registered else config
     before = fakes.gauges()
@@ -202,7 +202,7 @@ def check_listener_filter(cls: type[ListenerFilter], config: Any = "", *, data: 
 def _listener(cls: type[ListenerFilter], config: Any, pieces: list[bytes], at: int) -> tuple[Any, ...]:
     """One connection whose client sends some pieces and closes; returns the verdict and what was found out."""
     fakes = FakeServices()
-    configuration = Configuration(fakes.scope, fakes.arena)
+    configuration = Configuration(fakes.scope, fakes.arena, services=fakes.services)
     registered = is_registered(cls, "listener_filter")
     plan = configuration.listener_filter(cls, config) if registered else config
     before = fakes.gauges()

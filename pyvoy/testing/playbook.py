@@ -110,7 +110,9 @@ def play(
     A registered class takes YAML of its message; a class that a test has written takes its plan as it is.  `route`
     gives per-route YAML of a single filter, or several, least specific first.  Further arguments go to `Stage`."""
     chosen = fakes or FakeServices()
-    configuration = Configuration(chosen.scope, chosen.arena, random=chosen.services.random, runtime=runtime)
+    configuration = Configuration(
+        chosen.scope, chosen.arena, random=chosen.services.random, runtime=runtime, services=chosen.services
+    )
     entries = [(filters, config)] if isinstance(filters, type) else list(filters)
     specs = [filter_spec(configuration, cls, text, index) for index, (cls, text) in enumerate(entries)]
     texts = (route,) if isinstance(route, str) else route

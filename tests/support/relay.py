@@ -119,8 +119,8 @@ class Relay:
         self._waiting: list[tuple[Callable[[], Any], asyncio.Future[None]]] = []
         fakes.loop.create_connection = self._create_connection  # type: ignore[attr-defined]
         text = json.dumps(_bootstrap(route, vhost, cluster, http, more))
-        plan = build(load(config_yaml=text), fakes.scope, fakes.arena)
         services = fakes.services
+        plan = build(load(config_yaml=text), fakes.scope, fakes.arena, services=services)
         services.clusters = ClusterManager(fakes.scope, fakes.arena, services.random)
         services.connection_ids = itertools.count(1).__next__
         services.clusters.apply(plan.clusters)

@@ -12,6 +12,7 @@ from typing import Any
 from pyvoy.config.compile.access_log import build_access_logs
 from pyvoy.config.compile.addresses import listen_address
 from pyvoy.config.compile.chain_match import chain_match
+from pyvoy.config.compile.route_levels import metadata_dict
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.manager_plan import ManagerPlan
@@ -29,8 +30,8 @@ supports(
     """name address additional_addresses stat_prefix filter_chains default_filter_chain use_original_dst
     per_connection_buffer_limit_bytes listener_filters listener_filters_timeout
     continue_on_listener_filters_timeout transparent freebind socket_options tcp_fast_open_queue_length
-    traffic_direction enable_reuse_port reuse_port access_log tcp_backlog_size bind_to_port""",
-    tuning="""drain_type connection_balance_config metadata max_connections_to_accept_per_socket_event
+    traffic_direction enable_reuse_port reuse_port access_log tcp_backlog_size bind_to_port metadata""",
+    tuning="""drain_type connection_balance_config max_connections_to_accept_per_socket_event
     ignore_global_conn_limit bypass_overload_manager enable_mptcp deprecated_v1""",
 )
 supports("envoy.config.listener.v3.AdditionalAddress", "address socket_options")
@@ -66,7 +67,7 @@ def _listener(message: Any, name: str, context: Context) -> ListenerPlan:
     for index, additional in enumerate(message.additional_addresses):
         addresses.append(listen_address(additional.address, context.at("additional_addresses", index).at("address")))
     scope = context.root_scope.scope(f"listener.{message.stat_prefix or _stat_name(addresses[0].address)}")
-    place = context.inside(name, message.traffic_direction, scope)
+    place = context.inside(name, message.traffic_direction, scope, metadata_dict(message, "metadata"))
     chains, match = _chains(message, place)
     return ListenerPlan(
         name=name,

@@ -1,0 +1,269 @@
+"""The host API: what an extension may do that is no stream, once for Python, Lua and WebAssembly.
+
+Calls to clusters, metrics, data and queues shared by all workers, timers, log, time.  What an extension does to its
+stream is `pyvoy.http.http_filter.Stream`; what it may ask about it is `attributes.py` and `stream_facts.py`.
+A host is made once per configured extension and worker, while the plan is built (`Host.of`).
+gRPC calls are not there: they need HTTP/2 to the upstream.
+Source: Proxy-Wasm's host functions; Envoy's Lua stream handle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pyvoy.extensions.http_call import (
+    DEFAULT_OPTIONS,
+    Caller,
+    CallOptions,
+    CallRefused,
+    CallResult,
+    HttpCall,
+    OnDone,
+)
+from pyvoy.http.headers import HeaderMap
+from pyvoy.server.local_store import ABSENT
+from pyvoy.server.logs import LEVELS
+
+if TYPE_CHECKING:
+    from pyvoy.config.context import Context
+    from pyvoy.network.timers import Timer
+    from pyvoy.server.arena import Arena
+    from pyvoy.server.services import Services
+    from pyvoy.stats.counters import Counter, Gauge
+    from pyvoy.stats.histograms import Histogram
+    from pyvoy.stats.store import Scope
+
+EMPTY = b""
+
+
+class NotRunning(CallRefused):
+    """Asked for while the configuration is only tried: there is no loop and no cluster yet."""
+
+
+class HostTimer:
+    """A call that is due, once or again and again (`period_s`), until it is cancelled."""
+
+    __slots__ = ("_callback", "_host", "_period_s", "_timer")
+
+    def __init__(self, host: Host, delay_s: float, callback: Callable[[], None], period_s: float | None) -> None:
+        self._host = host
+        self._callback = callback
+        self._period_s = period_s
+        self._timer: Timer | None = None
+        self._arm(delay_s)
+
+    def _arm(self, delay_s: float) -> None:
+        self._timer = self._host._arm(self, delay_s)
+
+    def fire(self) -> None:
+        """It is due."""
+        self._host._timers.discard(self)
+        if self._period_s is not None:
+            self._arm(self._period_s)
+        self._callback()
+
+    def cancel(self) -> None:
+        """No more calls."""
+        self._host._timers.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Host:
+    """What one configured extension may do in one worker.
+
+    `scope` is where its metrics are, `logger` where it logs.  While a configuration is only tried there are no
+    services: then calls raise NotRunning and timers never fire; metrics, log and shared data work."""
+
+    __slots__ = ("_arena", "_caller", "_closed", "_timers", "logger", "scope", "services")
+
+    def __init__(self, scope: Scope, arena: Arena, logger: logging.Logger, services: Services | None) -> None:
+        self.scope = scope
+        self.logger = logger
+        self.services = services
+        self._arena = arena
+        self._caller: Caller | None = None
+        self._timers: set[HostTimer] = set()
+        self._closed = False
+
+    @classmethod
+    def of(cls, context: Context, scope: Scope, component: str) -> Host:
+        """The host of an extension that is being built; closed when the configuration is replaced.
+
+        `component` is the logger: python, lua, wasm."""
+        env = context.env
+        host = cls(scope, env.arena, logging.getLogger(f"pyvoy.{component}"), env.services)
+        env.retire.append(host.close)
+        return host
+
+    def close(self) -> None:
+        """The configuration is replaced: timers end.  Streams that still run keep what else they use."""
+        self._closed = True
+        for timer in list(self._timers):
+            timer.cancel()
+
+    # ---- calls to clusters ----
+
+    def http_call(
+        self,
+        cluster: str,
+        headers: HeaderMap,
+        body: bytes,
+        on_done: OnDone,
+        *,
+        trailers: HeaderMap | None = None,
+        options: CallOptions = DEFAULT_OPTIONS,
+    ) -> HttpCall:
+        """Begin a call; `on_done` hears of its end in a later turn of the loop, unless it is cancelled.
+
+        `headers` need `:method`, `:path` and `:authority` and belong to the call from here on.
+        Raises UnknownCluster, CallRefused, NotRunning."""
+        if self._caller is None:
+            if self.services is None:
+                raise NotRunning("there are no calls while the configuration is loaded")
+            self._caller = Caller(self.services)
+        return self._caller.call(cluster, headers, body, trailers, options, on_done)
+
+    async def fetch(
+        self,
+        cluster: str,
+        headers: HeaderMap,
+        body: bytes = EMPTY,
+        *,
+        trailers: HeaderMap | None = None,
+        options: CallOptions = DEFAULT_OPTIONS,
+    ) -> CallResult:
+        """The same, to be awaited; cancelled with the task that waits.  A failure is in the result, not raised."""
+        future: asyncio.Future[CallResult] = asyncio.get_running_loop().create_future()
+
+        def on_done(result: CallResult) -> None:
+            if not future.done():
+                future.set_result(result)
+
+        call = self.http_call(cluster, headers, body, on_done, trailers=trailers, options=options)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+
+    # ---- metrics ----
+
+    def counter(self, name: str) -> Counter:
+        """The counter of that name in the extension's scope; asking twice gives the same."""
+        return self.scope.counter(name)
+
+    def gauge(self, name: str) -> Gauge:
+        """The gauge of that name; its value is the sum over all workers."""
+        return self.scope.gauge(name)
+
+    def histogram(self, name: str, unit: str = "ms") -> Histogram:
+        """The histogram of that name; unit is unspecified, bytes, us, ms or percent."""
+        return self.scope.histogram(name, unit)
+
+    # ---- shared by all workers ----
+
+    def shared_data(self, namespace: str) -> SharedData:
+        """Values by key that all workers and all extensions of this namespace see."""
+        return SharedData(self._arena, namespace)
+
+    def shared_queue(self, namespace: str, name: str) -> SharedQueue:
+        """The queue of that name in the namespace."""
+        return SharedQueue(self._arena, self.services, f"{namespace}\0{name}".encode())
+
+    # ---- time ----
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> HostTimer:
+        """Run `callback` once after `delay_s` seconds, unless the configuration is replaced or the timer cancelled.
+
+        What the callback raises costs nobody else anything."""
+        return HostTimer(self, delay_s, callback, None)
+
+    def every(self, period_s: float, callback: Callable[[], None]) -> HostTimer:
+        """Run `callback` every `period_s` seconds."""
+        return HostTimer(self, period_s, callback, period_s)
+
+    def _arm(self, timer: HostTimer, delay_s: float) -> Timer | None:
+        if self.services is None or self._closed:
+            return None
+        self._timers.add(timer)
+        return self.services.timers.call_later(delay_s, timer.fire)
+
+    def wall_ns(self) -> int:
+        """Nanoseconds since the epoch."""
+        import time
+
+        return time.time_ns() if self.services is None else int(self.services.wall() * 1e9)
+
+    # ---- log ----
+
+    def log(self, level: str, text: str) -> None:
+        """Write a line; levels are trace, debug, info, warning (warn), error, critical."""
+        number = LEVELS[level]
+        if self.logger.isEnabledFor(number):
+            self.logger.log(number, "%s", text)
+
+
+class SharedData:
+    """Values of one namespace.  A value's number changes with it, for compare-and-swap."""
+
+    __slots__ = ("_arena", "_prefix")
+
+    def __init__(self, arena: Arena, namespace: str) -> None:
+        self._arena = arena
+        self._prefix = namespace.encode() + b"\0"
+
+    def get(self, key: bytes) -> tuple[bytes, int] | None:
+        """The value and its number, None when there is none."""
+        return self._arena.store.get(self._prefix + key)
+
+    def set(self, key: bytes, value: bytes, number: int = 0) -> bool:
+        """Put a value; with a number only if it still has that, with ABSENT only if there is none; else False.
+
+        Raises StoreFull."""
+        return self._arena.store.set(self._prefix + key, value, number)
+
+    def delete(self, key: bytes, number: int = 0) -> bool:
+        """Forget a value; False when there was none, or it has another number."""
+        return self._arena.store.delete(self._prefix + key, number)
+
+    def update(self, key: bytes, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Replace a value (None: there is none) by what `change` makes of it, again if another worker was quicker;
+        the new value."""
+        while True:
+            found = self.get(key)
+            value = change(None if found is None else found[0])
+            if self.set(key, value, ABSENT if found is None else found[1]):
+                return value
+
+
+class SharedQueue:
+    """A queue of bytes, first in first out, over all workers; each item is taken by one."""
+
+    __slots__ = ("_arena", "_name", "_services")
+
+    def __init__(self, arena: Arena, services: Services | None, name: bytes) -> None:
+        self._arena = arena
+        self._services = services
+        self._name = name
+
+    def push(self, item: bytes) -> None:
+        """Put an item at the end.  Raises StoreFull."""
+        self._arena.store.push(self._name, item)
+
+    def pop(self) -> bytes | None:
+        """Take the first item; None when the queue is empty."""
+        return self._arena.store.pop(self._name)
+
+    def __len__(self) -> int:
+        return self._arena.store.length(self._name)
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have `callback` run in this worker when there may be an item; returns what takes that back."""
+        if self._services is None:
+            return lambda: None
+        return self._arena.store.watch(self._name, self._services.loop, callback)

@@ -1,0 +1,397 @@
+"""One HTTP call of an extension to a cluster: sent whole, answered whole, tried once.
+
+What the upstream sees and what is counted is what Envoy's async client does: the cluster's balancer, pool, circuit
+breakers and statistics (under `internal.`), `x-envoy-internal`, `x-forwarded-for` with this host's address,
+`x-envoy-expected-rq-timeout-ms`.  A call needs no stream and outlives the one that began it unless it is cancelled.
+Source: Envoy, AsyncClientImpl and Router::Filter (texts and counters observed on Envoy 1.40 through Lua's httpCall).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyvoy.extensions.header_check import valid_pair
+from pyvoy.http.headers import HeaderMap
+from pyvoy.observe.details import Reset
+from pyvoy.upstream.balancing.context import LoadBalancerContext
+from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool, http1_pool
+
+if TYPE_CHECKING:
+    from pyvoy.network.timers import Timer
+    from pyvoy.server.services import Services
+    from pyvoy.stats.counters import Counter
+    from pyvoy.upstream.cluster import Cluster
+    from pyvoy.upstream.endpoint import Host
+
+MAX_RESPONSE_BYTES = 32 << 20
+_CANARY = b"x-envoy-upstream-canary"
+_REQUIRED = (b":method", b":path", b":authority")
+_HOP_BY_HOP = (b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade")
+
+
+class CallRefused(Exception):
+    """A call that cannot even be tried; the text says why."""
+
+
+class UnknownCluster(CallRefused):
+    """There is no cluster of that name."""
+
+
+class Failure(enum.Enum):
+    """Why a call has no whole response of the upstream."""
+
+    NO_HOST = "no healthy host"
+    CONNECT = "no connection"
+    OVERFLOW = "circuit breaker"
+    RESET = "reset before the response"
+    INCOMPLETE = "reset in the middle of the response"
+    TIMEOUT = "time-out"
+    TOO_LARGE = "response too large"
+
+
+@dataclass(slots=True, frozen=True)
+class CallOptions:
+    """How to call.
+
+    `timeout_s` counts from when the request is under way; None or 0 is none.  `hash_on` is what a hashing cluster
+    chooses its host by.  `send_xff` adds this host's address to `x-forwarded-for`.  A response with a body of more than
+    `max_response_bytes` is a failure."""
+
+    timeout_s: float | None = 5.0
+    send_xff: bool = True
+    hash_on: bytes | None = None
+    max_response_bytes: int = MAX_RESPONSE_BYTES
+
+
+DEFAULT_OPTIONS = CallOptions()
+
+
+@dataclass(slots=True, frozen=True)
+class CallResult:
+    """What came of a call.
+
+    Without a whole response `failure` says why, and `headers` and `body` are the reply that Envoy's router would give
+    (503 or 504 with a text).  `answered` is False where Envoy's async client reports a failure and no such reply: the
+    response had begun."""
+
+    headers: HeaderMap
+    body: bytes = b""
+    trailers: HeaderMap | None = None
+    failure: Failure | None = None
+    detail: str = ""
+    answered: bool = True
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return int(self.headers.map[b":status"])
+
+
+OnDone = Callable[[CallResult], None]
+
+
+class _HashContext(LoadBalancerContext):
+    """A call that says which host it wants by a hash."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+
+    def hash_key(self) -> int | None:
+        import xxhash
+
+        return xxhash.xxh64_intdigest(self._text)
+
+
+class HttpCall:
+    """A call under way; implements the pool's `PoolRequest`.  `on_done` is called once, unless it is cancelled."""
+
+    __slots__ = (
+        "_body",
+        "_cluster",
+        "_connection",
+        "_headers",
+        "_host",
+        "_on_done",
+        "_options",
+        "_pieces",
+        "_pool",
+        "_response",
+        "_services",
+        "_size_bytes",
+        "_start_s",
+        "_starting",
+        "_timer",
+        "_trailers",
+        "_waiting",
+        "done",
+    )
+
+    def __init__(
+        self,
+        services: Services,
+        cluster: Cluster,
+        headers: HeaderMap,
+        body: bytes,
+        trailers: HeaderMap | None,
+        options: CallOptions,
+        on_done: OnDone,
+    ) -> None:
+        self._services = services
+        self._cluster = cluster
+        self._headers = headers
+        self._body = body
+        self._trailers = trailers
+        self._options = options
+        self._on_done: OnDone | None = on_done
+        self._host: Host | None = None
+        self._pool: Http1Pool | None = None
+        self._connection: Http1Connection | None = None
+        self._waiting = False
+        self._response: HeaderMap | None = None
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
+        self._timer: Timer | None = None
+        self._start_s = 0.0
+        self._starting = True
+        self.done = False
+
+    def start(self) -> None:
+        """Choose a host and ask its pool; what fails at once is told in the next turn of the loop."""
+        options = self._options
+        context = None if options.hash_on is None else _HashContext(options.hash_on)
+        self._start_s = self._services.clock()
+        host = self._host = self._cluster.choose_host(context)
+        if host is None:
+            self._charge(503)
+            self._finish(_reply(503, b"no healthy upstream", Failure.NO_HOST, ""))
+        else:
+            if options.timeout_s:
+                self._timer = self._services.timers.call_later(options.timeout_s, self._timed_out)
+            self._pool = http1_pool(self._services, self._cluster, host, 0)
+            self._waiting = True
+            self._pool.acquire(self)
+        self._starting = False
+
+    def cancel(self) -> None:
+        """Give the call up: nothing more is heard of it."""
+        self._on_done = None
+        if not self.done:
+            self._let_go()
+
+    # ---- PoolRequest ----
+
+    def on_pool_ready(self, connection: Http1Connection) -> None:
+        """The connection is there: send everything."""
+        self._waiting = False
+        self._connection = connection
+        codec = connection.codec
+        stream_id = codec.stream_id
+        body, trailers = self._body, self._trailers
+        codec.send_headers(stream_id, self._headers, not body and trailers is None)
+        if body:
+            codec.send_data(stream_id, body, trailers is None)
+        if trailers is not None:
+            codec.send_trailers(stream_id, trailers)
+
+    def on_pool_failure(self, reason: str, detail: str, host: Host | None) -> None:
+        """No connection."""
+        self._waiting = False
+        self._reset(Failure.OVERFLOW if reason == Reset.OVERFLOW else Failure.CONNECT, reason, detail)
+
+    def on_informational(self, headers: HeaderMap) -> None:
+        """A 1xx response means nothing to a call."""
+
+    def on_response(self, headers: HeaderMap, body: bytes) -> None:
+        """A whole response at once."""
+        self._response = headers
+        self._pieces.append(body)
+        self._size_bytes = len(body)
+        self._complete(None)
+
+    def on_headers(self, headers: HeaderMap, end: bool) -> None:
+        """The response head."""
+        self._response = headers
+        if end:
+            self._complete(None)
+
+    def on_data(self, data: bytes, end: bool) -> None:
+        """A piece of the body."""
+        self._pieces.append(data)
+        self._size_bytes += len(data)
+        if end:
+            self._complete(None)
+        elif self._size_bytes > self._options.max_response_bytes:
+            self._cut(Failure.TOO_LARGE)
+
+    def on_trailers(self, trailers: HeaderMap) -> None:
+        """The trailers: the end."""
+        self._complete(trailers)
+
+    def on_reset(self, reason: str, detail: str) -> None:
+        """The connection failed under the call."""
+        self._connection = None
+        if self._response is not None:
+            self._cut(Failure.INCOMPLETE)
+        else:
+            self._reset(Failure.RESET, reason, detail)
+
+    def on_high_watermark(self) -> None:
+        """The request is in memory already: there is nothing to hold back."""
+
+    def on_low_watermark(self) -> None:
+        """See on_high_watermark."""
+
+    # ---- the ends ----
+
+    def _complete(self, trailers: HeaderMap | None) -> None:
+        headers, host = self._response, self._host
+        if self.done or headers is None or host is None:
+            return
+        if self._size_bytes > self._options.max_response_bytes:
+            self._cut(Failure.TOO_LARGE)
+            return
+        status = int(headers.map[b":status"])
+        elapsed_ms = int((self._services.clock() - self._start_s) * 1000)
+        canary = host.canary or headers.map.get(_CANARY) == b"true"
+        stats = self._cluster.stats
+        (host.stats.rq_error if status >= 500 else host.stats.rq_success).inc()
+        stats.charge_response(status, True, canary)
+        stats.charge_time(elapsed_ms, True, canary)
+        headers.set(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
+        self._connection = None
+        self._finish(CallResult(headers, b"".join(self._pieces), trailers))
+
+    def _reset(self, failure: Failure, reason: str, detail: str) -> None:
+        if self.done:
+            return
+        status = 502 if reason == Reset.PROTOCOL_ERROR else 503
+        self._charge(status)
+        text = f"upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+        self._finish(_reply(status, text.encode(), failure, detail or reason))
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        if self.done:
+            return
+        self._cluster.stats.upstream_rq_timeout.inc()
+        if self._host is not None:
+            self._host.stats.rq_timeout.inc()
+        if self._response is not None:
+            self._cut(Failure.TIMEOUT)
+            return
+        self._charge(504)
+        self._finish(_reply(504, b"upstream request timeout", Failure.TIMEOUT, ""))
+
+    def _cut(self, failure: Failure) -> None:
+        """The response had begun."""
+        if not self.done:
+            headers = HeaderMap([(b":status", b"503")])
+            self._finish(CallResult(headers, b"", None, failure, failure.value, answered=False))
+
+    def _charge(self, status: int) -> None:
+        host = self._host
+        if host is not None:
+            host.stats.rq_error.inc()
+        self._cluster.stats.charge_response(status, True, host is not None and host.canary)
+
+    def _finish(self, result: CallResult) -> None:
+        self._let_go()
+        if self._starting:
+            self._services.loop.call_soon(self._deliver, result)
+        else:
+            self._deliver(result)
+
+    def _deliver(self, result: CallResult) -> None:
+        on_done, self._on_done = self._on_done, None
+        if on_done is not None:
+            on_done(result)
+
+    def _let_go(self) -> None:
+        """Release the timer and the place in the pool or the connection."""
+        self.done = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and self._pool is not None:
+            self._waiting = False
+            self._pool.cancel_pending(self)
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.request is self:
+            connection.cancel()
+
+
+class Caller:
+    """Makes the calls of one worker; owns the counters that Envoy keeps below `http.async-client.`."""
+
+    __slots__ = ("_address", "_rq_total", "_services")
+
+    def __init__(self, services: Services) -> None:
+        from pyvoy.network.local_address import local_ip
+
+        self._services = services
+        self._address = local_ip().encode()
+        scope = services.root_scope.scope("http.async-client")
+        for name in ("no_cluster", "no_route", "rq_direct_response", "rq_redirect"):
+            scope.counter(name)
+        scope.counter("rq_reset_after_downstream_response_started")
+        self._rq_total: Counter = scope.counter("rq_total")
+
+    def call(
+        self,
+        cluster: str,
+        headers: HeaderMap,
+        body: bytes,
+        trailers: HeaderMap | None,
+        options: CallOptions,
+        on_done: OnDone,
+    ) -> HttpCall:
+        """Begin a call; `headers` belong to it from here on.
+
+        Raises UnknownCluster, or CallRefused for headers that make no request."""
+        found = self._services.clusters.get(cluster)
+        if found is None:
+            raise UnknownCluster(f"there is no cluster {cluster!r}")
+        _check(headers)
+        self._complete(headers, body, trailers is not None, options)
+        self._rq_total.inc()
+        call = HttpCall(self._services, found, headers, body, trailers, options, on_done)
+        call.start()
+        return call
+
+    def _complete(self, headers: HeaderMap, body: bytes, trailers: bool, options: CallOptions) -> None:
+        """What Envoy's async client and router add and take away."""
+        for name in _HOP_BY_HOP:
+            headers.remove(name)
+        if trailers:
+            headers.remove(b"content-length")
+        elif body:
+            headers.set(b"content-length", b"%d" % len(body))
+        headers.set(b"x-envoy-internal", b"true")
+        if options.send_xff:
+            headers.append_value(b"x-forwarded-for", self._address)
+        if options.timeout_s:
+            headers.set(b"x-envoy-expected-rq-timeout-ms", b"%d" % int(options.timeout_s * 1000))
+
+
+def _check(headers: HeaderMap) -> None:
+    for name in _REQUIRED:
+        if not headers.map.get(name):
+            raise CallRefused(f"a call needs the header {name.decode()}")
+    if headers.map[b":method"] == b"CONNECT":
+        raise CallRefused("a call cannot be a CONNECT")
+    for name, value in headers.items():
+        if not valid_pair(name, value):
+            raise CallRefused(f"{name!r}: {value!r} is no header")
+
+
+def _reply(status: int, text: bytes, failure: Failure, detail: str) -> CallResult:
+    """The router's own reply."""
+    headers = HeaderMap(
+        [(b":status", b"%d" % status), (b"content-length", b"%d" % len(text)), (b"content-type", b"text/plain")]
+    )
+    return CallResult(headers, text, None, failure, detail or failure.value)
