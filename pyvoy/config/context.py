@@ -32,7 +32,8 @@ class Environment:
     """What all contexts of one load share.  `clusters` may grow while the load goes on.
 
     `services` are those of the worker that will run the plans; None where they are only tried.  `retire` is what has to
-    be done when the plans are no longer in force (or were never put in force)."""
+    be done when the plans are no longer in force (or were never put in force).  `shared` is what the extensions of one
+    mechanism share within this load, by the mechanism's name."""
 
     problems: Problems
     root_scope: Scope
@@ -43,6 +44,7 @@ class Environment:
     random: Random = field(default_factory=Random)
     services: Services | None = None
     retire: list[Callable[[], None]] = field(default_factory=list)
+    shared: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)

@@ -30,7 +30,7 @@ class Services:
 
     `clock` gives monotonic seconds, `wall` epoch seconds.  `connection_ids` yields ids that no other worker gives.
     `draining` is asked by the connection manager before it keeps a connection alive; `health_failed` tells whether the
-    admin's /healthcheck/fail is in force.
+    admin's /healthcheck/fail is in force.  `shared` is what a mechanism keeps for the life of the worker, by its name.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -46,6 +46,7 @@ class Services:
     draining: Callable[[], bool] = lambda: False
     health_failed: Callable[[], bool] = lambda: False
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    shared: dict[str, Any] = field(default_factory=dict)
     tallies: TallyBoard = field(init=False)
 
     def __post_init__(self) -> None:

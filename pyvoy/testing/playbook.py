@@ -128,7 +128,7 @@ def filter_spec(configuration: Configuration, cls: type[HttpFilter], config: Any
     if not is_registered(cls):
         return FilterSpec(f"{cls.__name__}-{index}", cls, config)
     plan = configuration.http_filter(cls, config, f"http_filters[{index}]")
-    return FilterSpec(extension_of(cls, "http_filter").name, cls, plan)
+    return FilterSpec(extension_of(cls, "http_filter").name, getattr(plan, "filter_class", cls), plan)
 
 
 # ---- events of the client ----

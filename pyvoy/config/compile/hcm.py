@@ -93,7 +93,9 @@ def _chain(message: Any, context: Context, routes: RouteTable) -> ChainPlan:
                 f"non-terminal filter named {entry.name} of type {built.extension.name} is the last filter in a http "
                 "filter chain.",
             )
-        specs.append(FilterSpec(entry.name, cls, built.plan, entry.disabled))
+        # A plan may bring a class of its own, with just the events that it needs (modules, scripts).
+        chosen = getattr(built.plan, "filter_class", cls)
+        specs.append(FilterSpec(entry.name, chosen, built.plan, entry.disabled))
     return ChainPlan(tuple(specs))
 
 

@@ -27,6 +27,19 @@ log = logging.getLogger("pyvoy.wasm")
 RECENT_LINES = 8
 """How many of the module's last log lines are shown with a trap."""
 
+STREAM_CALLBACKS = (
+    "request_headers",
+    "request_body",
+    "request_trailers",
+    "response_headers",
+    "response_body",
+    "response_trailers",
+    "context_create",
+    "log",
+    "done",
+    "delete",
+)
+
 Callback = Callable[..., int]
 
 
@@ -39,7 +52,7 @@ class GuestExit(Exception):
 
 
 class Vm:
-    """One instance.  Owned by the worker's runtime; `on_failure` hears once that it has failed."""
+    """One instance.  Owned by the worker's runtime; `on_close` hears once that it is gone."""
 
     on_request_headers: Callback | None
     on_request_body: Callback | None
@@ -75,10 +88,11 @@ class Vm:
         self.next_id = 1
         self.deferred: list[Deferred] = []
         self.failed = False
-        self.on_failure: Callable[[], None] | None = None
+        self.retired = False
+        self.on_close: Callable[[], None] | None = None
         self.recent: deque[str] = deque(maxlen=RECENT_LINES)
-        self.metrics: dict[int, Any] = {}
-        self.expressions: dict[int, Any] = {}
+        self.declared: set[str] = set()
+        """Properties that the module has declared."""
         self._call_sequence = 0
         self._callbacks: dict[str, Callback | None] = {}
         self.malloc: Callback | None = None
@@ -114,10 +128,7 @@ class Vm:
 
     def _name_callbacks(self) -> None:
         """The callbacks of streams as attributes: what is looked up for each request."""
-        for name in (
-            "request_headers request_body request_trailers response_headers response_body response_trailers "
-            "context_create log done delete"
-        ).split():
+        for name in STREAM_CALLBACKS:
             setattr(self, f"on_{name}", self._callbacks[f"proxy_on_{name}"])
 
     def has(self, name: str) -> bool:
@@ -212,8 +223,6 @@ class Vm:
         for context in list(self.contexts.values()):
             if context is not running:
                 context.vm_failed()
-        if self.on_failure is not None:
-            self.on_failure()
 
     def _explain(self, error: BaseException, running: Context | None) -> str:
         name = running.root.plugin.log_prefix if running is not None else self.settings.vm_id
@@ -223,11 +232,25 @@ class Vm:
         lines += [f"  logged before: {line}" for line in self.recent]
         return "\n".join(lines)
 
+    # ---- the end ----
+
+    def retire(self) -> None:
+        """Nobody begins a stream here any more."""
+        self.retired = True
+        self.close_if_unused()
+
+    def close_if_unused(self) -> None:
+        """Free a retired VM that no context lives in."""
+        if not self.contexts and self.current is None:
+            self.close()
+
     def close(self) -> None:
         """Let go of the instance; nothing runs in it any more."""
+        on_close, self.on_close = self.on_close, None
+        if on_close is None:
+            return
+        on_close()
         self.failed = True
-        self.contexts.clear()
-        self.roots.clear()
         self._callbacks = dict.fromkeys(self._callbacks)
         self._name_callbacks()
         self.malloc = None

@@ -1,0 +1,164 @@
+"""Envoy's PluginConfig as PluginSettings, and the plugin started from it.
+
+Source: envoy.extensions.wasm.v3; the texts of refusals are Envoy's where it has one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.extensions.attributes import compile_attribute, place_of
+from pyvoy.extensions.host import Host
+from pyvoy.extensions.wasm.plugin import Plugin, PluginRefused
+from pyvoy.extensions.wasm.runtime import DEFAULT_RUNTIME, NULL_RUNTIME, WasmRuntime
+from pyvoy.extensions.wasm.settings import FailurePolicy, Limits, PluginSettings, VmSettings
+
+if TYPE_CHECKING:
+    from pyvoy.config.context import Context
+
+_MEBIBYTE = 1 << 20
+
+
+def plugin(message: Any, context: Context, what: str) -> Plugin | None:
+    """Start the plugin of a PluginConfig; None after a problem.
+
+    `what` is the kind of plugin for the text of a refusal.  A plugin that does not start is an error, unless its policy
+    is to fail open: then there is a warning, and a Plugin without a VM."""
+    settings = read(message, context)
+    if settings is None or context.env.problems.has_error_below(context.path):
+        return None
+    place = place_of(context)
+    host = Host.of(context, context.root_scope, "wasm")
+    runtime = WasmRuntime.of(context)
+
+    def attribute(parts: tuple[str, ...]) -> Any:
+        return compile_attribute(parts, place)
+
+    try:
+        return runtime.plugin(settings, host, attribute)
+    except PluginRefused as error:
+        text = f"Unable to create {what} {settings.name}: {error}"
+        if settings.policy is FailurePolicy.OPEN:
+            context.warning("", text)
+            return Plugin(settings, runtime, host, attribute)
+        context.error("", text)
+        return None
+
+
+def read(message: Any, context: Context) -> PluginSettings | None:
+    """The settings of a PluginConfig; None without a VM configuration."""
+    if not message.HasField("vm_config"):
+        context.error("vm_config", "is required")
+        return None
+    vm = _vm(message, context.at("vm_config"), context)
+    if vm is None:
+        return None
+    stop = message.allow_on_headers_stop_iteration
+    return PluginSettings(
+        name=message.name,
+        root_id=message.root_id,
+        vm=vm,
+        configuration=any_bytes(message.configuration),
+        policy=_policy(message, context),
+        reload_backoff_s=_backoff_s(message),
+        headers_stop_iteration=stop.value,
+        place={"direction": context.direction, "metadata": json.dumps(context.listener_metadata, default=str)},
+    )
+
+
+def _policy(message: Any, context: Context) -> FailurePolicy:
+    if message.fail_open:
+        if message.failure_policy:
+            context.error("fail_open", "only one of fail_open or failure_policy can be set")
+        return FailurePolicy.OPEN
+    names = {1: FailurePolicy.RELOAD, 2: FailurePolicy.CLOSED, 3: FailurePolicy.OPEN}
+    return names.get(message.failure_policy, FailurePolicy.CLOSED)
+
+
+def _backoff_s(message: Any) -> float:
+    backoff = message.reload_config.backoff
+    if not message.HasField("reload_config") or not backoff.HasField("base_interval"):
+        return 1.0
+    return float(backoff.base_interval.seconds + backoff.base_interval.nanos / 1e9)
+
+
+def _vm(message: Any, place: Context, context: Context) -> VmSettings | None:
+    config = message.vm_config
+    code = _code(config, place)
+    if code is None:
+        return None
+    runtime = context.runtime
+    limits = Limits(
+        call_s=runtime.number("pyvoy.wasm.call_time_limit_ms", 1000.0) / 1000,
+        start_s=runtime.number("pyvoy.wasm.start_time_limit_ms", 60_000.0) / 1000,
+        memory_bytes=runtime.integer("pyvoy.wasm.memory_limit_mib", 1024) * _MEBIBYTE,
+    )
+    return VmSettings(
+        vm_id=config.vm_id,
+        runtime=config.runtime or DEFAULT_RUNTIME,
+        code=code,
+        configuration=any_bytes(config.configuration),
+        environment=_environment(config, place),
+        capabilities=frozenset(message.capability_restriction_config.allowed_capabilities),
+        strict=runtime.boolean("pyvoy.wasm.strict_phases", True),
+        limits=limits,
+    )
+
+
+def _code(config: Any, context: Context) -> bytes | None:
+    kind = config.code.WhichOneof("specifier")
+    if kind is None:
+        context.error("code", "is required")
+        return None
+    if kind == "remote":
+        context.error("code.remote", "code from a cluster is not supported yet: give it in a file (local.filename)")
+        return None
+    code = context.at("code").data_source(config.code, "local")
+    return code or None
+
+
+def _environment(config: Any, context: Context) -> tuple[tuple[str, str], ...]:
+    """The module's variables: some of this process, and those that are given."""
+    message = config.environment_variables
+    if config.runtime == NULL_RUNTIME and (message.host_env_keys or message.key_values):
+        context.error("environment_variables", "the null runtime has no environment variables")
+    found = dict(sorted(message.key_values.items()))
+    for index, key in enumerate(message.host_env_keys):
+        place = context.at("environment_variables").at("host_env_keys", index)
+        if key in found:
+            place.error("", f"Key {key} is duplicated in envoy.extensions.wasm.v3.VmConfig.environment_variables")
+        elif key in os.environ:
+            found[key] = os.environ[key]
+    return tuple(found.items())
+
+
+def any_bytes(message: Any) -> bytes:
+    """A configuration as the module sees it: text and bytes as they are, a Struct as JSON, anything else serialized."""
+    name = message.type_url.rpartition("/")[2]
+    if not name:
+        return b""
+    if name not in ("google.protobuf.StringValue", "google.protobuf.BytesValue", "google.protobuf.Struct"):
+        return bytes(message.value)
+    from pyvoy.config.message_types import unpack
+
+    inner = unpack(message, name)
+    if name == "google.protobuf.StringValue":
+        return bytes(inner.value.encode())
+    if name == "google.protobuf.BytesValue":
+        return bytes(inner.value)
+    from google.protobuf.json_format import MessageToDict
+
+    return json.dumps(_whole_numbers(MessageToDict(inner)), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Numbers of a Struct are floats; those that are whole are written so."""
+    if isinstance(value, dict):
+        return {key: _whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    return value
