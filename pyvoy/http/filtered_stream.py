@@ -101,6 +101,8 @@ class FilteredStream(ABC):
             info.route_name = route.name
             info.virtual_host_name = route.virtual_host.name
             info.route_metadata = route.metadata
+        elif self.info.route_name:
+            self.info.route_name = ""  # the route of an earlier look-up
         return route
 
     # ---- the filters' calls: Stream ----

@@ -34,11 +34,6 @@ _COALESCED = frozenset(
 that its extensions register, as the running 1.40 joins them."""
 
 
-def is_inline(name: bytes) -> bool:
-    """Whether Envoy keeps this header inline: one line at its place, repeated values joined."""
-    return name in _COALESCED
-
-
 class HeaderMap:
     """Headers of one message, owned by its stream.
 

@@ -111,6 +111,8 @@ class Stream(Protocol):
     request_trailers: HeaderMap | None
     response_headers: HeaderMap | None
     response_trailers: HeaderMap | None
+    local_replied: bool
+    """The response is the proxy's own."""
 
     @property
     def route(self) -> Any:

@@ -22,6 +22,7 @@ HTTP = {
     "cors": "Cors",
     "fault": "HTTPFault",
     "rbac": "RBAC",
+    "wasm": "Wasm",
     "router": "Router",
 }
 PER_ROUTE = {

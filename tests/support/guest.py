@@ -290,10 +290,13 @@ def show_header(kind: int = 2, name: str = "x-notes") -> Step:
 
 def show_reply(status: int = 200) -> Step:
     """Answer with the notes, and forget them."""
-    return lambda guest: (
-        f"""(drop (call $send_local_response (i32.const {status}) (i32.const 0) (i32.const 0)
+
+    def assemble(guest: Guest) -> str:
+        place, size = guest.text("notes")
+        return f"""(drop (call $send_local_response (i32.const {status}) (i32.const {place}) (i32.const {size})
 (i32.const {_NOTES}) {_SIZE} (i32.const 0) (i32.const 0) (i32.const -1))) {_CLEAR}"""
-    )
+
+    return assemble
 
 
 def show_log(level: int = 2) -> Step:

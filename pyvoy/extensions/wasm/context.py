@@ -62,9 +62,7 @@ class Context:
             return root.plugin.configuration if root.configuring else None
         if kind == abi.CALL_BODY:
             return None if root.answer is None else root.answer.body
-        if kind == abi.FOREIGN_ARGUMENTS:
-            return None
-        return b"" if kind <= abi.UPSTREAM_DATA else None
+        return b""
 
     def set_buffer(self, kind: int, data: bytes) -> bool:
         """Put other bytes in place of a buffer; False when it cannot be changed."""

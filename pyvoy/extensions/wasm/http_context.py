@@ -118,12 +118,29 @@ class HttpContext(Context, HttpFilter):
         if vm is None:
             return self._verdict_without(stream)
         self._request_piece = data
+        released = b""
+        result = 0
+        if end and data and stream.info.protocol != "HTTP/2":
+            # Envoy's HTTP/1 codec tells the end apart from the last piece: one callback more, with nothing in it.
+            result = self._show_request(stream, False)
+            if result != 1 and result >= 0:
+                released = self._request_piece if result != 3 else b""
+                self._request_piece = b""
+        if result >= 0:
+            result = self._show_request(stream, end)
+        piece, self._request_piece = released + self._request_piece, None
+        if piece is not data:
+            stream.replace_request_data(self, piece)
+        return self._verdict(result, _DATA)
+
+    def _show_request(self, stream: Stream, end: bool) -> int:
+        """Run the body callback on what it is to see; its result."""
+        assert self._request_piece is not None
         self._end = end
         kept = len(stream.request_body(self)) if self._request_kept else 0
-        result = self._call(vm.on_request_body, kept + len(data), end)
+        result = self._call(self.vm.on_request_body, kept + len(self._request_piece), end)
         self._request_kept = result == 1
-        self._request_piece = None
-        return self._verdict(result, _DATA)
+        return result
 
     def _request_trailers_(self, stream: Stream, trailers: HeaderMap) -> Verdict:
         vm = self._alive()
@@ -164,12 +181,32 @@ class HttpContext(Context, HttpFilter):
         if vm is None:
             return self._verdict_without(stream)
         self._response_piece = data
+        released = b""
+        result = 0
+        if end and data and not self._is_local_reply(stream):
+            result = self._show_response(stream, False)
+            if result != 1 and result >= 0:
+                released = self._response_piece if result != 3 else b""
+                self._response_piece = b""
+        if result >= 0:
+            result = self._show_response(stream, end)
+        piece, self._response_piece = released + self._response_piece, None
+        if piece is not data:
+            stream.replace_response_data(self, piece)
+        return self._verdict(result, _DATA)
+
+    def _show_response(self, stream: Stream, end: bool) -> int:
+        """Run the body callback on what it is to see; its result."""
+        assert self._response_piece is not None
         self._end = end
         kept = len(stream.response_body(self)) if self._response_kept else 0
-        result = self._call(vm.on_response_body, kept + len(data), end)
+        result = self._call(self.vm.on_response_body, kept + len(self._response_piece), end)
         self._response_kept = result == 1
-        self._response_piece = None
-        return self._verdict(result, _DATA)
+        return result
+
+    def _is_local_reply(self, stream: Stream) -> bool:
+        """A reply of the proxy's own comes in one piece with its end, and so does one of HTTP/2."""
+        return stream.local_replied or stream.info.upstream_protocol == "HTTP/2"
 
     def _response_trailers_(self, stream: Stream, trailers: HeaderMap) -> Verdict:
         vm = self._alive()
@@ -340,19 +377,21 @@ class HttpContext(Context, HttpFilter):
     def set_buffer(self, kind: int, data: bytes) -> bool:
         stream = self.stream
         if kind == abi.REQUEST_BODY:
-            if self._request_kept:
+            if self._request_kept and stream.request_body(self):
                 stream.replace_request_body(self, data)
                 data = b""
+            elif self._request_piece is None:
+                return False
             if self._request_piece is not None:
-                stream.replace_request_data(self, data)
                 self._request_piece = data
             return True
         if kind == abi.RESPONSE_BODY:
-            if self._response_kept:
+            if self._response_kept and stream.response_body(self):
                 stream.replace_response_body(self, data)
                 data = b""
+            elif self._response_piece is None:
+                return False
             if self._response_piece is not None:
-                stream.replace_response_data(self, data)
                 self._response_piece = data
             return True
         return False
@@ -378,7 +417,8 @@ class HttpContext(Context, HttpFilter):
     def close_stream(self, kind: int) -> int:
         if kind in (abi.REQUEST_STREAM, abi.RESPONSE_STREAM):
             stream = self.stream
-            self.vm.deferred.append(lambda: stream.reset(CLOSE_STREAM))
+            details = CLOSE_STREAM if kind == abi.REQUEST_STREAM else ""
+            self.vm.deferred.append(lambda: stream.reset(details))
         return abi.OK
 
     def send_local_response(

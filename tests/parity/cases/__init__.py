@@ -16,6 +16,7 @@ from tests.parity.cases import (
     tcp,
     upstream,
     upstream_faults,
+    wasm,
 )
 
 CASES: tuple[Case, ...] = (
@@ -33,4 +34,5 @@ CASES: tuple[Case, ...] = (
     *l4.CASES,
     *tcp.CASES,
     *stats.CASES,
+    *wasm.CASES,
 )

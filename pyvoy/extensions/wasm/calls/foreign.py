@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 MAX_UNCOMPRESSED_BYTES = 16 << 20
 """A few bytes may uncompress to gigabytes: what is longer is refused."""
 
+STATE_OBJECTS = frozenset(
+    (
+        "envoy.network.application_protocols",
+        "envoy.network.upstream_server_name",
+        "envoy.network.upstream_subject_alt_names",
+        "envoy.tcp_proxy.cluster",
+        "envoy.tcp_proxy.per_connection_idle_timeout_ms",
+        "envoy.upstream.dynamic_host",
+        "envoy.upstream.dynamic_port",
+    )
+)
+"""Keys for which Envoy can make an object out of bytes; every other is NOT_FOUND."""
+
 Answer = bytes | int
 """What a foreign function gives: bytes with status OK, or another status."""
 
@@ -76,6 +89,8 @@ def _set_filter_state(context: Context, arguments: bytes) -> Answer:
     if fields is None or context.subject is None:
         return abi.BAD_ARGUMENT
     path = fields.get(1, b"").decode("utf-8", "replace")
+    if path not in STATE_OBJECTS:
+        return abi.NOT_FOUND
     status = context.set_state(path, fields.get(2, b""))
     return b"" if status == abi.OK else status
 

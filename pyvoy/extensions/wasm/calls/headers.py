@@ -1,7 +1,8 @@
 """Header and trailer maps.
 
 Source: Proxy-Wasm specification; which map can be used when, what a missing one gives and how names are added and
-replaced are Envoy's (its inline headers are joined and changed in place, the others get lines of their own at the end).
+replaced are Envoy's (its inline headers are joined, the others get lines of their own, and what is replaced moves to the
+end).
 A value that would end its line is refused: it could split a message in two.
 """
 
@@ -15,7 +16,7 @@ from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked, giver
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
 from pyvoy.extensions.wasm.pairs import parse, serialize
-from pyvoy.http.headers import HeaderMap, is_inline
+from pyvoy.http.headers import HeaderMap
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.vm import Vm
@@ -122,11 +123,13 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
             name = b":authority"
         if not replace:
             headers.add(name, value)
-        elif name in headers.map and not is_inline(name):
+        elif name not in headers.map:
+            headers.add(name, value)
+        elif name.startswith(b":"):
+            _put_last_of_pseudo(headers, name, value)
+        else:
             headers.remove(name)
             headers.add(name, value)
-        else:
-            headers.set(name, value)
         context.changed(kind)
         return abi.OK
 
@@ -157,6 +160,17 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
         "proxy_replace_header_map_value": HostFunction("iiiii>i", replace_value),
         "proxy_remove_header_map_value": HostFunction("iii>i", remove_value),
     }
+
+
+def _put_last_of_pseudo(headers: HeaderMap, name: bytes, value: bytes) -> None:
+    """Replace a pseudo header: as any other it moves to the end, which for them is before the ordinary ones."""
+    headers.remove(name)
+    values = headers.map
+    pseudo = {key: values[key] for key in values if key.startswith(b":")}
+    pseudo[name] = value
+    headers.map = pseudo | values
+    if headers.pairs is not None:
+        headers.pairs = [*pseudo.items(), *(pair for pair in headers.pairs if pair[0] not in pseudo)]
 
 
 def _name(kind: int, name: bytes) -> bytes:

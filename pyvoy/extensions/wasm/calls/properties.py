@@ -6,7 +6,7 @@ the path as it is given, and only a path of one segment is read back from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from struct import pack
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,7 @@ def find(context: Context, path: bytes) -> Any:
     return read(context)
 
 
-def _compile(context: Context, path: bytes) -> Any:
+def _compile(context: Context, path: bytes) -> Callable[[Context], Any]:
     """A path as a function of a context; kept by the root."""
     parts = tuple(path.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0"))
     settings = context.root.plugin
@@ -103,24 +103,70 @@ def _compile(context: Context, path: bytes) -> Any:
     if parts == ("connection_id",):
         parts = ("connection", "id")
     strict = settings.vm.strict
-    getter = None
-    if not (strict and (parts[0] in _OLD_ROOTS or "." in parts[0])):
-        getter = context.root.compile_attribute(_without_message_fields(parts))
-    key = STATE_PREFIX + parts[0] if len(parts) == 1 else None
+    if parts == ("",):
+        return _unserializable
+    if strict and (parts[0] in _OLD_ROOTS or "." in parts[0]):
+        return lambda _context: None
+    getter = context.root.compile_attribute(_without_message_fields(parts))
+    if getter is None:
+        if len(parts) > 1:
+            return lambda _context: None
+        key = STATE_PREFIX + parts[0]
+        return lambda context: context.get_state(key)
+    return _reader(getter, parts, strict)
+
+
+def _reader(getter: Callable[[Any], Any], parts: tuple[str, ...], strict: bool) -> Callable[[Context], Any]:
+    name = ".".join(parts[:2])
+    whole = ".".join(parts)
+    of_request = strict and parts[0] == "request" and name.removeprefix("request.") in _OF_REQUEST_HEADERS
+    is_node = name == "xds.node"
+    is_message = whole in _MESSAGES
+    is_map = whole in _HEADER_MAPS
+    is_empty = whole in _NEVER_MISSING
 
     def read(context: Context) -> Any:
         subject = context.subject
         if subject is None:
-            return getter(_NOBODY) if getter is not None and parts[0] == "xds" and parts[1:2] in _PLACED else None
-        value = getter(subject) if getter is not None else None
-        return context.get_state(key) if value is None and key is not None else value
+            value = getter(None) if is_node else None
+        elif of_request and context.readable(abi.REQUEST_HEADERS) is None:
+            value = None
+        else:
+            value = getter(subject)
+        if is_map:
+            return encode(value) or NO_PAIRS if value is not None else NO_PAIRS
+        if is_message:
+            return metadata_message(value or {})
+        return b"" if value is None and is_empty and subject is not None else value
 
     return read
 
 
-_PLACED = (("node",), ("listener_direction",), ("listener_metadata",))
-"""What can be asked where there is no stream."""
-_NOBODY = object()
+def _unserializable(_context: Context) -> Any:
+    raise UnserializableError("an empty path")
+
+
+NO_PAIRS = b"\0\0\0\0"
+"""A map without entries, as a property."""
+_HEADER_MAPS = frozenset(("request.headers", "response.headers", "response.trailers"))
+_NEVER_MISSING = frozenset(("xds.filter_chain_name", "connection.requested_server_name"))
+"""Text that is empty when there is none."""
+_OF_REQUEST_HEADERS = frozenset(
+    "path url_path host scheme method headers referer useragent id query headers_bytes".split()
+)
+"""What Envoy reads from the request's headers, which it has only as long as the module may read them."""
+
+
+def metadata_message(value: Mapping[str, Any]) -> bytes:
+    """{namespace: {key: value}} as a serialized Metadata message."""
+    if not value:
+        return b""
+    from envoy.config.core.v3 import base_pb2
+
+    message = base_pb2.Metadata()
+    for namespace, fields in value.items():
+        message.filter_metadata[namespace].update(fields)
+    return bytes(message.SerializeToString())
 
 
 def _without_message_fields(parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,212 @@
+"""Proxy-Wasm: the same module in Envoy (on V8) and here, over every host function, callback and phase."""
+# ruff: noqa: E501 - a table: a case reads best on its own line
+
+from tests.parity.case import Case, answers, ask, get, request, response
+from tests.support.guest import (
+    OUT, OUT_U32, OUT_U64, TRAP, At, Guest, P, Raw, Saved, answer, call, keep, note, plugin_yaml, save, show_header,
+    show_reply, when_path,
+)
+from tests.support.steps import Step
+
+
+def value(kind: int, name: str) -> object:
+    return call("get_header_map_value", kind, name, OUT, label="v")
+
+
+def wasm(name: str, want: str, guest: Guest, *requests: bytes, more: str = "", vm: str = "vm_id: $id", conf: str = "",
+         **case: object) -> Case:
+    config = plugin_yaml(guest, more=more, vm=vm, configuration=conf)
+    send: tuple[tuple[Step, ...], ...] = (ask(*requests),) if requests else get("/")
+    return Case(f"wasm-{name}", want, send, filters=f"- wasm: {{config: {config}}}", **case)  # type: ignore[arg-type]
+
+
+def on_request(name: str, *steps: object, want: str = "200", abi: str = "0.2.1", lines: tuple[str, ...] = (), **more: object) -> Case:
+    """Steps in the request headers callback; their notes are the answer."""
+    guest = Guest(abi).on("request_headers", *steps, show_reply(), returns=1)
+    return wasm(name, want, guest, request("/p?q=1", *lines), **more)  # type: ignore[arg-type]
+
+
+def on_response(name: str, *steps: object, want: str = "200", abi: str = "0.2.1", **more: object) -> Case:
+    """Steps in the response headers callback; their notes are a header."""
+    return wasm(name, want, Guest(abi).on("response_headers", *steps, show_header(2)), **more)  # type: ignore[arg-type]
+
+
+def body(name: str, guest: Guest, *pieces: bytes, want: str = "200", head: tuple[str, ...] = (), **more: object) -> Case:
+    """A POST whose body comes in pieces."""
+    from tests.support.steps import Answers, Wait
+
+    size = sum(map(len, pieces))
+    steps: list[object] = [request("/", *head, f"content-length: {size}", method="POST")]
+    for piece in pieces:
+        steps += [Wait(0.1), piece]
+    steps.append(Answers(1))
+    return Case(f"wasm-{name}", want, (tuple(steps),),  # type: ignore[arg-type]
+                filters=f"- wasm: {{config: {plugin_yaml(guest, vm='vm_id: $id')}}}", **more)  # type: ignore[arg-type]
+
+
+REQUEST, REQUEST_TRAILERS, RESPONSE, RESPONSE_TRAILERS, CALL = 0, 1, 2, 3, 6
+
+MAPS = [
+    on_request("get-value", value(0, ":path"), value(0, ":method"), value(0, ":authority"), value(0, ":scheme"), value(0, "x-a"), value(0, "X-A"), value(0, "host"), value(0, "missing"), value(0, "empty"), value(0, "x-forwarded-proto"), value(0, "connection"), lines=("x-a: 1", "x-a: 2", "empty:")),
+    on_request("get-value-old", value(0, "x-a"), value(0, "missing"), abi="0.1.0", lines=("x-a: 1",)),
+    on_request("get-value-020", value(0, "x-a"), value(0, "missing"), abi="0.2.0", lines=("x-a: 1",)),
+    on_request("get-value-phases", value(1, "x"), value(2, ":status"), value(3, "x"), value(4, "x"), value(5, "x"), value(6, "x"), value(7, "x"), value(8, "x"), value(99, "x")),
+    on_request("get-pairs-phases", *(call("get_header_map_pairs", kind, OUT) for kind in (1, 2, 3, 4, 5, 6, 7, 8))),
+    on_request("get-pairs", call("get_header_map_pairs", 0, OUT), lines=("x-a: 1", "x-b: 2", "x-a: 3")),
+    on_request("size", call("get_header_map_size", 0, OUT_U32), call("get_header_map_size", 2, OUT_U32), call("get_header_map_size", 6, OUT_U32), call("get_header_map_size", 9, OUT_U32)),
+    on_request("count", note("n=", P(1), " eos=", P(2)), lines=("x-a: 1", "x-a: 2")),
+    on_request("count-old", note("n=", P(1)), abi="0.1.0"),
+    on_request("add", call("add_header_map_value", 0, "x-a", "2"), call("add_header_map_value", 0, "x-new", "n"), call("add_header_map_value", 0, "accept", "b"), call("add_header_map_value", 0, "Upper", "u"), call("add_header_map_value", 0, ":path", "/x"), call("get_header_map_pairs", 0, OUT), lines=("x-a: 1", "accept: a", "x-z: 9")),
+    on_request("replace", call("replace_header_map_value", 0, "x-a", "2"), call("replace_header_map_value", 0, "x-new", "n"), call("replace_header_map_value", 0, "accept", "b"), call("replace_header_map_value", 0, ":path", "/x"), call("replace_header_map_value", 0, "host", "h.test"), call("get_header_map_pairs", 0, OUT), lines=("x-a: 1", "x-a: 11", "accept: a", "x-z: 9")),
+    on_request("remove", call("remove_header_map_value", 0, "x-a"), call("remove_header_map_value", 0, "missing"), call("remove_header_map_value", 0, "ACCEPT"), call("get_header_map_pairs", 0, OUT), lines=("x-a: 1", "x-a: 11", "accept: a", "x-z: 9")),
+    on_request("write-phases", *(call(name, kind, "x", "y") for name in ("add_header_map_value", "replace_header_map_value") for kind in (1, 2, 3, 6, 9)), *(call("remove_header_map_value", kind, "x") for kind in (1, 2, 3, 6, 9))),
+    on_request("set-pairs", call("set_header_map_pairs", 0, b"\2\0\0\0\5\0\0\0\2\0\0\0\3\0\0\0\1\0\0\0:path\0/z\0x-b\0c\0"), call("get_header_map_pairs", 0, OUT)),
+    on_request("set-pairs-bad", call("set_header_map_pairs", 0, b"\2\0\0\0\5\0\0\0\2\0\0\0:path\0/z\0"), call("get_header_map_pairs", 0, OUT)),
+    on_request("set-pairs-phases", *(call("set_header_map_pairs", kind, b"\0\0\0\0") for kind in (1, 2, 3, 5, 6, 8))),
+    wasm("request-to-upstream", "200", Guest().on("request_headers", call("add_header_map_value", 0, "x-one", "1"), call("replace_header_map_value", 0, "user-agent", "w"), call("remove_header_map_value", 0, "x-gone"), show_header(0)), request("/", "x-gone: 1", "user-agent: me")),
+    wasm("response-to-client", "200", Guest().on("response_headers", call("add_header_map_value", 2, "x-one", "1"), call("replace_header_map_value", 2, "x-up", "w"), call("remove_header_map_value", 2, "x-gone"), value(2, ":status"), show_header(2)), upstream={"up": answers(response("200 OK", "x-gone: 1", "x-up: u"))}),
+    wasm("response-status", "418", Guest().on("response_headers", call("replace_header_map_value", 2, ":status", "418"))),
+    wasm("reroute", "200", Guest().on("request_headers", call("replace_header_map_value", 0, ":path", "/b/x")), routes="- {match: {prefix: /b/}, route: {cluster: $b}, name: b}\n- {match: {prefix: /}, route: {cluster: $up}, name: a}"),
+    wasm("no-reroute-without-change", "200", Guest().on("request_headers", value(0, ":path"))),
+    wasm("set-pairs-no-path", "404", Guest().on("request_headers", call("set_header_map_pairs", 0, b"\0\0\0\0"))),
+    on_response("request-map-gone", value(0, ":path"), call("get_header_map_pairs", 0, OUT), call("add_header_map_value", 0, "x", "y"), call("get_header_map_size", 0, OUT_U32)),
+    wasm("request-map-gone-2", "200", Guest().on("request_headers").on("response_headers", value(0, ":path"), value(1, "x"), value(2, ":status"), show_header(2))),
+    on_response("response-count", note("n=", P(1), " eos=", P(2)), upstream={"up": answers(response("200 OK", "x-a: 1", "x-a: 2"))}),
+    on_response("response-eos", note("eos=", P(2)), want="204", upstream={"up": answers(response("204 No Content", body=None))}),
+]
+
+BUFFERS = [
+    on_request("buffer-absent", *(call("get_buffer_bytes", kind, 0, 100, OUT, label=f"b{kind}") for kind in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100)), *(call("get_buffer_status", kind, OUT_U32, OUT_U32, label=f"s{kind}") for kind in (0, 4, 6, 7, 9))),
+    on_request("vm-configuration", call("get_buffer_bytes", 6, 0, 100, OUT), call("get_buffer_bytes", 6, 1, 2, OUT), call("get_buffer_bytes", 6, 5, 2, OUT), call("get_buffer_bytes", 6, 4294967295, 4294967295, OUT), call("set_buffer_bytes", 6, 0, 1, "x"), vm="vm_id: $id, configuration: {'@type': type.googleapis.com/google.protobuf.StringValue, value: vmconf}"),
+    on_request("buffer-write-absent", *(call("set_buffer_bytes", kind, 0, 1, "x", label=f"w{kind}") for kind in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9))),
+    wasm("plugin-configuration", "200", Guest().on("configure", note("size=", P(1)), call("get_buffer_bytes", 7, 0, 100, OUT), call("get_buffer_bytes", 6, 0, 100, OUT), call("get_buffer_status", 7, OUT_U32, OUT_U32), returns=1).on("request_headers", call("get_buffer_bytes", 7, 0, 100, OUT), show_reply(), returns=1), conf="hello"),
+    wasm("configuration-old", "200", Guest("0.1.0").on("vm_start", call("get_configuration", OUT), returns=1).on("configure", call("get_configuration", OUT), returns=1).on("request_headers", call("get_configuration", OUT), show_reply(), returns=1), conf="hello", vm="vm_id: $id, configuration: {'@type': type.googleapis.com/google.protobuf.StringValue, value: vmconf}"),
+    body("body-pieces", Guest().on("request_headers", note("h", P(2))).on("request_body", note("b", P(1), "/", P(2)), call("get_buffer_bytes", 0, 0, 100, OUT, label="g")).on("response_headers", show_header(2)), b"abc", b"defgh"),
+    body("body-kept", Guest().on("request_body", note("b", P(1), "/", P(2)), call("get_buffer_bytes", 0, 0, 100, OUT, label="g"), f"(if (i32.eqz (local.get 2)) (then {answer(1)}))").on("response_headers", show_header(2)), b"abc", b"defgh"),
+    body("body-prepend", Guest().on("request_headers", call("remove_header_map_value", 0, "content-length")).on("request_body", "(if (i32.eqz (local.get 1)) (then (return (i32.const 0))))", call("set_buffer_bytes", 0, 0, 0, "<")).on("response_headers", show_header(2)), b"abc", b"defgh"),
+    body("body-append", Guest().on("request_headers", call("remove_header_map_value", 0, "content-length")).on("request_body", "(if (i32.eqz (local.get 1)) (then (return (i32.const 0))))", call("set_buffer_bytes", 0, 4294967295, 0, ">")).on("response_headers", show_header(2)), b"abc", b"defgh"),
+    body("body-replace", Guest().on("request_headers", call("remove_header_map_value", 0, "content-length")).on("request_body", call("set_buffer_bytes", 0, 0, 4294967295, "XY")).on("response_headers", show_header(2)), b"abc"),
+    body("body-prefix", Guest().on("request_headers", call("remove_header_map_value", 0, "content-length")).on("request_body", "(if (i32.eqz (local.get 1)) (then (return (i32.const 0))))", call("set_buffer_bytes", 0, 0, 2, "Z"), call("set_buffer_bytes", 0, 1, 1, "Q"), call("get_buffer_bytes", 0, 0, 99, OUT)).on("response_headers", show_header(2)), b"abc"),
+    body("body-kept-rewritten", Guest().on("request_headers", call("remove_header_map_value", 0, "content-length")).on("request_body", note("b", P(1), "/", P(2)), "(block $last (br_if $last (local.get 2))", call("set_buffer_bytes", 0, 0, 3, "1234567"), answer(1), ")").on("response_headers", show_header(2)), b"abcdef", b"ghijk"),
+    body("body-stop-no-buffer", Guest().on("request_body", note("b", P(1), "/", P(2)), f"(if (i32.eqz (local.get 2)) (then {answer(3)}))").on("response_headers", show_header(2)), b"abc", b"def", want="200"),
+    body("headers-continue-2", Guest().on("request_headers", returns=2).on("request_body", note("b", P(1), "/", P(2))).on("response_headers", show_header(2)), b"abc"),
+    wasm("response-body", "200", Guest().on("response_headers", call("remove_header_map_value", 2, "content-length")).on("response_body", note("b", P(1), "/", P(2)), call("get_buffer_bytes", 1, 0, 100, OUT, label="g"), call("set_buffer_bytes", 1, 0, 2, "changed")), upstream={"up": answers(response(body=b"original"))}),
+    wasm("response-body-kept", "200", Guest().on("response_headers", call("remove_header_map_value", 2, "content-length")).on("response_body", f"(if (i32.eqz (local.get 2)) (then {answer(1)}))", call("get_buffer_bytes", 1, 0, 100, OUT, label="g"), call("set_buffer_bytes", 1, 0, 99, "all new")), upstream={"up": answers(response(body=b"original"))}),
+    body("trailers-added", Guest().on("request_headers", call("remove_header_map_value", 0, "content-length")).on("request_body", "(if (i32.eqz (local.get 2)) (then (return (i32.const 0))))", call("add_header_map_value", 1, "x-t", "v"), value(1, "x-t")).on("response_headers", show_header(2)), b"abc"),
+]
+
+REPLIES = [
+    wasm("reply", "403", Guest().on("request_headers", call("send_local_response", 403, "why not", "no way", b"\1\0\0\0\3\0\0\0\1\0\0\0x-r\0v\0", 4294967295))),
+    wasm("reply-empty", "204", Guest().on("request_headers", call("send_local_response", 204, Raw(0, 0), Raw(0, 0), Raw(0, 0), 4294967295), returns=1)),
+    wasm("reply-type", "200", Guest().on("request_headers", call("send_local_response", 200, "d", "{}", b"\1\0\0\0\14\0\0\0\20\0\0\0content-type\0application/json\0", 4294967295))),
+    wasm("reply-twice", "401", Guest().on("request_headers", call("send_local_response", 401, "a", "first", Raw(0, 0), 4294967295), call("send_local_response", 402, "b", "second", Raw(0, 0), 4294967295))),
+    wasm("reply-seen", "403", Guest().on("request_headers", call("send_local_response", 403, "d", "body", Raw(0, 0), 4294967295)).on("response_headers", note("rh", P(1), "/", P(2)), value(2, ":status"), show_header(2)).on("response_body", note("rb", P(1), "/", P(2)))),
+    wasm("reply-from-response", "503", Guest().on("response_headers", note("rh"), call("send_local_response", 503, "d", "instead", Raw(0, 0), 4294967295)).on("response_body", note("rb"))),
+    wasm("reply-grpc", "200", Guest().on("request_headers", call("send_local_response", 401, "d", "no token", Raw(0, 0), 16)), request("/", "content-type: application/grpc", method="POST")),
+    wasm("reply-grpc-none", "200", Guest().on("request_headers", call("send_local_response", 401, "d", "no token", Raw(0, 0), 4294967295)), request("/", "content-type: application/grpc", method="POST")),
+    wasm("reply-code-odd", "299", Guest().on("request_headers", call("send_local_response", 299, "d", "x", Raw(0, 0), 4294967295))),
+    wasm("close-request", "", Guest().on("request_headers", call("close_stream", 0), returns=1), settle_s=0.5),
+    wasm("close-response", "", Guest().on("response_headers", call("close_stream", 1)), settle_s=0.5),
+    on_request("continue-kinds", call("continue_stream", 3), call("continue_stream", 4), call("close_stream", 4)),
+    wasm("continue-in-callback", "200", Guest().on("request_headers", call("continue_stream", 0), value(0, ":path"), returns=1).on("response_headers", show_header(2))),
+    wasm("continue-old", "200", Guest("0.1.0").on("request_headers", call("continue_request"), returns=1).on("response_headers", show_header(2))),
+    wasm("pause-hangs", "504", Guest().on("request_headers", returns=1), routes="- {match: {prefix: /}, route: {cluster: $up, timeout: 0.3s, idle_timeout: 0.3s}, name: all}", settle_s=0.8),
+    wasm("stop-iteration", "504", Guest().on("request_headers", note("h"), returns=1).on("response_headers", note("r"), show_header(2)), more="allow_on_headers_stop_iteration: true", routes="- {match: {prefix: /}, route: {cluster: $up, timeout: 0.3s, idle_timeout: 0.3s}, name: all}", settle_s=0.8),
+]
+
+FAILURES = [
+    wasm("trap-request", "503", Guest().on("request_headers", TRAP)),
+    wasm("trap-response", "503", Guest().on("response_headers", TRAP)),
+    wasm("trap-twice", "503 503", Guest().on("request_headers", TRAP).on("response_headers", note("never"), show_header(2)), request("/"), request("/")),
+    wasm("trap-open", "200 200", Guest().on("request_headers", call("add_header_map_value", 0, "x-a", "1"), TRAP), request("/"), request("/"), more="failure_policy: FAIL_OPEN"),
+    wasm("trap-open-old-field", "200", Guest().on("request_headers", TRAP), more="fail_open: true"),
+    wasm("trap-reload", "503 503", Guest().on("request_headers", TRAP), request("/"), request("/"), more="failure_policy: FAIL_RELOAD"),
+    wasm("trap-body", "503", Guest().on("request_body", TRAP), request("/", body=b"abc", method="POST")),
+    wasm("trap-log", "200 503", Guest().on("log", TRAP), request("/"), request("/")),
+    wasm("trap-done", "200 503", Guest().on("done", TRAP, returns=1), request("/"), request("/")),
+    wasm("trap-grpc", "200", Guest().on("request_headers", TRAP), request("/", "content-type: application/grpc", method="POST")),
+    wasm("proc-exit", "503", Guest(imports='(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))').on("request_headers", "(call $exit (i32.const 3)) unreachable")),
+    wasm("out-of-bounds", "503", Guest().on("request_headers", "(drop (i32.load (i32.const 0x7fffffff)))")),
+    wasm("stack-overflow", "503", Guest(extra="(func $deep (call $deep) (call $deep))").on("request_headers", "(call $deep)")),
+    wasm("divide-by-zero", "503", Guest().on("request_headers", "(drop (i32.div_u (i32.const 1) (i32.const 0)))")),
+    wasm("memory-grows", "200", Guest().on("request_headers", "(drop (memory.grow (i32.const 64)))", call("add_header_map_value", 0, "x-a", "1"), value(0, "x-a")).on("response_headers", show_header(2))),
+]
+
+BAD = 0x7FFFFFF0
+POINTERS = [
+    on_request("bad-pointers-maps", call("get_header_map_value", 0, Raw(BAD, 4), OUT, label="a"), call("get_header_map_value", 0, "x-a", At(BAD), At(BAD), label="b"), call("get_header_map_pairs", 0, At(BAD), At(256), label="c"), call("add_header_map_value", 0, "x", Raw(BAD, 4), label="d"), call("replace_header_map_value", 0, Raw(4294967295, 4294967295), "y", label="e"), call("remove_header_map_value", 0, Raw(BAD, 1), label="f"), call("set_header_map_pairs", 0, Raw(BAD, 4), label="g"), call("get_header_map_size", 0, At(BAD), label="h"), lines=("x-a: 1",)),
+    on_request("bad-pointers-other", call("log", 2, Raw(BAD, 4), label="a"), call("get_property", Raw(BAD, 4), OUT, label="b"), call("set_property", Raw(BAD, 4), "x", label="c"), call("get_shared_data", Raw(BAD, 1), OUT, OUT_U32, label="d"), call("set_shared_data", Raw(BAD, 1), "v", 0, label="e"), call("define_metric", 0, Raw(BAD, 3), OUT_U32, label="f"), call("get_current_time_nanoseconds", At(BAD), label="g"), call("get_buffer_bytes", 6, 0, 9, At(BAD), At(BAD), label="h"), call("register_shared_queue", Raw(BAD, 2), OUT_U32, label="i"), call("send_local_response", 200, Raw(BAD, 3), "b", Raw(0, 0), 0, label="j"), call("http_call", Raw(BAD, 3), "", "", "", 0, OUT_U32, label="k"), call("call_foreign_function", Raw(BAD, 3), "", OUT, label="l"), call("get_status", At(BAD), OUT, label="m"), vm="vm_id: $id, configuration: {'@type': type.googleapis.com/google.protobuf.StringValue, value: vmconf}"),
+    on_request("zero-pointer", call("get_header_map_value", 0, ":method", At(0), At(4), label="a"), "(call $note (i32.load (i32.const 0)) (i32.load (i32.const 4)))"),
+    on_request("zero-size", call("log", 2, Raw(0, 0), label="a"), call("add_header_map_value", 0, "x-e", Raw(0, 0), label="b"), value(0, "x-e")),
+]
+
+DATA = [
+    on_request("shared-data", call("get_shared_data", "k", OUT, OUT_U32, label="g"), call("set_shared_data", "k", "v1", 77, label="s"), call("get_shared_data", "k", OUT, At(600), label="g"), call("set_shared_data", "k", "v2", 0, label="s"), call("get_shared_data", "k", OUT, At(600), label="g"), call("set_shared_data", "k", "v3", 99999, label="s"), call("get_shared_data", "k", OUT, At(600), label="g"), "(global.set $saved0 (i32.load (i32.const 600)))", call("set_shared_data", "k", "v4", Saved(), label="s"), call("set_shared_data", "k", "v5", Saved(), label="s"), call("get_shared_data", "k", OUT, At(600), label="g"), call("set_shared_data", "e", Raw(0, 0), 0, label="s"), call("get_shared_data", "e", OUT, At(600), label="g")),
+    on_request("queues", call("resolve_shared_queue", Raw(0, 0), "q", OUT_U32, label="r"), call("enqueue_shared_queue", 77, "x", label="e"), call("dequeue_shared_queue", 77, OUT, label="d"), call("register_shared_queue", "q", At(256), label="R"), save(), call("register_shared_queue", "q", At(260), label="R"), "(call $digit (i32.eq (i32.load (i32.const 256)) (i32.load (i32.const 260))))", call("dequeue_shared_queue", Saved(), OUT, label="d"), call("enqueue_shared_queue", Saved(), "one", label="e"), call("enqueue_shared_queue", Saved(), "two", label="e"), call("dequeue_shared_queue", Saved(), OUT, label="d"), call("dequeue_shared_queue", Saved(), OUT, label="d"), call("dequeue_shared_queue", Saved(), OUT, label="d"), call("resolve_shared_queue", "other", "q", At(256), label="r"), call("resolve_shared_queue", Raw(0, 0), "q", At(256), label="r"), call("resolve_shared_queue", "wasm-queues", "q", At(256), label="r")),
+    on_request("metrics", call("define_metric", 0, "wasm-metrics.c", At(256), label="D"), save(), "(call $digit (i32.load (i32.const 256)))", call("increment_metric", Saved(), 3, label="i"), call("increment_metric", Saved(), 0, label="i"), call("increment_metric", Saved(), -1, label="i"), call("record_metric", Saved(), 4, label="r"), call("get_metric", Saved(), OUT_U64, label="g"), call("define_metric", 1, "wasm-metrics.g", At(256), label="D"), save(), "(call $digit (i32.load (i32.const 256)))", call("increment_metric", Saved(), 5, label="i"), call("increment_metric", Saved(), -2, label="i"), call("get_metric", Saved(), OUT_U64, label="g"), call("record_metric", Saved(), 9, label="r"), call("get_metric", Saved(), OUT_U64, label="g"), call("define_metric", 2, "wasm-metrics.h", At(256), label="D"), save(), "(call $digit (i32.load (i32.const 256)))", call("increment_metric", Saved(), 5, label="i"), call("record_metric", Saved(), 5, label="r"), call("get_metric", Saved(), OUT_U64, label="g"), call("define_metric", 3, "bad", OUT_U32, label="D"), call("get_metric", 4000, OUT_U64, label="g"), call("increment_metric", 4000, 1, label="i"), call("record_metric", 4000, 1, label="r"), call("define_metric", 0, "wasm-metrics.c", OUT_U32, label="D")),
+]
+
+GENERAL = [
+    on_request("log-levels", *(call("log", level, "hello") for level in (0, 1, 2, 3, 4, 5, 6, 100))),
+    on_request("effective-context", call("set_effective_context", 1), call("set_effective_context", 999), value(0, ":path"), call("set_effective_context", 2), value(0, ":method")),
+    on_request("done-not-pending", call("done"), call("get_status", OUT_U32, OUT)),
+    on_request("time", call("get_current_time_nanoseconds", At(256)), call("set_tick_period_milliseconds", 0)),
+    on_request("log-level", call("get_log_level", At(256))),
+    wasm("order", "200 200", Guest().on("context_create", note("create", P(0), "<", P(1))).on("vm_start", note("start", P(0), "/", P(1)), returns=1).on("configure", note("conf", P(0), "/", P(1)), returns=1).on("request_headers", note("rq", P(0)), when_path("/show", show_reply(), answer(1))).on("response_headers", note("rs", P(0))).on("response_body", note("rb", P(0), "/", P(1), "/", P(2))).on("log", note("log", P(0))).on("done", note("done", P(0)), returns=0).on("delete", note("delete", P(0))), request("/"), request("/show"), conf="xyz"),
+    wasm("tick", "200", Guest().on("configure", call("set_tick_period_milliseconds", 50, quiet=True), returns=1).on("tick", note("t"), call("set_tick_period_milliseconds", 0, quiet=True)).on("request_headers", show_reply(), returns=1), conf="c"),
+    wasm("log-phase", "200 200", Guest().on("request_headers", when_path("/show", show_reply(), answer(1))).on("log", "(if (i32.eqz (global.get $saved1)) (then (nop)))", value(0, ":path"), value(2, ":status"), value(1, "x"), value(3, "x"), call("get_header_map_pairs", 1, OUT), call("add_header_map_value", 2, "a", "b")), request("/first"), request("/show")),
+    wasm("log-phase-old", "200 200", Guest("0.1.0").on("request_headers", when_path("/show", show_reply(), answer(1))).on("log", value(0, ":path"), value(2, ":status"), value(1, "x"), value(3, "x")), request("/first"), request("/show")),
+    on_request("foreign", call("call_foreign_function", "nothing", "x", OUT), call("call_foreign_function", "clear_route_cache", Raw(0, 0), At(0), At(0)), call("call_foreign_function", "uncompress", "no zlib", OUT), call("call_foreign_function", "uncompress", b"x\x9c\xcbH\xcd\xc9\xc9\x07\x00\x06,\x02\x15", OUT), call("call_foreign_function", "declare_property", b"\x0a\x01a", At(0), At(0)), call("call_foreign_function", "declare_property", b"\x0a\x01a", At(0), At(0)), call("call_foreign_function", "set_envoy_filter_state", b"\x0a\x03abc\x12\x03xyz", At(0), At(0))),
+]
+
+
+def prop(*path: str) -> object:
+    return call("get_property", "\0".join(path), OUT, label=".".join(path))
+
+
+def number(*path: str) -> object:
+    return call("get_property", "\0".join(path), At(256), At(260), label=".".join(path) + "#")
+
+
+PROPERTIES = [
+    on_request("property-request", prop("request", "path"), prop("request", "url_path"), prop("request", "host"), prop("request", "scheme"), prop("request", "method"), prop("request", "referer"), prop("request", "useragent"), prop("request", "id"), prop("request", "protocol"), prop("request", "query"), prop("request", "headers", "x-a"), prop("request", "headers", "none"), number("request", "size"), number("request", "time"), number("request", "duration"), number("request", "total_size"), lines=("x-a: 1", "x-a: 2", "user-agent: me")),
+    on_request("property-missing", prop("request.path"), prop("nothing"), prop("request", "nothing"), prop("node"), prop("cluster_name"), prop("route_name"), prop("listener_direction"), prop("response", "code"), prop("response", "headers"), prop("upstream", "address"), prop("upstream", "port"), prop("")),
+    on_request("property-xds", prop("xds", "cluster_name"), prop("xds", "route_name"), prop("xds", "virtual_host_name"), number("xds", "listener_direction"), prop("xds", "filter_chain_name"), prop("xds", "node", "id"), prop("xds", "node", "cluster"), prop("xds", "route_metadata", "filter_metadata", "ns", "key"), prop("xds", "cluster_metadata"), routes="- {match: {prefix: /}, route: {cluster: $up}, name: all, metadata: {filter_metadata: {ns: {key: deep}}}}"),
+    on_request("property-plugin", prop("plugin_name"), prop("plugin_root_id"), prop("plugin_vm_id"), number("connection_id"), more="root_id: root"),
+    on_request("property-connection", number("connection", "id"), prop("connection", "mtls"), prop("connection", "requested_server_name"), prop("connection", "tls_version"), number("source", "port"), number("destination", "port"), prop("destination", "nothing")),
+    on_request("property-set", call("set_property", "foo", "bar"), prop("foo"), call("set_property", "a\0b", "c"), prop("a", "b"), call("set_property", "request\0path", "x"), prop("request", "path"), prop("filter_state", "wasm.foo"), call("set_property", "empty", Raw(0, 0)), prop("empty")),
+    wasm("property-root", "200", Guest().on("configure", prop("plugin_root_id"), prop("plugin_name"), call("set_property", "foo", "bar"), prop("request", "path"), prop("xds", "node", "id"), number("xds", "listener_direction"), returns=1).on("request_headers", show_reply(), returns=1), conf="c", more="root_id: r"),
+    wasm("property-response", "200", Guest().on("response_headers", number("response", "code"), prop("response", "code_details"), prop("response", "headers", "x-up"), number("response", "flags"), number("response", "size"), number("upstream", "port"), prop("request", "path"), number("upstream", "request_attempt_count"), show_header(2)), upstream={"up": answers(response("200 OK", "x-up: u"))}),
+    wasm("property-state-logged", "200", Guest().on("request_headers", call("set_property", "shown", "value")), log="s=%FILTER_STATE(wasm.shown:PLAIN)%\n"),
+]
+
+CALL_PATH = b"\4\0\0\0\5\0\0\0\5\0\0\0\7\0\0\0\3\0\0\0\12\0\0\0\6\0\0\0\3\0\0\0\1\0\0\0:path\0/call\0:method\0GET\0:authority\0b.test\0x-c\0001\0"
+
+
+def http_call(cluster: str, headers: bytes = CALL_PATH, body: str = "", timeout: int = 1000) -> object:
+    return call("http_call", cluster, headers, body if body else Raw(0, 0), Raw(0, 0), timeout, At(256), label="call")
+
+
+ANSWERED = (
+    note("cb", P(0), "/", P(2), "/", P(3), "/", P(4)),
+    call("get_header_map_value", 6, ":status", OUT, label="v"), call("get_buffer_bytes", 4, 0, 100, OUT, label="b"),
+    call("get_header_map_value", 6, "x-up", OUT, label="v"), call("get_status", OUT_U32, OUT), call("get_header_map_value", 7, "x", OUT, label="v"),
+    call("add_header_map_value", 6, "x", "y", label="w"), call("set_buffer_bytes", 4, 0, 1, "x", label="w"),
+    call("set_effective_context", Saved(), label="e"), show_reply(),
+)
+
+
+def calling(name: str, want: str, *steps: object, answered: tuple[object, ...] = ANSWERED, **more: object) -> Case:
+    guest = Guest().on("request_headers", keep(0), *steps, returns=1).on("http_call_response", *answered)  # type: ignore[arg-type]
+    return wasm(name, want, guest, **more)  # type: ignore[arg-type]
+
+
+CALLS = [
+    calling("call", "200", http_call("wasm-call-b"), upstream={"b": answers(response("201 Created", "x-up: yes", body=b"from b"))}, cluster="", clusters={"b": ""}),
+    calling("call-body", "200", http_call("wasm-call-body-b", body="sent"), clusters={"b": ""}),
+    on_request("call-refused", http_call("nothing"), call("http_call", "wasm-call-refused-b", b"\1\0\0\0\5\0\0\0\1\0\0\0:path\0/\0", Raw(0, 0), Raw(0, 0), 0, At(256), label="c"), call("http_call", "wasm-call-refused-b", CALL_PATH, Raw(0, 0), Raw(0, 0), 0x80000000, At(256), label="c"), call("http_call", "wasm-call-refused-b", Raw(0, 0), Raw(0, 0), Raw(0, 0), 0, At(256), label="c"), clusters={"b": ""}),
+    calling("call-continue", "200", http_call("wasm-call-continue-b"), answered=(call("set_effective_context", Saved(), quiet=True), call("add_header_map_value", 0, "x-called", "yes", quiet=True), call("continue_stream", 0, quiet=True)), clusters={"b": ""}),
+    calling("call-dead", "200", http_call("wasm-call-dead-dead"), clusters={"dead": ""}),
+]
+
+CASES = [*MAPS, *BUFFERS, *REPLIES, *FAILURES, *POINTERS, *DATA, *GENERAL, *PROPERTIES, *CALLS]
