@@ -378,6 +378,8 @@ class DownstreamConnection(asyncio.Protocol):
         if self._closing or self._write_ended:
             return
         self._write_ended = True
+        if self.runner is not None and self.runner.has_write_filters:
+            self.runner.write(b"", end=True)
         self._send_end()
         if self._eof:
             self._closing = True
@@ -462,6 +464,11 @@ class DownstreamConnection(asyncio.Protocol):
         """Resume behind a filter that answered STOP."""
         if self.runner is not None:
             self.runner.resume(filter_)
+
+    def hand_on(self, filter_: NetworkFilter, data: bytes, end: bool) -> None:
+        """Give the filters behind `filter_` bytes that it has kept."""
+        if self.runner is not None and not self._closing:
+            self.runner.hand_on(filter_, data, end)
 
     def _cancel_timers(self) -> None:
         if self._filter_timer is not None:

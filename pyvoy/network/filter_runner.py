@@ -110,11 +110,18 @@ class FilterRunner:
                 self._hold(data, end)
                 return
             filter_ = self.filters[at]
-            if hasattr(filter_, "on_data") and filter_.on_data(connection, data, end) is STOP:
+            if not hasattr(filter_, "on_data"):
+                continue
+            verdict = filter_.on_data(connection, data, end)
+            if verdict is STOP:
                 if self._holder is None or at < self._holder:
                     self._holder = at
                 self._hold(data, end)
                 return
+            if verdict.__class__ is bytes:
+                data = verdict
+                if not data and not end:
+                    return
 
     def _hold(self, data: bytes, end: bool) -> None:
         """Keep what a filter stopped; at the buffer limit reading stops too."""
@@ -146,14 +153,26 @@ class FilterRunner:
             self.receive = receive
             self._connection.receive_directly(receive)
 
+    def hand_on(self, filter_: NetworkFilter, data: bytes, end: bool) -> None:
+        """Bytes that a filter has kept, for those behind it."""
+        self._deliver(self.filters.index(filter_) + 1, data, end)
+
     def write(self, data: bytes, *, end: bool) -> None:
         """Bytes to the client through the write filters, last to first."""
         connection = self._connection
         for filter_ in reversed(self.filters):
-            if hasattr(filter_, "on_write") and filter_.on_write(connection, data, end) is STOP:
+            if not hasattr(filter_, "on_write"):
+                continue
+            verdict = filter_.on_write(connection, data, end)
+            if verdict is STOP:
                 return
-        connection.info.bytes_sent += len(data)
-        connection.writer(data)
+            if verdict.__class__ is bytes:
+                data = verdict
+                if not data and not end:
+                    return
+        if data:
+            connection.info.bytes_sent += len(data)
+            connection.writer(data)
 
     def on_watermark(self, high: bool) -> None:
         """The transport's buffer crossed a mark."""

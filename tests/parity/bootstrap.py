@@ -41,6 +41,7 @@ NETWORK = {
     "local_ratelimit": "LocalRateLimit",
     "sni_cluster": "SniCluster",
     "rbac": "RBAC",
+    "wasm": "Wasm",
     "http_connection_manager": "HttpConnectionManager",
 }
 LISTENER = {

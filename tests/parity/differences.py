@@ -24,6 +24,9 @@ class Known:
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
 _NO_CONNECT = "CONNECT is forwarded, not ended here: connect_config is refused at load"
+_AT_THE_PROXY = "bytes of a TCP session are counted as the TCP proxy sees them, behind the filters before it"
+_WHOLE = "a response that came in one piece is read whole, so that its connection is free before a filter drops it"
+_SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
 
 KNOWN: tuple[Known, ...] = (
     Known("fault-up-status-2-digits", "*", _STRICT),
@@ -36,5 +39,16 @@ KNOWN: tuple[Known, ...] = (
     Known("connect-terminated", "*", _NO_CONNECT),
     Known("connect-upstream-refuses", "*", _NO_CONNECT),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
+    Known("wasm-reply-empty", "log:de", "empty response code details are logged as if there were none"),
+    Known("wasm-reply-twice", "log:de", "the first of two local responses counts, its details too"),
+    Known("wasm-reply-from-response", "stat:cluster.*", _WHOLE),
+    Known("wasm-close-response", "stat:cluster.*", _WHOLE),
+    Known("wasm-trap-response", "stat:cluster.*", _WHOLE),
+    Known("wasm-trap-body", "end", _SAME_PIECE),
+    Known("wasm-trap-body", "header:connection", _SAME_PIECE),
+    Known("wasm-trap-body", "stat:*", _SAME_PIECE),
+    Known("wasm-trap-open", "*", "FAIL_OPEN lets the stream in which the trap was go on, as fail_open does"),
+    Known("wasm-l4-*", "log:rx", _AT_THE_PROXY),
+    Known("wasm-l4-notes", "log:tx", _AT_THE_PROXY),
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )

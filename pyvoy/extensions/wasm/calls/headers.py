@@ -1,8 +1,8 @@
 """Header and trailer maps.
 
 Source: Proxy-Wasm specification; which map can be used when, what a missing one gives and how names are added and
-replaced are Envoy's (its inline headers are joined, the others get lines of their own, and what is replaced moves to the
-end).
+replaced are Envoy's (its inline headers are joined, the others get lines of their own, and what is replaced
+moves to the end).
 A value that would end its line is refused: it could split a message in two.
 """
 
@@ -121,9 +121,7 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
             return abi.BAD_ARGUMENT
         if not kind and name == b"host":
             name = b":authority"
-        if not replace:
-            headers.add(name, value)
-        elif name not in headers.map:
+        if not replace or name not in headers.map:
             headers.add(name, value)
         elif name.startswith(b":"):
             _put_last_of_pseudo(headers, name, value)

@@ -152,7 +152,7 @@ _HEADER_MAPS = frozenset(("request.headers", "response.headers", "response.trail
 _NEVER_MISSING = frozenset(("xds.filter_chain_name", "connection.requested_server_name"))
 """Text that is empty when there is none."""
 _OF_REQUEST_HEADERS = frozenset(
-    "path url_path host scheme method headers referer useragent id query headers_bytes".split()
+    ["path", "url_path", "host", "scheme", "method", "headers", "referer", "useragent", "id", "query", "headers_bytes"]
 )
 """What Envoy reads from the request's headers, which it has only as long as the module may read them."""
 
