@@ -32,8 +32,10 @@ class Environment:
     """What all contexts of one load share.  `clusters` may grow while the load goes on.
 
     `services` are those of the worker that will run the plans; None where they are only tried.  `retire` is what has to
-    be done when the plans are no longer in force (or were never put in force).  `shared` is what the extensions of one
-    mechanism share within this load, by the mechanism's name."""
+    be done when the plans are no longer in force (or were never put in force).  `files` are those that the plans were
+    made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built.
+    `development`: what goes wrong may be told to clients.  `shared` is what the extensions of one mechanism share within
+    this load, by the mechanism's name."""
 
     problems: Problems
     root_scope: Scope
@@ -45,6 +47,9 @@ class Environment:
     services: Services | None = None
     retire: list[Callable[[], None]] = field(default_factory=list)
     shared: dict[str, Any] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
+    route_plans: list[tuple[str, Any]] = field(default_factory=list)
+    development: bool = False
 
 
 @dataclass(slots=True, frozen=True)

@@ -56,6 +56,8 @@ def build_route_map(context: Context, category: str, configs: Mapping[str, Any],
         plan = build_route(context.at(field, name), category, config)
         if plan is not None:
             plans[name] = plan
+            if plan.built is not None:
+                context.env.route_plans.append((name, plan.built.plan))
     return plans
 
 

@@ -127,6 +127,7 @@ class MessageReader:
         if name == "google.protobuf.Struct":
             if node.is_map:
                 _fill_struct(node, message)
+                self._note_places(node, where)
             else:
                 self._mismatch(node, where, path, "must be a mapping")
         elif name == "google.protobuf.Value":
@@ -293,6 +294,15 @@ class MessageReader:
             place = Place(self._source, node.line, node.column)
         below = where.children[key] = Where(place)
         return below
+
+    def _note_places(self, node: Node, where: Where) -> None:
+        """The places within a Struct, for extensions that check what is in it."""
+        if node.is_map:
+            for entry in node.value:
+                self._note_places(entry.node, self._below(where, entry.key, entry))
+        elif isinstance(node.value, list):
+            for index, item in enumerate(node.value):
+                self._note_places(item, self._child(where, index, item))
 
     def _child(self, where: Where, index: int, node: Node) -> Where:
         below = where.children[index] = self._at(node.line, node.column)

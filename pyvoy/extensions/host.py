@@ -103,6 +103,10 @@ class Host:
     def close(self) -> None:
         """The configuration is replaced: timers end.  Streams that still run keep what else they use."""
         self._closed = True
+        self.cancel_timers()
+
+    def cancel_timers(self) -> None:
+        """End all timers; new ones may begin."""
         for timer in list(self._timers):
             timer.cancel()
 
@@ -138,7 +142,9 @@ class Host:
         options: CallOptions = DEFAULT_OPTIONS,
     ) -> CallResult:
         """The same, to be awaited; cancelled with the task that waits.  A failure is in the result, not raised."""
-        future: asyncio.Future[CallResult] = asyncio.get_running_loop().create_future()
+        if self.services is None:
+            raise NotRunning("there are no calls while the configuration is loaded")
+        future: asyncio.Future[CallResult] = self.services.loop.create_future()
 
         def on_done(result: CallResult) -> None:
             if not future.done():
@@ -147,9 +153,8 @@ class Host:
         call = self.http_call(cluster, headers, body, on_done, trailers=trailers, options=options)
         try:
             return await future
-        except asyncio.CancelledError:
+        finally:
             call.cancel()
-            raise
 
     # ---- metrics ----
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyvoy.http.http_filter import STOP_AND_WATERMARK, HttpFilter, Verdict
+from pyvoy.http.eager import Rest, begin
+from pyvoy.http.http_filter import CONTINUE, STOP_AND_WATERMARK, HttpFilter, Verdict
 
 if TYPE_CHECKING:
     from pyvoy.http.stream import HttpStream
@@ -42,11 +43,15 @@ class FilterSpec:
 
 
 def _asynchronous(method: Callable[..., Any], request: bool) -> Handler:
-    """A plain handler for an `async def` one: hold the stream, run the coroutine in a task, go on with its verdict."""
+    """A plain handler for an `async def` one: run the coroutine; if it waits, hold the stream, let a task run the rest
+    and go on with its verdict."""
 
     def start(filter_: HttpFilter, stream: HttpStream, *arguments: Any) -> Verdict:
-        stream.run_async(filter_, method(filter_, stream, *arguments), request=request)
-        return STOP_AND_WATERMARK
+        outcome = begin(method(filter_, stream, *arguments), stream.services.loop)
+        if type(outcome) is Rest:
+            stream.run_async(filter_, outcome.finish(), request=request)
+            return STOP_AND_WATERMARK
+        return CONTINUE if outcome is None else outcome
 
     return start
 

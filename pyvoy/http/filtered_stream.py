@@ -224,7 +224,9 @@ class FilteredStream(ABC):
         headers: Sequence[Pair] = (),
         grpc_status: int | None = None,
     ) -> None:
-        """Answer from here; a second call is ignored."""
+        """Answer from here; a second call is ignored.  Raises TypeError for a body or headers that are no bytes."""
+        if type(body) is not bytes or not all(type(name) is type(value) is bytes for name, value in headers):
+            raise TypeError("body and headers of a reply are bytes")
         if self.local_replied or self.finished or self._ending is not None:
             return
         reply = LocalReply(status, body, details=details, flags=flags, headers=headers, grpc_status=grpc_status)

@@ -10,7 +10,8 @@ import asyncio
 import contextvars
 import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, cast
 
@@ -59,12 +60,27 @@ class FakeLoop:
 
     # ---- running ----
 
-    def settle(self) -> None:
-        """Run what is ready until nothing is."""
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """What happens in here happens in a callback of the loop."""
         outer = asyncio._get_running_loop()
         asyncio._set_running_loop(self.as_loop)
-        self._running = True
+        was_running, self._running = self._running, True
         try:
+            yield
+        finally:
+            self._running = was_running
+            asyncio._set_running_loop(outer)
+
+    def happen(self, event: Callable[..., Any], *arguments: Any) -> None:
+        """Something comes from outside; then everything runs that is ready."""
+        with self.inside():
+            event(*arguments)
+        self.settle()
+
+    def settle(self) -> None:
+        """Run what is ready until nothing is."""
+        with self.inside():
             for _ in range(_LIMIT):
                 if not self._ready:
                     return
@@ -72,9 +88,6 @@ class FakeLoop:
                 if not handle.cancelled():
                     handle._run()
             raise AssertionError("the loop never comes to rest")
-        finally:
-            self._running = False
-            asyncio._set_running_loop(outer)
 
     def advance(self, seconds: float) -> None:
         """Let this much time pass, stopping at every moment at which something is due."""

@@ -214,8 +214,10 @@ class _Tester:
         cls = self._cls
         configuration = Configuration(fakes.scope, fakes.arena, random=fakes.services.random, services=fakes.services)
         known = is_registered(cls)
-        plan = configuration.http_filter(cls, self._config) if known else self._config
         route = (configuration.http_filter_on_route(cls, self._route),) if self._route else ()
+        configuration.environment.route_plans.extend(("tested", plan) for plan in route)
+        plan = configuration.http_filter(cls, self._config) if known else self._config
+        cls = getattr(plan, "filter_class", cls)
         specs = (
             FilterSpec("before", Interloper, interlopers.before),
             FilterSpec("tested", guarded(cls, ledger), plan),

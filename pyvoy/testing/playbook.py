@@ -114,12 +114,15 @@ def play(
         chosen.scope, chosen.arena, random=chosen.services.random, runtime=runtime, services=chosen.services
     )
     entries = [(filters, config)] if isinstance(filters, type) else list(filters)
+    texts = ((route,) if route else ()) if isinstance(route, str) else route
+    on_route = tuple(configuration.http_filter_on_route(entries[0][0], text) for text in texts)
+    configuration.environment.route_plans.extend(("", plan) for plan in on_route)
     specs = [filter_spec(configuration, cls, text, index) for index, (cls, text) in enumerate(entries)]
-    texts = (route,) if isinstance(route, str) else route
-    plans = {}
-    if texts:
-        cls = entries[0][0]
-        plans[specs[0].name] = tuple(configuration.http_filter_on_route(cls, text) for text in texts)
+    if hasattr(specs[0].plan, "bind_route"):
+        for plan in on_route:
+            specs[0].plan.bind_route(plan)
+        configuration.problems.raise_errors()
+    plans = {specs[0].name: on_route} if on_route else {}
     return Play(Stage(chosen, specs, plans, **stage))
 
 
@@ -220,8 +223,7 @@ def act(does: Callable[[Any], Any], text: str = "act()") -> Event:
     """Anything else: called with the stream; what it leads to is an event's outcome like any other."""
 
     def run(stage: Stage) -> None:
-        does(stage.stream)
-        stage.fakes.loop.settle()
+        stage.fakes.loop.happen(does, stage.stream)
 
     return Event(text, run)
 

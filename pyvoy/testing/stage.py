@@ -120,34 +120,27 @@ class Stage:
         self.answered = False
         self.upstream = None
         self.stream = self.manager.new_stream(self._next_id)
-        self.stream.on_headers(headers, end)
-        self.fakes.loop.settle()
+        self.fakes.loop.happen(self.stream.on_headers, headers, end)
 
     def request_data(self, data: bytes, *, end: bool) -> None:
         """A piece of the request body arrives."""
         if not self.stream.finished and not self.stream.request_ended:
-            self.stream.on_data(data, end)
-        self.fakes.loop.settle()
+            self.fakes.loop.happen(self.stream.on_data, data, end)
 
     def request_trailers(self, trailers: HeaderMap) -> None:
         """The request trailers arrive."""
         if not self.stream.finished and not self.stream.request_ended:
-            self.stream.on_trailers(trailers)
-        self.fakes.loop.settle()
+            self.fakes.loop.happen(self.stream.on_trailers, trailers)
 
     def client_reset(self) -> None:
         """The client gives the stream up."""
         if not self.stream.finished:
-            self.stream.on_reset("remote reset")
-        self.fakes.loop.settle()
+            self.fakes.loop.happen(self.stream.on_reset, "remote reset")
 
     def watermark(self, *, high: bool) -> None:
         """The client reads too slowly, or has caught up."""
-        if high:
-            self.manager.on_high_watermark(cast("Any", self.connection))
-        else:
-            self.manager.on_low_watermark(cast("Any", self.connection))
-        self.fakes.loop.settle()
+        event = self.manager.on_high_watermark if high else self.manager.on_low_watermark
+        self.fakes.loop.happen(event, cast("Any", self.connection))
 
     # ---- the upstream ----
 
@@ -157,41 +150,39 @@ class Stage:
     def informational(self, headers: HeaderMap) -> None:
         """The upstream sends a 1xx response."""
         if self._can_answer():
-            self.stream.send_informational(headers)
-        self.fakes.loop.settle()
+            self.fakes.loop.happen(self.stream.send_informational, headers)
 
     def response(self, headers: HeaderMap, *, end: bool) -> None:
         """The upstream sends its response head."""
         if self._can_answer():
             self.answered = end
             self.stream.info.response_code_details = details.VIA_UPSTREAM
-            self.stream.respond_headers(headers, end)
-        self.fakes.loop.settle()
+            self.fakes.loop.happen(self.stream.respond_headers, headers, end)
 
     def whole_response(self, headers: HeaderMap, body: bytes) -> None:
         """The upstream's response arrives in one piece."""
         if self._can_answer():
             self.answered = True
             self.stream.info.response_code_details = details.VIA_UPSTREAM
-            self.stream.respond(headers, body)
-        self.fakes.loop.settle()
+            self.fakes.loop.happen(self.stream.respond, headers, body)
 
     def response_data(self, data: bytes, *, end: bool) -> None:
         """The upstream sends a piece of the response body."""
         if self._can_answer():
             self.answered = end
-            self.stream.respond_data(data, end)
-        self.fakes.loop.settle()
+            self.fakes.loop.happen(self.stream.respond_data, data, end)
 
     def response_trailers(self, trailers: HeaderMap) -> None:
         """The upstream sends trailers."""
         if self._can_answer():
             self.answered = True
-            self.stream.respond_trailers(trailers)
-        self.fakes.loop.settle()
+            self.fakes.loop.happen(self.stream.respond_trailers, trailers)
 
     def upstream_reset(self) -> None:
         """The upstream's stream ends early; what the router makes of that."""
+        self.fakes.loop.happen(self._reset_upstream)
+
+    def _reset_upstream(self) -> None:
         if self._can_answer():
             self.answered = True
             if self.stream.response_started:
@@ -200,7 +191,6 @@ class Stage:
                 self.stream.send_local_reply(
                     503, b"upstream reset", details=details.EARLY_UPSTREAM_RESET, flags=Flag.UPSTREAM_REMOTE_RESET
                 )
-        self.fakes.loop.settle()
 
     # ---- time and the end ----
 
@@ -213,5 +203,4 @@ class Stage:
         for manager, connection in self._opened:
             connection.ended_by_peer = True
             connection.close()
-            manager.on_close(cast("Any", connection))
-        self.fakes.loop.settle()
+            self.fakes.loop.happen(manager.on_close, cast("Any", connection))

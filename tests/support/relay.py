@@ -98,7 +98,7 @@ class Upstream:
 
     def sends(self, data: bytes) -> None:
         """Bytes arrive at the proxy."""
-        self.protocol.data_received(data)
+        self._relay.fakes.loop.happen(self.protocol.data_received, data)
         self._relay.settle()
 
     def ends(self, error: Exception | None = None) -> None:
@@ -145,7 +145,7 @@ class Relay:
     def sends(self, data: bytes) -> Relay:
         """The client sends."""
         self._methods += methods_of(data)
-        self.client.data_received(data)
+        self.fakes.loop.happen(self.client.data_received, data)
         self.settle()
         return self
 

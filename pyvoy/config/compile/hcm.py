@@ -33,6 +33,7 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
     http = context.within(context.root_scope.scope(f"http.{prefix}"))
     common = message.common_http_protocol_options
     common_context = context.at("common_http_protocol_options")
+    context.env.route_plans.clear()  # those of another connection manager
     routes = _routes(message, http)
     request_rules = _request_rules(message, http, routes)
     return ManagerPlan(
@@ -93,9 +94,11 @@ def _chain(message: Any, context: Context, routes: RouteTable) -> ChainPlan:
                 f"non-terminal filter named {entry.name} of type {built.extension.name} is the last filter in a http "
                 "filter chain.",
             )
-        # A plan may bring a class of its own, with just the events that it needs (modules, scripts).
-        chosen = getattr(built.plan, "filter_class", cls)
-        specs.append(FilterSpec(entry.name, chosen, built.plan, entry.disabled))
+        specs.append(FilterSpec(entry.name, getattr(built.plan, "filter_class", cls), built.plan, entry.disabled))
+        if hasattr(built.plan, "bind_route"):
+            for name, plan in context.env.route_plans:
+                if name == entry.name:
+                    built.plan.bind_route(plan)
     return ChainPlan(tuple(specs))
 
 

@@ -1,0 +1,182 @@
+"""What every Python filter has, whatever it filters: its configuration, metrics, calls, shared data, timers, log.
+
+`self.host` is the host API below; the methods here are the same with text where people want text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pyvoy.extensions.http_call import CallOptions, CallResult, Failure
+from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
+from pyvoy.http.headers import HeaderMap
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.failure import Failures
+    from pyvoy.extensions.host import Host, HostTimer, SharedData, SharedQueue
+    from pyvoy.stats.counters import Counter, Gauge
+    from pyvoy.stats.histograms import Histogram
+
+
+class CallFailed(Exception):
+    """A call to a cluster brought no whole response; `failure` says which way, `result` what Envoy would answer."""
+
+    def __init__(self, cluster: str, result: CallResult) -> None:
+        self.failure: Failure = result.failure or Failure.RESET
+        self.result = result
+        super().__init__(f"call to {cluster}: {self.failure.value} ({result.detail})")
+
+
+class Answer:
+    """The response to a call."""
+
+    __slots__ = ("body", "headers", "status", "trailers")
+
+    def __init__(self, result: CallResult) -> None:
+        self.status = result.status
+        self.headers = Headers(result.headers)
+        self.body = result.body
+        self.trailers = None if result.trailers is None else Headers(result.trailers)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8."""
+        return self.body.decode()
+
+    def json(self) -> Any:
+        """The body as JSON.  Raises ValueError when it is none."""
+        return json.loads(self.body)
+
+
+class Extension:
+    """The common part of all Python filters.  Class attributes are set when the configuration is loaded:
+
+    `config`: the configuration; annotate it with a dataclass to have it checked at load, at its place in the file.
+    `host`: the host API (see pyvoy.extensions.host).
+    """
+
+    __slots__ = ()
+
+    host: ClassVar[Host]
+    failures: ClassVar[Failures]
+    config: Any
+
+    @classmethod
+    def on_load(cls) -> None:
+        """Called once in each worker when the configuration is loaded: metrics to make, timers to start."""
+
+    # ---- metrics ----
+
+    @classmethod
+    def counter(cls, name: str) -> Counter:
+        """The counter of that name below the filter's own statistics; `inc(n)`."""
+        return cls.host.counter(name)
+
+    @classmethod
+    def gauge(cls, name: str) -> Gauge:
+        """The gauge of that name; `inc()`, `dec()`, `add(n)`, `set(n)`; its value is the sum over all workers."""
+        return cls.host.gauge(name)
+
+    @classmethod
+    def histogram(cls, name: str, unit: str = "ms") -> Histogram:
+        """The histogram of that name; `record(value)`; unit is unspecified, bytes, us, ms or percent."""
+        return cls.host.histogram(name, unit)
+
+    # ---- shared by all workers ----
+
+    @classmethod
+    def shared_data(cls, namespace: str) -> SharedData:
+        """Values that all workers see: `get`, `set` with compare-and-swap, `delete`, `update`."""
+        return cls.host.shared_data(namespace)
+
+    @classmethod
+    def shared_queue(cls, namespace: str, name: str) -> SharedQueue:
+        """A queue of bytes over all workers: `push`, `pop`, `watch`."""
+        return cls.host.shared_queue(namespace, name)
+
+    # ---- time, tasks, log ----
+
+    @classmethod
+    def call_later(cls, delay_s: float, callback: Callable[[], None]) -> HostTimer:
+        """Run `callback` once after so many seconds."""
+        return cls.host.call_later(delay_s, cls._watched(callback))
+
+    @classmethod
+    def every(cls, period_s: float, callback: Callable[[], None]) -> HostTimer:
+        """Run `callback` again and again until the configuration is replaced."""
+        return cls.host.every(period_s, cls._watched(callback))
+
+    @classmethod
+    def _watched(cls, callback: Callable[[], None]) -> Callable[[], None]:
+        failures = cls.failures
+
+        def run() -> None:
+            try:
+                callback()
+            except BaseException as error:  # the wall of the extension
+                failures.note(error)
+
+        return run
+
+    @classmethod
+    def spawn(cls, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine beside the traffic; it does not end with a stream.  What it raises is counted and logged."""
+        services = cls.host.services
+        if services is None:
+            coroutine.close()
+            return
+        failures = cls.failures
+
+        async def run() -> None:
+            try:
+                await coroutine
+            except Exception as error:  # the wall of the extension
+                failures.note(error)
+
+        services.spawn(run(), f"{cls.__name__} task")
+
+    @classmethod
+    def log(cls, level: str, text: str) -> None:
+        """Write to the log; levels are trace, debug, info, warning, error, critical."""
+        cls.host.log(level, text)
+
+    # ---- calls ----
+
+    async def call(
+        self,
+        cluster: str,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        headers: HeaderInput | None = None,
+        body: bytes | str = b"",
+        authority: str = "",
+        timeout_s: float | None = 5.0,
+        send_xff: bool = True,
+        hash_on: str | None = None,
+    ) -> Answer:
+        """Call a cluster of the bootstrap and wait for the whole answer; given up when the stream ends.
+
+        `authority` is the Host header (default: the cluster's name).  Raises CallFailed when there is no whole answer,
+        UnknownCluster and CallRefused for a call that makes no sense; an answer of 500 is an answer."""
+        raw = HeaderMap(
+            [
+                (b":method", method.encode("latin-1")),
+                (b":path", path.encode("latin-1")),
+                (b":authority", (authority or cluster).encode("latin-1")),
+                *pairs(headers),
+            ]
+        )
+        options = CallOptions(timeout_s, send_xff, None if hash_on is None else hash_on.encode())
+        data = body.encode() if isinstance(body, str) else body
+        result = await self.host.fetch(cluster, raw, data, options=options)
+        if result.failure is not None:
+            raise CallFailed(cluster, result)
+        return Answer(result)

@@ -1,0 +1,151 @@
+"""From where the code of a Python filter is to the class in it.
+
+Code from a file or from the bootstrap is executed in a module of its own, which nobody else imports; a named module is
+imported, and again when its file has changed since.  What is wrong is raised as `LoadError` with file and line.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import linecache
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+_STAMP = "__pyvoy_stamp__"
+
+
+class LoadError(Exception):
+    """The code cannot be used; the text says where and why."""
+
+
+@dataclass(slots=True, frozen=True)
+class Code:
+    """Exactly one of the three is set.  `name` stands for inline code in tracebacks."""
+
+    module: str = ""
+    filename: str = ""
+    inline: str = ""
+    name: str = "inline"
+
+    def load(self) -> ModuleType:
+        """The executed module.  Raises LoadError."""
+        if self.module:
+            return _guarded(self.module, lambda: _import(self.module))
+        if self.filename:
+            return _guarded(self.filename, lambda: _execute_file(self.filename))
+        place = f"<{self.name}>"
+        linecache.cache[place] = (len(self.inline), None, self.inline.splitlines(keepends=True), place)
+        return _guarded(place, lambda: _execute(self.inline, place, "pyvoy_inline_filter"))
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the module is this load's own, to be forgotten with it."""
+        return not self.module
+
+    def files(self, module: ModuleType) -> list[str]:
+        """The files whose change means that the code has changed."""
+        file = getattr(module, "__file__", None)
+        return [str(Path(file).absolute())] if file and not self.inline else []
+
+
+def find_class(module: ModuleType, name: str, base: type) -> type:
+    """The filter class of a module: by name, or the only one that the module itself defines.  Raises LoadError."""
+    own = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__
+    ]
+    if name:
+        found = getattr(module, name, None)
+        if isinstance(found, type) and issubclass(found, base):
+            return found
+        if found is not None:
+            raise LoadError(f"{name} is no {base.__name__}")
+        raise LoadError(f"there is no class {name!r}; there is {_names(own)}")
+    own = [cls for cls in own if not any(cls is not other and issubclass(other, cls) for other in own)]
+    if len(own) != 1:
+        raise LoadError(f"say which class is meant: there is {_names(own)}")
+    return own[0]
+
+
+def _names(classes: list[type]) -> str:
+    return ", ".join(cls.__name__ for cls in classes) or "no filter"
+
+
+def _guarded(place: str, load: Callable[[], ModuleType]) -> ModuleType:
+    try:
+        return load()
+    except SyntaxError as error:
+        raise LoadError(f"{error.filename or place}:{error.lineno or 1}: {error.msg}") from error
+    except OSError as error:
+        raise LoadError(f"cannot read {place!r}: {error.strerror or error}") from error
+    except BaseException as error:  # the wall of the extension: whatever its module does when it is executed
+        raise LoadError(f"{place_of(error, place)}: {type(error).__name__}: {error}") from error
+
+
+def place_of(error: BaseException, fallback: str) -> str:
+    """File and line that raised an error, without the frames of the import machinery and of this package."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and frame.filename != __file__
+    ]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else fallback
+
+
+def _execute_file(filename: str) -> ModuleType:
+    linecache.checkcache(filename)
+    source = Path(filename).read_text(encoding="utf-8")
+    return _execute(source, filename, Path(filename).stem.replace("-", "_"), filename)
+
+
+def _execute(source: str, place: str, name: str, filename: str | None = None) -> ModuleType:
+    module = ModuleType(name)
+    if filename is not None:
+        module.__file__ = filename
+    code = compile(source, place, "exec", dont_inherit=True)
+    # Dataclasses and typing look a class' module up by its name; nobody imports it by this one.
+    module.__name__ = f"pyvoy_filter_{name}_{id(module):x}"
+    sys.modules[module.__name__] = module
+    exec(code, module.__dict__)
+    return module
+
+
+def _import(name: str) -> ModuleType:
+    known = sys.modules.get(name)
+    if known is None:
+        module = importlib.import_module(name)
+        setattr(module, _STAMP, _stamp(module))
+        return module
+    if getattr(known, _STAMP, _stamp(known)) == _stamp(known):
+        return known
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        return known
+    linecache.checkcache(getattr(known, "__file__", None))
+    module = importlib.util.module_from_spec(spec)
+    setattr(module, _STAMP, _stamp(module))
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules[name] = known
+        raise
+    return module
+
+
+def _stamp(module: ModuleType) -> tuple[int, int] | None:
+    """Time and size of a module's file."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return None
+    try:
+        state = Path(file).stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size
