@@ -14,7 +14,7 @@ from pyvoy.http.http_filter import HttpFilter
 from pyvoy.http.retrying import Retrying
 from pyvoy.http.routing.direct_response import reply_headers
 from pyvoy.http.routing.rewrite import update_authority
-from pyvoy.http.routing.timeouts import expected_timeout, is_grpc
+from pyvoy.http.routing.timeouts import EXPECTED, expected_timeout, is_grpc
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe import details
 from pyvoy.observe.details import RESET_FLAGS, Flag, Reset, reset_details
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
 
-EXPECTED = b"x-envoy-expected-rq-timeout-ms"
 _SERVICE_TIME = b"x-envoy-upstream-service-time"
 _OVERLOADED = ((b"x-envoy-overloaded", b"true"),)
 
@@ -96,6 +95,12 @@ class Attempts(HttpFilter):
     """The attempt before ended by its own time-out (x-envoy-is-timeout-retry)."""
 
     # ---- attempts ----
+
+    @property
+    def running_attempt(self) -> UpstreamRequest:
+        """The attempt that is under way."""
+        assert self._attempt is not None
+        return self._attempt
 
     def start_attempt(self, end: bool) -> None:
         stream = self.stream
@@ -211,6 +216,10 @@ class Attempts(HttpFilter):
         info.first_upstream_rx_s = info.last_upstream_rx_s = now_s
         self._write_headers(stream, headers, took_ms)
         stream.respond(headers, body)
+
+    def note_response(self) -> None:
+        """The response of the attempt has been counted and is among the filters."""
+        self._response_started = True
 
     def upstream_headers(self, attempt: UpstreamRequest, headers: HeaderMap, end: bool) -> None:
         """The response head: retry, or pass it on with the router's headers and the route's rules."""

@@ -80,6 +80,9 @@ class ChainPlan:
         "_variants",
         "destroy",
         "informational",
+        "light_destroy",
+        "light_log",
+        "light_request_headers",
         "local_reply",
         "log",
         "makers",
@@ -113,6 +116,11 @@ class ChainPlan:
         self.local_reply = _entries(reversed(order), "on_local_reply")
         self.log = _entries(order, "on_log")
         self.destroy = _entries(order, "on_destroy")
+        last = len(chosen) - 1
+        self.light_request_headers = _before(last, self.request_headers)
+        """Events of all filters but the last, for a stream that does without the router (see `light_stream`)."""
+        self.light_log = _before(last, self.log)
+        self.light_destroy = _before(last, self.destroy)
         self._variants: dict[tuple[frozenset[str], frozenset[str]], ChainPlan] = {}
 
     def variant(self, disabled: frozenset[str], enabled: frozenset[str]) -> ChainPlan:
@@ -132,6 +140,24 @@ class ChainPlan:
         for slot, filter_ in enumerate(filters):
             filter_.slot = slot
         return filters
+
+    def make_light(self) -> list[HttpFilter]:
+        """The filter instances of one stream without the router."""
+        filters = [make(plan) for make, plan in self.makers[:-1]]
+        for slot, filter_ in enumerate(filters):
+            filter_.slot = slot
+        return filters
+
+    def make_router(self) -> HttpFilter:
+        """The last filter of one stream."""
+        make, plan = self.makers[-1]
+        router = make(plan)
+        router.slot = len(self.makers) - 1
+        return router
+
+
+def _before(last: int, entries: Entries) -> Entries:
+    return tuple((slot, handler) for slot, handler in entries if slot < last)
 
 
 def _maker(spec: FilterSpec) -> tuple[Callable[[Any], HttpFilter], Any]:

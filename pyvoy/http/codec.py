@@ -7,9 +7,12 @@ that the codec was made with.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.http.headers import HeaderMap
+
+if TYPE_CHECKING:
+    from pyvoy.http.h1.heads import RequestHead, ResponseHead
 
 
 class CodecError(Exception):
@@ -51,7 +54,7 @@ class ServerSink(Protocol):
     def new_stream(self, stream_id: int) -> RequestSink:
         """A request begins."""
 
-    def on_request(self, stream_id: int, headers: HeaderMap) -> None:
+    def on_request(self, stream_id: int, head: RequestHead) -> None:
         """A whole request without a body: the same as `new_stream` and `on_headers`."""
 
     def on_connection_error(self, error: CodecError) -> None:
@@ -103,7 +106,7 @@ class ResponseSink(Protocol):
     def on_informational(self, headers: HeaderMap) -> None:
         """A 1xx response other than 101."""
 
-    def on_response(self, headers: HeaderMap, body: bytes) -> None:
+    def on_response(self, head: ResponseHead, body: bytes) -> None:
         """A whole response at once: the same as on_headers and on_data, in one call."""
 
     def on_headers(self, headers: HeaderMap, end: bool) -> None:

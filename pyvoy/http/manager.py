@@ -16,19 +16,24 @@ from pyvoy.http.h1.grammar import tokens
 from pyvoy.http.h1.metered import MeteredServerCodec
 from pyvoy.http.h1.server import Http1ServerCodec
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.light_stream import LightStream
 from pyvoy.http.manager_plan import ManagerPlan
+from pyvoy.http.manager_share import ManagerShare
 from pyvoy.http.manager_timeouts import ManagerTimeouts
-from pyvoy.http.plain_exchange import PlainExchange, plain_plan
+from pyvoy.http.plain_exchange import PlainExchange
+from pyvoy.http.plain_plan import PlainPlan, PlainRequest
 from pyvoy.http.stream import HttpStream
 from pyvoy.network.network_filter import CloseType, NetworkVerdict
 from pyvoy.observe import details
 from pyvoy.observe.details import Flag
-from pyvoy.stats.tally import Tally
 
 if TYPE_CHECKING:
+    from pyvoy.http.h1.heads import RequestHead
     from pyvoy.network.connection import DownstreamConnection
     from pyvoy.observe.stream_info import ConnectionInfo
 
+_CONTINUE = NetworkVerdict.CONTINUE
+_FLUSH = CloseType.FLUSH
 _PLAN_RETRY_S = 0.02
 _PLAN_TRIES = 50
 
@@ -41,12 +46,27 @@ def _is_tunnel(stream: HttpStream, status: int) -> bool:
 class HttpConnectionManager(ManagerTimeouts):
     """One connection.  Implements the codec's `ServerSink`; owns the codec and the streams."""
 
+    __slots__ = (
+        "_ends_soon",
+        "_next_due",
+        "_requests",
+        "_transport_write",
+        "_upgrades",
+        "buffer_limit_bytes",
+        "codec",
+        "connection_info",
+        "corked",
+        "feeding",
+        "share",
+        "wall_offset_s",
+    )
+
     terminal = True
 
     codec: Http1ServerCodec
     connection_info: ConnectionInfo
     buffer_limit_bytes: int
-    random_hex: Callable[[], bytes]
+    share: ManagerShare
 
     def __init__(self, plan: ManagerPlan) -> None:
         super().__init__()
@@ -65,54 +85,24 @@ class HttpConnectionManager(ManagerTimeouts):
     def on_new_connection(self, connection: DownstreamConnection) -> NetworkVerdict:
         """Take the connection over."""
         self.connection = connection
-        self.connection_info = connection.info
-        self.services = services = connection.services
-        self._clock = services.clock
-        self._wall = services.wall
-        self.getrandbits = services.random.getrandbits
+        info = self.connection_info = connection.info
+        self.services = connection.services
         runner = connection.runner
         writes = runner is not None and runner.has_write_filters
         self._transport_write = connection.write if writes else connection.writer
-        assert connection.chain is not None
         self.buffer_limit_bytes = connection.buffer_limit_bytes
-        self._take_plan()
-        now_s = self._clock()
-        self.wall_offset_s = self._wall() - now_s
-        codec_class = MeteredServerCodec if self.plan.access_logs else Http1ServerCodec
-        self.codec = codec_class(self, self._write, self.plan.codec, self.plan.lines)
-        self.plan.connections[0].hit()
-        self._start_timers(now_s)
-        return NetworkVerdict.CONTINUE
-
-    def _take_plan(self) -> None:
-        """Read off the plan what each request needs."""
         plan = self.plan
-        if plan.tallies is None:
-            self._prepare(plan)
-        assert plan.tallies is not None
-        self._begun, self._done, self._over = plan.tallies
-        self._cells = plan.stats.cells
-        self.random_hex = plan.random_hex
-        self._duration_limit_s = plan.max_stream_duration_s
-        self._first_limit_s = plan.first_limit_s
-        self._plain = plan.plain
-        self._done_by_status = plan.done_by_status
-        self._rx_index = plan.rx_index
-        self._tx_index = plan.tx_index
+        share = self.share = plan.share or self._make_share(plan)
+        self.wall_offset_s = info.start_wall_s - info.start_s
+        codec_class = MeteredServerCodec if plan.meters else Http1ServerCodec
+        self.codec = codec_class(self, self.write, plan.codec, plan.heads)
+        share.accepted.hit()
+        self._start_timers(info.start_s)
+        return _CONTINUE
 
-    def _prepare(self, plan: ManagerPlan) -> None:
-        """What is decided with a plan's first connection, because it belongs to a worker's loop."""
-        services = self.services
-        stats = plan.stats
-        getrandbits = services.random.getrandbits
-        plan.random_hex = lambda: b"%032x" % getrandbits(128)
-        plan.tallies = stats.make_tallies(services.tallies)
-        plan.connections = stats.connection_tallies(services.tallies)
-        limits = (plan.stream_idle_timeout_s, plan.request_timeout_s, plan.max_stream_duration_s)
-        plan.first_limit_s = min((limit_s for limit_s in limits if limit_s), default=0.0)
-        plan.rx_index = stats.downstream_cx_rx_bytes_total.index
-        plan.tx_index = stats.downstream_cx_tx_bytes_total.index
-        plan.plain = plain_plan(self)
+    def _make_share(self, plan: ManagerPlan) -> ManagerShare:
+        share = plan.share = ManagerShare(plan, self.services, self.connection_info)
+        return share
 
     def on_new_plan(self, plan: ManagerPlan, tries: int = 0) -> None:
         """A reload: requests are served by another plan, from the next moment on at which none is running.
@@ -120,12 +110,13 @@ class HttpConnectionManager(ManagerTimeouts):
         A connection that never has such a moment ends behind one of its next responses, so that no client keeps an
         old route for ever.  So does one whose statistics get another prefix: it was counted under the old one."""
         if plan.stats.scope.prefix != self.plan.stats.scope.prefix or tries > _PLAN_TRIES:
-            self._draining = self._ends_soon = True
+            self.draining = self._ends_soon = True
         elif self.streams:
             self.services.timers.call_later(_PLAN_RETRY_S, lambda: self.on_new_plan(plan, tries + 1))
         elif not self.closing:
             self.plan = plan
-            self._take_plan()
+            self.share = plan.share or self._make_share(plan)
+            self.codec.remember_in(plan.heads)
 
     def receiver(self, connection: DownstreamConnection) -> Callable[[bytes], None]:
         """Where the connection hands its bytes directly."""
@@ -142,7 +133,8 @@ class HttpConnectionManager(ManagerTimeouts):
         if not self._spoken:
             self._first_bytes()
         size = len(data)
-        self._cells[self._rx_index] += size
+        share = self.share
+        share.cells[share.rx_index] += size
         self.connection_info.bytes_received += size
         codec = self.codec
         if codec.feed_request(data):
@@ -158,13 +150,14 @@ class HttpConnectionManager(ManagerTimeouts):
     def _first_bytes(self) -> None:
         """Envoy makes its codec, and counts the connection as HTTP/1, when the first bytes come."""
         self._spoken = True
-        self.plan.stats.downstream_cx_http1_total.inc()
-        self.plan.stats.downstream_cx_http1_active.inc()
+        self.share.spoken.hit()
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Bytes of the codec's, to the client."""
         size = len(data)
         if size:
-            self._cells[self._tx_index] += size
+            share = self.share
+            share.cells[share.tx_index] += size
             self.connection_info.bytes_sent += size
             self._transport_write(data)
 
@@ -182,77 +175,95 @@ class HttpConnectionManager(ManagerTimeouts):
 
     def on_drain(self, connection: DownstreamConnection) -> None:
         """The listener drains: end now when idle, else behind the running response."""
-        self._draining = self._ends_soon = True
+        self.draining = self._ends_soon = True
         if not self.streams:
             self.plan.stats.downstream_cx_drain_close.inc()
             connection.close(CloseType.FLUSH)
 
     def on_close(self, connection: DownstreamConnection) -> None:
         """The connection is gone: end every stream."""
-        stats = self.plan.stats
         local = connection.closed_locally and not connection.ended_by_peer
-        if self.streams:
-            stats.downstream_cx_destroy_active_rq.inc()
-            one = stats.downstream_cx_destroy_local_active_rq if local else stats.downstream_cx_destroy_remote_active_rq
-            one.inc()
-        (stats.downstream_cx_destroy_local if local else stats.downstream_cx_destroy_remote).inc()
         self.closing = True
         if self.streams:
-            for stream in self._live_streams():
-                stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
+            self._abandon_streams(local=local)
         self._stop_timers()
-        over = self.plan.connections[1]
-        over.hit()
-        over.values.append(int((self._clock() - connection.info.start_s) * 1000))
-        if self._spoken:
-            stats.downstream_cx_http1_active.dec()
+        gone = self.share.gone[local][self._spoken]
+        gone.hit()
+        gone.values.append(int((self.services.clock() - connection.info.start_s) * 1000))
         if self._upgrades:
-            stats.downstream_cx_upgrades_active.sub(self._upgrades)
+            self.plan.stats.downstream_cx_upgrades_active.sub(self._upgrades)
         if not self.streams and not self.feeding:
             self.codec.release()
 
-    @property
-    def must_look(self) -> bool:
-        """True when the end of a request needs the general rules: the connection is closing or draining."""
-        return self.closing or self._draining
+    def _abandon_streams(self, *, local: bool) -> None:
+        stats = self.plan.stats
+        stats.downstream_cx_destroy_active_rq.inc()
+        (stats.downstream_cx_destroy_local_active_rq if local else stats.downstream_cx_destroy_remote_active_rq).inc()
+        for stream in self._live_streams():
+            stream.abandon(details.DOWNSTREAM_REMOTE_DISCONNECT, Flag.DOWNSTREAM_CONNECTION_TERMINATION)
 
     # ---- ServerSink ----
 
     def new_stream(self, stream_id: int) -> HttpStream:
         """A request begins."""
-        begun = self._begun
+        share = self.share
+        begun = share.begun
         if not begun.count:
             begun.board.note(begun)
         begun.count += 1
         self._requests += 1
-        now_s = self._clock()
+        now_s = self.services.clock()
         stream = self.streams[stream_id] = HttpStream(self, stream_id, now_s, now_s + self.wall_offset_s)
-        if self.plan.access_logs and isinstance(self.codec, MeteredServerCodec):
+        if self.plan.meters and isinstance(self.codec, MeteredServerCodec):
             self.codec.begin(stream.info)
-        if self._first_limit_s and now_s + self._first_limit_s < self.armed_s:
-            self.watch(now_s + self._first_limit_s)
-        if self._duration_limit_s:
-            stream.duration_limit_s = self._duration_limit_s
+        self.watch_stream(now_s)
+        if self.plan.max_stream_duration_s:
+            stream.duration_limit_s = self.plan.max_stream_duration_s
         return stream
 
-    def on_request(self, stream_id: int, headers: HeaderMap) -> None:
+    def watch_stream(self, now_s: float) -> None:
+        """A stream has begun that has the usual time-outs."""
+        limit_s = self.share.first_limit_s
+        if limit_s and now_s + limit_s < self.armed_s:
+            self.watch(now_s + limit_s)
+
+    def on_request(self, stream_id: int, head: RequestHead) -> None:
         """A whole request without a body: by the short way if it is ordinary, else as a stream."""
-        plain = self._plain
+        plain = self.share.plain
         host = None
         if plain is not None:
-            started = PlainExchange(self, stream_id, headers).start(plain)
-            if started is True:
-                self._requests += 1
+            request = head.memo
+            if request is None:
+                request = head.memo = plain.request(head) or False
+            if type(request) is PlainRequest and not plain.bare:
+                self._begin_light(stream_id, request, plain)
                 return
-            host = started or None
+            if type(request) is PlainRequest:
+                started = PlainExchange(self, stream_id, request).start(plain)
+                if started is True:
+                    self._requests += 1
+                    return
+                host = started or None
         stream = self.new_stream(stream_id)
         stream.chosen_host = host
-        stream.on_headers(headers, True)
+        stream.on_headers(head.headers(), True)
+
+    def _begin_light(self, stream_id: int, request: PlainRequest, plain: PlainPlan) -> None:
+        begun = self.share.begun
+        if not begun.count:
+            begun.board.note(begun)
+        begun.count += 1
+        self._requests += 1
+        request_id = plain.ids.pop() if plain.ids else plain.next_id()
+        stream = LightStream(self, stream_id, request, request_id, self.services.clock())
+        self.streams[stream_id] = stream
+        stream.begin(plain)
 
     def plain_over(self, stream_id: int, status: bytes, took_ms: int, now_s: float) -> None:
         """A plain exchange is answered."""
         del self.streams[stream_id]
-        done = self._done_by_status.get(status) or self._new_done(status)
+        share = self.share
+        done = share.answered(status) or share.new_answered(status)
         if not done.count:
             done.board.note(done)
         done.count += 1
@@ -263,13 +274,7 @@ class HttpConnectionManager(ManagerTimeouts):
         """The client asked to close behind the response that has just been sent."""
         self.closing = True
         if self.connection.is_open:
-            self.connection.close(CloseType.FLUSH)
-
-    def _new_done(self, status: bytes) -> Tally:
-        """What the end of an ordinary request with this status moves: its answer and its being over."""
-        stats = self.plan.stats
-        tally = self._done_by_status[status] = stats.answered_tally(self.services.tallies, int(status))
-        return tally
+            self.connection.close(_FLUSH)
 
     def on_connection_error(self, error: CodecError) -> None:
         """A fault outside any stream."""
@@ -287,7 +292,7 @@ class HttpConnectionManager(ManagerTimeouts):
         """The head is whole, and its version known."""
         assert isinstance(stream, HttpStream)
         stream.info.protocol = self.codec.protocol
-        stream.active_s = self._clock()  # what the upstream takes counts from the whole request
+        stream.active_s = self.services.clock()  # what the upstream takes counts from the whole request
         self._head_whole()
 
     def start_next(self) -> None:
@@ -370,7 +375,7 @@ class HttpConnectionManager(ManagerTimeouts):
 
     def send_informational(self, stream: HttpStream, headers: HeaderMap) -> None:
         """A 1xx response; counted like any other, as in Envoy."""
-        done = self._done[1]
+        done = self.share.done[1]
         if not done.count:
             done.board.note(done)
         done.count += 1
@@ -384,23 +389,23 @@ class HttpConnectionManager(ManagerTimeouts):
         status = int(headers.map[b":status"])
         info.response_code = status
         if not stream.health_check:
-            done = self._done[status // 100 if status < 600 else 0]
+            done = self.share.done[status // 100 if status < 600 else 0]
             if not done.count:
                 done.board.note(done)
             done.count += 1
-        info.first_downstream_tx_s = self._clock()
+        info.first_downstream_tx_s = self.services.clock()
         if not stream.request_ended:
             plan.stats.downstream_rq_response_before_rq_complete.inc()
             self.closing = True
         if not self.closing and (
             self.codec.special
-            or self._draining
+            or self.draining
             or stream.connection_close
             or plan.max_requests_per_connection
             or self.services.draining()
         ):
             self._think_of_connection(stream, headers)
-        if (self.closing or self._draining) and not (stream.upgraded and _is_tunnel(stream, status)):
+        if (self.closing or self.draining) and not (stream.upgraded and _is_tunnel(stream, status)):
             headers.set(b"connection", b"close")
 
     def _think_of_connection(self, stream: HttpStream, headers: HeaderMap) -> None:
@@ -421,7 +426,7 @@ class HttpConnectionManager(ManagerTimeouts):
         elif codec.is_http_10:
             headers.set(b"connection", b"keep-alive")
 
-    def log_access(self, stream: HttpStream, log_type: str) -> None:
+    def log_access(self, stream: HttpStream | LightStream, log_type: str) -> None:
         """One line to each access log; `log_type` is what %ACCESS_LOG_TYPE% says."""
         stream.log_type = log_type
         for logger in self.plan.access_logs:
@@ -430,7 +435,7 @@ class HttpConnectionManager(ManagerTimeouts):
     def stream_over(self, stream: HttpStream, now_s: float) -> None:
         """The stream has ended: go on with the connection, or close it."""
         self.streams.pop(stream.stream_id, None)
-        over = self._over
+        over = self.share.over
         if not over.count:
             over.board.note(over)
         over.count += 1

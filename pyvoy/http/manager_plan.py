@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.chain import ChainPlan
-from pyvoy.http.h1.decoder import HeadLines
+from pyvoy.http.h1.heads import RequestHeads
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import LocalReply
 from pyvoy.http.response_rules import ResponseRules
 from pyvoy.http.stats import HttpStats
-from pyvoy.stats.tally import Tally
 
 if TYPE_CHECKING:
-    from pyvoy.http.plain_exchange import PlainPlan
+    from pyvoy.http.manager_share import ManagerShare
     from pyvoy.http.stream import HttpStream
     from pyvoy.network.listener import AccessLogger
     from pyvoy.stats.counters import Counter
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 
 class RouteSource(Protocol):
     """The route table, or what finds it."""
+
+    settled: bool
+    """Path and host alone decide: requests with the same head always get the same route."""
 
     def find(self, stream: Any) -> Any:
         """The route of a stream or None."""
@@ -49,21 +51,16 @@ class ManagerPlan:
     local_reply: Callable[[HttpStream, LocalReply], tuple[HeaderMap, bytes]]
     filter_failures: Counter
     codec: Http1Plan = field(default_factory=Http1Plan)
-    lines: HeadLines = field(default_factory=HeadLines)
+    heads: RequestHeads = field(default_factory=RequestHeads)
     request_rules_are_plain: bool = False
     """The request rules leave an ordinary request alone but for scheme, x-forwarded-proto and request id."""
-    plain: PlainPlan | None = None
-    done_by_status: dict[bytes, Tally] = field(default_factory=dict)
-    tallies: tuple[Tally, tuple[Tally, ...], Tally] | None = None
-    """Made with the first connection, because they belong to a worker's loop; so are the next five and `plain`."""
-    connections: tuple[Tally, Tally] = field(init=False)
-    """What a connection moves when it begins and when it ends."""
-    random_hex: Callable[[], bytes] = field(init=False)
-    first_limit_s: float = field(init=False, default=0.0)
-    """The shortest time-out that every stream has; 0 when there is none."""
-    rx_index: int = field(init=False, default=0)
-    tx_index: int = field(init=False, default=0)
+    response_rules_are_plain: bool = False
+    """The response rules make the same of every response with the same head."""
+    share: ManagerShare | None = None
+    """What its connections share in this worker; made with the first of them."""
     access_logs: tuple[AccessLogger, ...] = ()
+    meters: bool = False
+    """Somebody wants to know what each stream's bytes on the wires were."""
     log_on_new_request: bool = False
     proxy_100_continue: bool = False
     upgrades: dict[bytes, bool] = field(default_factory=dict)

@@ -7,7 +7,6 @@ Source: Envoy's ConnectionManagerImpl (idle, duration and drain timers) and Acti
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyvoy.http.stream import HttpStream
@@ -16,6 +15,7 @@ from pyvoy.observe import details
 from pyvoy.observe.details import Flag
 
 if TYPE_CHECKING:
+    from pyvoy.http.light_stream import LightStream
     from pyvoy.http.manager_plan import ManagerPlan
     from pyvoy.http.plain_exchange import PlainExchange
     from pyvoy.network.connection import DownstreamConnection
@@ -29,21 +29,36 @@ _FIRST_LOOK_S = 10.0
 class ManagerTimeouts(NetworkFilter):
     """The timers of one connection; the connection manager is the rest of it."""
 
+    __slots__ = (
+        "_drain_timer",
+        "_duration_timer",
+        "_head_timer",
+        "_idle_since_s",
+        "_spoken",
+        "_timer",
+        "armed_s",
+        "closing",
+        "connection",
+        "draining",
+        "plan",
+        "services",
+        "streams",
+    )
+
     plan: ManagerPlan
     connection: DownstreamConnection
     services: Services
-    _clock: Callable[[], float]
-    _timer: Timer | None = None
-    _head_timer: Timer | None = None
-    _duration_timer: Timer | None = None
-    _drain_timer: Timer | None = None
 
     def __init__(self) -> None:
-        self.streams: dict[int, HttpStream | PlainExchange] = {}
+        self._timer: Timer | None = None
+        self._head_timer: Timer | None = None
+        self._duration_timer: Timer | None = None
+        self._drain_timer: Timer | None = None
+        self.streams: dict[int, HttpStream | LightStream | PlainExchange] = {}
         self.closing = False
         """The connection ends behind the running response."""
         self.armed_s = _FOREVER
-        self._draining = False
+        self.draining = False
         """Responses announce the end of the connection, which comes with `_drain_timer` or behind one of them."""
         self._spoken = False
         """Bytes have come from the client."""
@@ -71,7 +86,8 @@ class ManagerTimeouts(NetworkFilter):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._head_whole()
+        if self._head_timer is not None:
+            self._head_whole()
         if self._duration_timer is not None:
             self._duration_timer.cancel()
             self._duration_timer = None
@@ -112,7 +128,7 @@ class ManagerTimeouts(NetworkFilter):
         """Something may be due: end what is, and arm for what is next."""
         self._timer = None
         self.armed_s = _FOREVER
-        now_s = self._clock()
+        now_s = self.services.clock()
         next_s = _FOREVER
         for stream in self._live_streams():
             next_s = min(next_s, self._look_at(stream, now_s))
@@ -200,8 +216,8 @@ class ManagerTimeouts(NetworkFilter):
         if not self._spoken:
             self.closing = True
             self.connection.close(CloseType.FLUSH)
-        elif not self._draining:
-            self._draining = True
+        elif not self.draining:
+            self.draining = True
             self._drain_timer = self.services.timers.call_later(self.plan.drain_timeout_s, self._drained)
 
     def _drained(self) -> None:

@@ -37,7 +37,9 @@ class ResponseRulesPlan:
 class WithRequest(Protocol):
     """What the rules read of a stream."""
 
-    request_headers: HeaderMap
+    @property
+    def request_headers(self) -> HeaderMap:
+        """The request's headers as they went upstream."""
 
 
 ResponseRules = Callable[[HeaderMap, WithRequest], None]

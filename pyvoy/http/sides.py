@@ -63,7 +63,7 @@ class ResponseSide:
         return range(count - 1, -1, -1)
 
     def headers_out(self, stream: HttpStream, headers: HeaderMap, end: bool) -> None:
-        if b":status" in headers.map or stream._refuse_headless():
+        if b":status" in headers.map or stream.refuse_headless():
             stream.encode_headers(headers, end)
 
     def data_out(self, stream: HttpStream, data: bytes, end: bool) -> None:

@@ -116,19 +116,24 @@ class HttpStats:
         root.counter("http1.metadata_not_supported_error")
         root.counter("http1.response_flood")
 
-    def connection_tallies(self, board: TallyBoard) -> tuple[Tally, Tally]:
-        """What a connection moves when it begins and when it ends."""
-        active = self.downstream_cx_active
+    def connection_tallies(self, board: TallyBoard) -> tuple[Tally, Tally, tuple[tuple[Tally, Tally], ...]]:
+        """What a connection moves when it begins, when it first speaks, and when it ends: by whether that was from
+        here, then by whether it had spoken."""
+        active, speaking = self.downstream_cx_active, self.downstream_cx_http1_active
         active.add(0)
-        begun = (self.downstream_cx_total.index, active.index)
+        speaking.add(0)
+
+        def gone(by: Counter, *falling: Gauge) -> Tally:
+            levels = tuple(gauge.index for gauge in falling)
+            ended = (self.downstream_cx_destroy.index, by.index)
+            return Tally(board, self.cells, ended, (self.downstream_cx_length_ms,), falling=levels)
+
         return (
-            Tally(board, self.cells, begun),
-            Tally(
-                board,
-                self.cells,
-                (self.downstream_cx_destroy.index,),
-                (self.downstream_cx_length_ms,),
-                falling=(active.index,),
+            Tally(board, self.cells, (self.downstream_cx_total.index, active.index)),
+            Tally(board, self.cells, (self.downstream_cx_http1_total.index, speaking.index)),
+            tuple(
+                (gone(by, active), gone(by, active, speaking))
+                for by in (self.downstream_cx_destroy_remote, self.downstream_cx_destroy_local)
             ),
         )
 

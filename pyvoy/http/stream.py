@@ -16,14 +16,16 @@ from pyvoy.http.filtered_stream import FilteredStream
 from pyvoy.http.h1.metered import received_field_bytes
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.held_path import HeldPath
-from pyvoy.http.http_filter import CONTINUE, LocalReply, Verdict
+from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
 from pyvoy.http.routing.timeouts import stream_duration_s
 from pyvoy.http.sides import REQUEST_SIDE, RESPONSE_SIDE, RequestSide, ResponseSide
 from pyvoy.observe import details
 from pyvoy.observe.details import Flag, Reset
 
 if TYPE_CHECKING:
+    from pyvoy.http.manager_plan import ManagerPlan
     from pyvoy.http.upstream_request import UpstreamRequest
+    from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
     from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
@@ -33,36 +35,65 @@ log = logging.getLogger("pyvoy.http")
 class HttpStream(FilteredStream):
     """One stream; implements `Stream` for filters and `RequestSink` for the codec.  Owned by its connection manager."""
 
-    def adopt(
-        self, headers: HeaderMap, route: Any, cluster: Any, host: Host, pool: Http1Pool, connection: Http1Connection
-    ) -> UpstreamRequest:
-        """Take over a plain exchange: the state after the router has sent the request."""
-        from pyvoy.http.upstream_request import UpstreamRequest
+    # ---- taking over from a short way (see `plain_exchange` and `light_stream`) ----
 
+    def take_request(self, route: Any, headers: HeaderMap, filters: list[HttpFilter], *, calling: bool) -> None:
+        """A whole request whose rules are done and whose route is known; `filters` are those before the router."""
         self.request_headers = headers
         self.request_ended = True
         self._route = route
         self._route_known = True
-        self.filters = self.chain.make_filters()
-        router: Any = self.filters[-1]
+        self.filters = [*filters, self.chain.make_router()]
+        self._calling = calling
+
+    def take_upstream(
+        self, cluster: Cluster, host: Host, pool: Http1Pool, connection: Http1Connection
+    ) -> UpstreamRequest:
+        """The state after the router has sent the request."""
+        from pyvoy.http.upstream_request import UpstreamRequest
+
+        router = self.router
         attempt = UpstreamRequest(router, host, pool, True)
         attempt.adopt(connection)
         router.adopt(self, cluster, attempt)
         self.source = router
-        info = self.info
-        info.route_name = route.name
-        info.virtual_host_name = route.virtual_host.name
-        info.route_metadata = route.metadata
-        info.request_id = headers.map.get(b"x-request-id", b"")
-        info.upstream_cluster = cluster.name
-        info.upstream_cluster_observability_name = cluster.plan.observability_name
-        info.upstream_host = host
-        info.attempt_count = 1
-        info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
-        info.upstream_local = connection.local
-        info.upstream_connection_id = connection.connection_id
-        self.set_due(self.active_s + route.timeout_s, router.time_out)
+        self.set_due(self.active_s + self._route.timeout_s, router.time_out)
         return attempt
+
+    def take_response(self, attempt: UpstreamRequest) -> None:
+        """The state after the attempt has brought a whole response, which is among the filters."""
+        attempt.ended = True
+        self.router.note_response()
+        self._response_entered = True
+
+    def go_on_with_request(self, slot: int, verdict: Verdict) -> None:
+        """The filter of this slot has answered for the head."""
+        self._calling = False
+        self._leave_fast_path(REQUEST_SIDE, slot, verdict, self.request_headers, True)
+
+    def go_on_with_response(self, slot: int, verdict: Verdict, body: bytes) -> None:
+        """The same for the head of a whole response."""
+        self._calling = False
+        assert self.response_headers is not None
+        self._leave_fast_path(RESPONSE_SIDE, slot, verdict, self.response_headers, not body)
+        if body:
+            self.respond_data(body, True)
+
+    def run_router(self) -> None:
+        """The head has passed every filter before the router."""
+        self._run_request_headers(self.request_headers, True, self.chain.request_headers[-1:])
+
+    def fail(self, error: Exception, *, made: bool = True) -> None:
+        """A filter has raised, or (`made` False) could not be made."""
+        if not made:
+            self.chain = NO_FILTERS
+        self._calling = False
+        self._filter_failed(error)
+
+    @property
+    def router(self) -> Any:
+        """The last filter."""
+        return self.filters[-1]
 
     def await_head(self) -> None:
         """The stream begins before its head is whole: nothing is known of the request yet."""
@@ -77,9 +108,9 @@ class HttpStream(FilteredStream):
         self.request_ended = end
         manager = self.manager
         plan = manager.plan
-        if plan.access_logs:
+        if plan.meters:
             self.info.downstream_header_bytes_received = received_field_bytes(headers)
-        rejection = plan.request_rules(headers, self.connection, self.info, manager.random_hex, self)
+        rejection = plan.request_rules(headers, self.connection, self.info, manager.share.random_hex, self)
         if rejection is not None:
             manager.reject(self, rejection)
             return
@@ -102,7 +133,7 @@ class HttpStream(FilteredStream):
             return
         if plan.log_on_new_request:
             manager.log_access(self, "DownstreamStart")
-        self._run_request_headers(headers, end)
+        self._run_request_headers(headers, end, chain.request_headers)
 
     def _limit_by(self, route: Any) -> None:
         """The route's idle time-out and duration in place of the connection manager's; 0 means none."""
@@ -114,11 +145,11 @@ class HttpStream(FilteredStream):
         limit_s = stream_duration_s(route, self.request_headers, manager.plan.max_stream_duration_s)
         manager.limit_duration(self, limit_s or None)
 
-    def _run_request_headers(self, headers: HeaderMap, end: bool) -> None:
+    def _run_request_headers(self, headers: HeaderMap, end: bool, entries: Entries) -> None:
         filters = self.filters
         self._calling = True
         try:
-            for slot, handler in self.chain.request_headers:
+            for slot, handler in entries:
                 verdict = handler(filters[slot], self, headers, end)
                 if verdict is not CONTINUE or self._ending is not None or self._request_path is not None:
                     self._calling = False
@@ -304,21 +335,34 @@ class HttpStream(FilteredStream):
                 return
         self.manager.send_informational(self, headers)
 
+    @property
+    def response_is_streamed(self) -> bool:
+        """Whether head and body have to pass the filters one after the other."""
+        return self._response_path is not None or bool(self.chain.response_data)
+
     def respond(self, headers: HeaderMap, body: bytes) -> None:
         """A whole response of the upstream at once: head and body leave in one write."""
-        if self._response_path is not None or self.chain.response_data:
+        if self.response_is_streamed:
             self.respond_headers(headers, not body)
             if body:
                 self.respond_data(body, True)
             return
         if self.finished or self.local_replied:
             return
-        self.response_headers = headers
-        self._response_entered = True
-        if self.chain.response_headers and not self._filter_response_headers(headers, not body):
+        if not self.enter_response(headers, not body):
             if body:
                 self.respond_data(body, True)
             return
+        self.send_whole(headers, body)
+
+    def enter_response(self, headers: HeaderMap, end: bool) -> bool:
+        """Show a response head to the filters; False when one of them stopped it or ended the stream."""
+        self.response_headers = headers
+        self._response_entered = True
+        return not self.chain.response_headers or self._filter_response_headers(headers, end)
+
+    def send_whole(self, headers: HeaderMap, body: bytes) -> None:
+        """A response has passed every filter and is whole."""
         self.response_started = True
         manager = self.manager
         manager.finish_response_headers(self, headers)
@@ -331,13 +375,13 @@ class HttpStream(FilteredStream):
         """The upstream's response head."""
         if self.finished or self.local_replied:
             return
-        self.response_headers = headers
-        self._response_entered = True
         self.active_s = self.services.clock()
         if self._response_path is not None:
+            self.response_headers = headers
+            self._response_entered = True
             self._response_path.headers(headers, end)
             self.run_recorded()
-        elif not self.chain.response_headers or self._filter_response_headers(headers, end):
+        elif self.enter_response(headers, end):
             self.encode_headers(headers, end)
 
     def _filter_response_headers(self, headers: HeaderMap, end: bool) -> bool:
@@ -358,9 +402,9 @@ class HttpStream(FilteredStream):
         if self._ending is not None:
             self._end_recorded()
             return False
-        return b":status" in headers.map or self._refuse_headless()
+        return b":status" in headers.map or self.refuse_headless()
 
-    def _refuse_headless(self) -> bool:
+    def refuse_headless(self) -> bool:
         """A filter has removed what a response cannot do without (Envoy: checkRequiredResponseHeaders)."""
         detail = details.FILTER_REMOVED_REQUIRED_RESPONSE_HEADERS
         text = "missing required header: :status"
@@ -473,39 +517,40 @@ class HttpStream(FilteredStream):
         """The one end of a stream: log, destroy, release; nothing is called after it."""
         if self.finished:
             return
-        self.finished = True
-        manager = self.manager
-        info = self.info
-        now_s = info.end_s = self.services.clock()
+        now_s = self.services.clock()
         while self._request_paused > 0:
             self._request_paused -= 1
-            manager.pause_reading(False)
+            self.manager.pause_reading(False)
+        self._let_go(now_s)
+        self.manager.stream_over(self, now_s)
+
+    def _let_go(self, now_s: float) -> None:
+        """Log, tell the filters, and hold nothing any more."""
+        self.finished = True
+        self.info.end_s = now_s
         self._calling = True
         chain = self.chain
         if chain.log:
-            self._notify(chain.log)
-        if manager.plan.access_logs:
-            manager.log_access(self, "DownstreamEnd")
+            notify(chain.log, self.filters, self, self.manager.plan)
+        if self.manager.plan.access_logs:
+            self.manager.log_access(self, "DownstreamEnd")
         if chain.destroy:
-            self._notify(chain.destroy)
+            notify(chain.destroy, self.filters, self, self.manager.plan)
         self.filters = []
         if self._tasks is not None:
             for task in self._tasks:
                 task.cancel()
         self._request_path = self._response_path = None
-        self.source = None
-        self.on_due = None
-        self.due_s = None
-        manager.stream_over(self, now_s)
+        self.source = self.on_due = self.due_s = None
 
-    def _notify(self, entries: Entries) -> None:
-        """Call an event that decides nothing on every filter that has it."""
-        filters = self.filters
-        if not filters:
-            return
-        for slot, handler in entries:
-            try:
-                handler(filters[slot], self)
-            except Exception as error:  # the wall of the stream
-                log.error("filter failed at the end of its stream", exc_info=error)
-                self.manager.plan.filter_failures.inc()
+
+def notify(entries: Entries, filters: list[HttpFilter], stream: Any, plan: ManagerPlan) -> None:
+    """Call an event that decides nothing on every filter that has it."""
+    if not filters:
+        return
+    for slot, handler in entries:
+        try:
+            handler(filters[slot], stream)
+        except Exception as error:  # the wall of the stream
+            log.error("filter failed at the end of its stream", exc_info=error)
+            plan.filter_failures.inc()

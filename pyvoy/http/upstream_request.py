@@ -16,6 +16,7 @@ from pyvoy.observe.stream_info import StreamInfo
 from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 if TYPE_CHECKING:
+    from pyvoy.http.h1.heads import ResponseHead
     from pyvoy.http.stream import HttpStream
     from pyvoy.upstream.endpoint import Host
 
@@ -129,7 +130,7 @@ class UpstreamRequest:
         self.started = True
         if self.watched:
             self._owner.upstream_ready(self)
-        if manager.plan.access_logs:
+        if manager.plan.meters:
             codec.meter = self._meter = info
         if not done and manager.feeding:
             codec.corked = True
@@ -160,12 +161,13 @@ class UpstreamRequest:
             self._informed = True
             self._owner.upstream_informational(self, headers)
 
-    def on_response(self, headers: HeaderMap, body: bytes) -> None:
+    def on_response(self, head: ResponseHead, body: bytes) -> None:
         """A whole response."""
+        headers = head.headers()
         meter = self._meter
         if meter is not None and self.connection is not None:
             self._meter_head(headers)
-            meter.upstream_wire_bytes_received += self.connection.codec.whole_head_bytes + len(body)
+            meter.upstream_wire_bytes_received += head.size_bytes + len(body)
             self.connection.codec.meter = None
         if not self.ended:
             self._end()

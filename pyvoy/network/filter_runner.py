@@ -60,10 +60,20 @@ class FilterRunner:
 
     def start(self) -> None:
         """Tell the filters of the new connection; one that stops holds those behind it."""
-        self._open_from(0)
-        receive = self._direct()
-        if receive is not None:
-            self.receive = receive
+        filters = self.filters
+        connection = self._connection
+        if len(filters) > 1 or not hasattr(filters[0], "receiver") or not hasattr(filters[0], "on_new_connection"):
+            self._open_from(0)
+            receive = self._direct()
+            if receive is not None:
+                self.receive = receive
+            return
+        filter_ = filters[0]
+        self._opened = 1
+        if filter_.on_new_connection(connection) is STOP:
+            self._holder = 0
+        elif connection.is_open:
+            self.receive = filter_.receiver(connection)
 
     def _direct(self) -> Callable[[bytes], None] | None:
         """The last filter's own receiver, when no other filter has to see the bytes."""

@@ -51,6 +51,8 @@ class NetworkFilter:
     receiver(connection) -> callable(bytes)               the last filter's direct way for bytes, in place of `on_data`
     """
 
+    __slots__ = ()
+
     terminal: ClassVar[bool] = False
     handles_half_close: ClassVar[bool] = False
     """A terminal filter with half-close semantics gets `on_data(b"", True)` and keeps the write side; for the others

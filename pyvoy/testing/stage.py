@@ -30,6 +30,8 @@ UPSTREAM_FILTER = "pyvoy.testing.upstream"
 class Routes:
     """A route table with one answer, which a test may exchange."""
 
+    settled = False
+
     def __init__(self, route: Route | None) -> None:
         self.route = route
         self.asked = 0

@@ -25,6 +25,9 @@ from pyvoy.http.routing.table import RouteTable
 from pyvoy.http.stats import HttpStats
 from pyvoy.network.local_address import local_ip
 
+_METERS = (b"WIRE_BYTES_", b"HEADER_BYTES_")
+"""What the names of the operators have in common that need each stream's bytes counted."""
+
 
 def manager_plan(message: Any, context: Context) -> ManagerPlan:
     """The plan of one connection manager; `context` stands at its message."""
@@ -43,10 +46,12 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
         request_rules=compile_request_rules(request_rules),
         request_rules_are_plain=is_plain(request_rules),
         response_rules=compile_response_rules(_response_rules(message), DateSource()),
+        response_rules_are_plain=not message.always_set_request_id_in_response,
         local_reply=build_local_reply(message, http),
         filter_failures=context.root_scope.counter("pyvoy.filter_failures"),
         codec=_codec(message),
         access_logs=build_access_logs(message.access_log, http, "access_log"),
+        meters=any(name in message.SerializeToString() for name in _METERS),
         log_on_new_request=message.flush_access_log_on_new_request
         or message.access_log_options.flush_access_log_on_new_request,
         proxy_100_continue=message.proxy_100_continue,

@@ -48,10 +48,13 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
     domains = DomainTable()
     hosts: list[VirtualHost] = []
     sole: tuple[bytes, Route] | None = None
+    settled = True
     for index, host_message in enumerate(message.virtual_hosts):
         place = context.at("virtual_hosts", index)
-        host, finder, sole = _virtual_host(host_message, place, table, level)
+        host, finder, entries = _virtual_host(host_message, place, table, level)
         hosts.append(host)
+        settled = settled and entries is not None and all(entry.settled for entry in entries)
+        sole = sole_prefix(entries) if entries is not None else None
         _add_domains(host_message, place, domains, finder, message.name)
     if len(hosts) == 1 and domains.only_default and domains.default is not None and sole is not None:
         find = catch_all(*sole)
@@ -67,13 +70,14 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
         tuple(hosts),
         tuple(name.lower().encode() for name in message.internal_only_headers),
         metadata_dict(message, "metadata"),
+        settled=settled and message.vhost_header.lower() in ("", "host", ":authority"),
     )
 
 
 def _virtual_host(
     message: Any, context: Context, table: TableLevel, above: Level
-) -> tuple[VirtualHost, Finder, tuple[bytes, Route] | None]:
-    """The host, its finder, and its only route when that is a plain prefix."""
+) -> tuple[VirtualHost, Finder, list[Entry] | None]:
+    """The host, its finder, and the entries that the finder tries when it looks at nothing before them."""
     host = VirtualHost(
         message.name,
         include_request_attempt_count=message.include_request_attempt_count,
@@ -93,12 +97,10 @@ def _virtual_host(
     )
     entries = [_entry(route, context.at("routes", index), level) for index, route in enumerate(message.routes)]
     finder = route_finder(entries)
-    sole = sole_prefix(entries)
-    if message.require_tls:
-        answer = Route("", host, action="redirect", direct_response=tls_redirect)
-        finder = require_tls(finder, answer, external_only=message.require_tls == 1)
-        sole = None
-    return host, finder, sole
+    if not message.require_tls:
+        return host, finder, entries
+    answer = Route("", host, action="redirect", direct_response=tls_redirect)
+    return host, require_tls(finder, answer, external_only=message.require_tls == 1), None
 
 
 def _add_domains(message: Any, context: Context, domains: DomainTable, finder: Finder, table_name: str) -> None:

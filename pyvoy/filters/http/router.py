@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.http.attempts import EXPECTED, Attempts
-from pyvoy.http.charging import INTERNAL, Charging
+from pyvoy.http.attempts import Attempts
+from pyvoy.http.charging import Charging
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
 from pyvoy.http.retrying import Retrying
 from pyvoy.http.routing.retry import retry_state
-from pyvoy.http.routing.steering import CHECKED_HEADERS, malformed_steering_header
-from pyvoy.http.routing.timeouts import expected_timeout, request_timeouts, stream_limit_s
+from pyvoy.http.routing.steering import CHECKED_HEADERS, STEERING, malformed_steering_header
+from pyvoy.http.routing.timeouts import EXPECTED, expected_timeout, request_timeouts, stream_limit_s
 from pyvoy.observe import details
 from pyvoy.observe.details import Flag
 
@@ -29,15 +29,6 @@ if TYPE_CHECKING:
     from pyvoy.stats.counters import Counter
     from pyvoy.upstream.cluster import Cluster
 
-__all__ = ["INTERNAL", "STEERING", "Router", "RouterPlan"]
-
-STEERING = frozenset(
-    b"x-envoy-upstream-rq-timeout-ms x-envoy-upstream-rq-per-try-timeout-ms x-envoy-expected-rq-timeout-ms "
-    b"x-envoy-retry-on x-envoy-retry-grpc-on x-envoy-max-retries x-envoy-hedge-on-per-try-timeout "
-    b"x-envoy-retriable-header-names x-envoy-retriable-status-codes x-envoy-upstream-alt-stat-name "
-    b"x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-stream-duration-ms".split()
-)
-"""Request headers that change time-outs and retries."""
 _ALT_RESPONSE = b"x-envoy-upstream-rq-timeout-alt-response"
 _ALT_STAT_NAME = b"x-envoy-upstream-alt-stat-name"
 

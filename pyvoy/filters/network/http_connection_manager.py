@@ -68,6 +68,8 @@ supports(
 class HttpConnectionManagerFilter(HttpConnectionManager):
     """The registered form of the connection manager."""
 
+    __slots__ = ()
+
     @staticmethod
     def build(message: Any, context: Context) -> ManagerPlan:
         """The plan of an HttpConnectionManager message."""

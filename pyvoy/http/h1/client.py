@@ -14,8 +14,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from pyvoy.http.codec import CodecError, ResponseSink
 from pyvoy.http.h1 import encoder
-from pyvoy.http.h1.decoder import CODEC_ERROR, HeadLines, Http1Decoder, Silent
+from pyvoy.http.h1.decoder import CODEC_ERROR, Http1Decoder, Silent
 from pyvoy.http.h1.grammar import tokens
+from pyvoy.http.h1.heads import ResponseHead, ResponseHeads
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.headers import HeaderMap
 
@@ -46,10 +47,10 @@ class Http1ClientCodec(Http1Decoder):
         "_chunked_out",
         "_connect",
         "_head_bytes",
+        "_heads",
         "_held",
         "_informational",
         "_is_head",
-        "_lines",
         "_odd",
         "_parser",
         "_proper_case",
@@ -75,12 +76,12 @@ class Http1ClientCodec(Http1Decoder):
         write: Callable[[bytes], None],
         on_complete: Callable[[], None],
         plan: Http1Plan,
-        lines: HeadLines | None = None,
+        heads: ResponseHeads | None = None,
     ) -> None:
-        """`on_complete` is called when request and response are both done; `lines` is shared by a pool."""
+        """`on_complete` is called when request and response are both done; `heads` is shared by a pool."""
         super().__init__(plan)
         self._begin_head()
-        self._lines = lines or HeadLines()
+        self._heads = heads or ResponseHeads()
         self._checker: HttpResponseParser | None = None
         self.protocol = "HTTP/1.1"
         self.reusable = True
@@ -136,12 +137,18 @@ class Http1ClientCodec(Http1Decoder):
         """Another sink receives the rest of the response."""
         self._sink = sink
 
-    def send_request(self, sink: ResponseSink, headers: HeaderMap) -> None:
+    def encode_request(self, headers: HeaderMap) -> bytes:
+        """The bytes of a bodyless GET, for `send_request`."""
+        return encoder.request_head(encoder.with_proper_case(headers) if self._proper_case else headers, b"")
+
+    def send_request(self, sink: ResponseSink, encoded: bytes) -> None:
         """A whole bodyless GET at once: `new_stream` and `send_headers`."""
-        self.new_stream(sink)
-        self._is_head = self._upgrade = self._odd = self._chunked_out = False
+        self._sink = sink
+        self._stream_id += 1
+        self._informational = self._head_bytes = 0
+        self._response_done = self._is_head = self._upgrade = self._odd = self._chunked_out = False
         self._request_done = True
-        self._write(encoder.request_head(encoder.with_proper_case(headers) if self._proper_case else headers, b""))
+        self._write(encoded)
 
     def detach(self) -> None:
         """Forget the stream (it was reset): nothing of it is delivered any more and the connection is not reused."""
@@ -222,11 +229,6 @@ class Http1ClientCodec(Http1Decoder):
             self.on_complete()
 
     @property
-    def whole_head_bytes(self) -> int:
-        """The size of the head of the response that `feed_whole` is delivering."""
-        return len(self._lines.last_head) + 4
-
-    @property
     def response_done(self) -> bool:
         """True when no response is due (the parser's callbacks change it while it runs)."""
         return self._response_done
@@ -274,26 +276,30 @@ class Http1ClientCodec(Http1Decoder):
 
     def feed_whole(self, data: bytes) -> bool:
         """The ordinary case: one read holds exactly one response with a Content-Length.  False when it does not, and
-        then nothing has been done with the data.  Raises CodecError.
-
-        As in the server codec, the parser judges every byte and the lines are split here.
-        """
+        then nothing has been done with the data.  Raises CodecError."""
         end = data.find(b"\r\n\r\n")
         if end < 0 or self._odd or self._in_body or self._head_bytes or self._response_done:
             return False
-        head = data[:end]
-        known = self._lines
-        if head == known.last_head:
-            kept = known.last_values
-            length = known.last_length
-        else:
-            parsed = known.response_head(head, self._plan)
-            if parsed is None:
-                return False
-            kept, length = parsed
-        body = end + 4
-        if len(data) != body + length:
+        raw = data[:end]
+        head = self._heads.known(raw) or self._heads.read(raw, self._plan)
+        if head is None or len(data) != head.size_bytes + head.length_bytes:
             return False
+        if not head.judged:
+            self._judge(raw, head, data)
+        if head.closes:
+            self.reusable = False
+            self.close_announced = True
+        sink = self._sink
+        self._response_done = True
+        self._sink = None
+        if sink is not None:
+            sink.on_response(head, data[head.size_bytes :])
+        if self._request_done:
+            self.on_complete()
+        return True
+
+    def _judge(self, raw: bytes, head: ResponseHead, data: bytes) -> None:
+        """Let the parser see every byte, without its callbacks.  Raises CodecError."""
         checker = self._checker
         if checker is None:
             checker = self._checker = HttpResponseParser(Silent())
@@ -301,18 +307,7 @@ class Http1ClientCodec(Http1Decoder):
             checker.feed_data(data)
         except HttpParserError as error:
             raise self.explain(error) from None
-        connection = kept.get(b"connection")
-        if connection is not None and connection != b"keep-alive" and b"close" in tokens(connection):
-            self.reusable = False
-            self.close_announced = True
-        sink = self._sink
-        self._response_done = True
-        self._sink = None
-        if sink is not None:
-            sink.on_response(HeaderMap(values=kept.copy()), data[body:])
-        if self._request_done:
-            self.on_complete()
-        return True
+        self._heads.keep(raw, head)
 
     def _check_sizes(self) -> None:
         if not self._in_body:

@@ -10,7 +10,7 @@ from httptools import HttpParserError
 
 from pyvoy.http.codec import CodecError
 from pyvoy.http.h1.limits import Http1Plan, Underscores
-from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.headers import HeaderMap
 
 CODEC_ERROR = "http1.codec_error"
 _FRAMING_TWICE = "can't be present with"
@@ -19,98 +19,6 @@ _BAD_CODING = "Transfer-Encoding` "
 
 class Silent:
     """The protocol object of a parser that only checks: it has no callbacks."""
-
-
-_NEEDS_PARSER = frozenset((b"content-length", b"transfer-encoding", b"upgrade"))
-"""A head with one of these goes through the parser's callbacks."""
-_KNOWN_LINES = 4096
-_KNOWN_LINE_BYTES = 160
-_LENGTH_DIGITS = 12
-
-
-class HeadLines:
-    """Splits the lines of a head that the parser has accepted (or is about to) into names and values.
-
-    Peers send the same lines again and again, so those seen are remembered; the memory is bounded.  One per plan,
-    shared by its connections.
-    """
-
-    __slots__ = ("_known", "_statuses", "get", "last_block", "last_fields", "last_head", "last_length", "last_values")
-
-    def __init__(self) -> None:
-        self.last_block = b""
-        self.last_fields: dict[bytes, bytes] = {}
-        self.last_head = b""
-        self.last_values: dict[bytes, bytes] = {}
-        self.last_length = 0
-        self._statuses: dict[bytes, bytes | None] = {}
-        self._known: dict[bytes, Pair] = {}
-        self.get = self._known.get
-        """The pair of a line seen before, or None."""
-
-    def split(self, line: bytes) -> Pair:
-        """The lower-case name and the trimmed value of a field line."""
-        name, _, value = line.partition(b":")
-        pair = (name.lower(), value.strip(b" \t"))
-        if len(line) <= _KNOWN_LINE_BYTES:
-            if len(self._known) >= _KNOWN_LINES:
-                self._known.clear()
-            self._known[line] = pair
-        return pair
-
-    def request_block(self, block: bytes, count_limit: int) -> dict[bytes, bytes] | None:
-        """The values of a request whose field lines are `block` (with the blank line), pseudo headers first and empty
-        but for the host; None when the block needs the parser's callbacks: a repeated name, no host, a body."""
-        if block == self.last_block:
-            return self.last_fields
-        if block.find(b"\r\n\r\n") != len(block) - 4:
-            return None
-        get = self.get
-        split = self.split
-        pairs = [get(line) or split(line) for line in block[:-4].split(b"\r\n")]
-        fields = dict(pairs)
-        host = fields.pop(b"host", None)
-        if host is None or len(fields) != len(pairs) - 1 or len(pairs) > count_limit:
-            return None
-        if not _NEEDS_PARSER.isdisjoint(fields):
-            return None
-        self.last_block = block
-        self.last_fields = {b":authority": host, b":path": b"", b":method": b"", b":scheme": b"", **fields}
-        return self.last_fields
-
-    def response_head(self, head: bytes, plan: Http1Plan) -> tuple[dict[bytes, bytes], int] | None:
-        """Values and Content-Length of a whole response head (without the blank line); None when it needs the
-        parser's callbacks: another framing, a repeated name, an unusual status.  The last one is kept: until the date
-        changes, an upstream's answers of one length have the same head."""
-        lines = head.split(b"\r\n")
-        status = self.status(lines.pop(0))
-        if status is None or len(lines) > plan.count_limit or len(head) > plan.head_limit_bytes:
-            return None
-        get = self.get
-        split = self.split
-        values = {b":status": status}
-        values.update([get(line) or split(line) for line in lines])
-        length = values.get(b"content-length", b"")
-        if not length.isdigit() or len(length) > _LENGTH_DIGITS:
-            return None
-        if b"transfer-encoding" in values or len(values) != len(lines) + 1:
-            return None
-        self.last_head = head
-        self.last_values = values
-        self.last_length = int(length)
-        return values, self.last_length
-
-    def status(self, line: bytes) -> bytes | None:
-        """The code of a final HTTP/1.1 response that may have a body; None for any other status line."""
-        known = self._statuses
-        if line in known:
-            return known[line]
-        code = line[9:12]
-        plain = line[:9] == b"HTTP/1.1 " and code.isdigit() and code[:1] in b"2345" and code not in (b"204", b"304")
-        if len(known) >= _KNOWN_LINES:
-            known.clear()
-        known[line] = code if plain and line[12:13] in (b"", b" ") else None
-        return known[line]
 
 
 class Http1Decoder:

@@ -11,7 +11,7 @@ from collections import deque
 
 from pyvoy.http.codec import RequestSink, ServerSink
 from pyvoy.http.h1 import encoder
-from pyvoy.http.h1.decoder import HeadLines
+from pyvoy.http.h1.heads import RequestHeads
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.pipeline import Mode, Waiting
 from pyvoy.http.h1.server import Http1ServerCodec, Write
@@ -38,8 +38,8 @@ class MeteredServerCodec(Http1ServerCodec):
 
     __slots__ = ("_at", "_data", "_feeding", "_info", "_noted", "_out", "_pending", "_start", "_starts", "_total")
 
-    def __init__(self, server: ServerSink, write: Write, plan: Http1Plan, lines: HeadLines | None = None) -> None:
-        super().__init__(server, self._count, plan, lines)
+    def __init__(self, server: ServerSink, write: Write, plan: Http1Plan, heads: RequestHeads | None = None) -> None:
+        super().__init__(server, self._count, plan, heads)
         self._out = write
         self._info: StreamInfo | None = None
         self._pending = 0

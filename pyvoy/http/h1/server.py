@@ -15,8 +15,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from pyvoy.http.codec import CodecError, RequestSink, ServerSink
 from pyvoy.http.h1 import encoder
-from pyvoy.http.h1.decoder import HeadLines, Http1Decoder, Silent
+from pyvoy.http.h1.decoder import Http1Decoder, Silent
 from pyvoy.http.h1.grammar import tokens
+from pyvoy.http.h1.heads import RequestHead, RequestHeads
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.h1.pipeline import CLOSE_MODE, GET_MODE, Mode, Waiting
 from pyvoy.http.h1.request_head import place_pseudo_headers, upgrade_counts
@@ -38,8 +39,6 @@ class Http1ServerCodec(Http1Decoder):
 
     __slots__ = (
         "_begun",
-        "_block",
-        "_block_values",
         "_bound_bytes",
         "_busy",
         "_checker",
@@ -48,8 +47,8 @@ class Http1ServerCodec(Http1Decoder):
         "_early",
         "_fast_limit",
         "_head_bytes",
+        "_heads",
         "_held",
-        "_lines",
         "_method",
         "_mode",
         "_next_id",
@@ -67,14 +66,12 @@ class Http1ServerCodec(Http1Decoder):
         "server",
     )
 
-    def __init__(self, server: ServerSink, write: Write, plan: Http1Plan, lines: HeadLines | None = None) -> None:
-        """`lines` is shared by the connections of one connection manager."""
+    def __init__(self, server: ServerSink, write: Write, plan: Http1Plan, heads: RequestHeads | None = None) -> None:
+        """`heads` is shared by the connections of one connection manager."""
         super().__init__(plan)
-        self._lines = lines or HeadLines()
+        self._heads = heads or RequestHeads()
         self._checker: HttpRequestParser | None = None
         self._fast_limit = plan.head_limit_bytes if plan.underscores is Underscores.ALLOW else 0
-        self._block = b""
-        self._block_values: dict[bytes, bytes] = {}
         self.server = server
         self.protocol = "HTTP/1.1"
         self.broken = False
@@ -134,27 +131,37 @@ class Http1ServerCodec(Http1Decoder):
 
     def feed_request(self, data: bytes) -> bool:
         """The ordinary case: one read holds exactly one request without a body.  False when it is anything else, and
-        then nothing has been done: it is for `feed`.
+        then nothing has been done: it is for `feed`."""
+        if self._begun or self.broken or self._tunnel or len(data) > self._fast_limit:
+            return False
+        cut = data.find(b"\r\n") + 2
+        block = self._heads.blocks.get(data[cut:])
+        head = None if block is None else block.heads.get(data[:cut])
+        if head is None:
+            head = self._read_head(data, cut)
+            if head is None:
+                return self.broken
+        if self._busy:
+            self._wait(head.mode).on_headers(head.headers(), True)
+            return True
+        self._busy = True
+        self._mode = head.mode
+        stream_id = self._next_id
+        self._next_id = stream_id + 2
+        self.server.on_request(stream_id, head)
+        return True
 
-        The parser still judges every byte, only without a callback per header; what it has accepted is then split by
-        lines, which is safe because it refuses folded lines and bare CR or LF.  A client sends the same field lines
-        again and again on a connection, so the last ones are kept.
-        """
-        if data[-4:] != b"\r\n\r\n" or self._begun or self.broken or self._tunnel or len(data) > self._fast_limit:
-            return False
-        start, _, block = data.partition(b"\r\n")
-        method, _, rest = start.partition(b" ")
+    def _read_head(self, data: bytes, cut: int) -> RequestHead | None:
+        """A whole head that is not known, whose field lines begin at `cut`; None when it is none, and then a fault has
+        been answered or the data is for `feed`.  The parser judges every byte, only without a callback per header."""
+        method, _, rest = data[: cut - 2].partition(b" ")
         target = rest[:-9]
-        if rest[-9:] != b" HTTP/1.1" or target[:1] != b"/" or b" " in target:
-            return False
-        if block == self._block:
-            known = self._block_values
-        else:
-            parsed = self._lines.request_block(block, self._plan.count_limit)
-            if parsed is None:
-                return False
-            self._block, known = block, parsed
-            self._block_values = parsed
+        if data[-4:] != b"\r\n\r\n" or rest[-9:] != b" HTTP/1.1" or target[:1] != b"/" or b" " in target:
+            return None
+        block = data[cut:]
+        fields = self._heads.fields(block, self._plan.count_limit)
+        if fields is None:
+            return None
         checker = self._checker
         if checker is None:
             checker = self._checker = HttpRequestParser(Silent())
@@ -162,24 +169,18 @@ class Http1ServerCodec(Http1Decoder):
             checker.feed_data(data)
         except HttpParserError as error:
             self._fail(self.explain(error))
-            return True
-        values = known.copy()
+            return None
+        values = fields.copy()
         values[b":path"] = target
         values[b":method"] = method
-        if method == b"GET" and b"connection" not in values:
-            mode = GET_MODE
-        else:
-            self._version_10 = self._upgrade = False
-            mode = self._mode_of(method, values.get(b"connection"))
-        if self._busy:
-            self._wait(mode).on_headers(HeaderMap(values=values), True)
-            return True
-        self._busy = True
-        self._mode = mode
-        stream_id = self._next_id
-        self._next_id = stream_id + 2
-        self.server.on_request(stream_id, HeaderMap(values=values))
-        return True
+        self._version_10 = self._upgrade = False
+        head = RequestHead(values, self._mode_of(method, values.get(b"connection")))
+        self._heads.keep(data[:cut], block, head)
+        return head
+
+    def remember_in(self, heads: RequestHeads) -> None:
+        """Another memory of heads, when another plan decides what they become."""
+        self._heads = heads
 
     @property
     def must_close(self) -> bool:

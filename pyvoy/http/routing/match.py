@@ -35,9 +35,14 @@ class Entry:
     pick: Picker | None = None
 
     @property
+    def settled(self) -> bool:
+        """Decided by the path alone."""
+        return self.condition is None and self.pick is None
+
+    @property
     def plain(self) -> bool:
         """Decided by comparing the path with the literal, nothing else."""
-        return self.kind in ("prefix", "path") and self.condition is None and self.pick is None
+        return self.kind in ("prefix", "path") and self.settled
 
 
 def bare_path(path: bytes) -> bytes:

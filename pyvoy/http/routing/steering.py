@@ -1,4 +1,4 @@
-"""Whether headers that steer time-outs and retries are well formed; the router's strict_check_headers.  Pure.
+"""The headers that steer time-outs and retries, and whether they are well formed (strict_check_headers).  Pure.
 
 Malformed ones are ignored elsewhere; here they are found, so that the router can refuse the request.
 Source of behaviour: Envoy's FilterUtility::StrictHeaderChecker.
@@ -19,6 +19,13 @@ _NUMBERS = frozenset(
     )
 )
 _WORDS = {b"x-envoy-retry-on": RETRY_ON, b"x-envoy-retry-grpc-on": RETRY_GRPC_ON}
+STEERING = frozenset(
+    b"x-envoy-upstream-rq-timeout-ms x-envoy-upstream-rq-per-try-timeout-ms x-envoy-expected-rq-timeout-ms "
+    b"x-envoy-retry-on x-envoy-retry-grpc-on x-envoy-max-retries x-envoy-hedge-on-per-try-timeout "
+    b"x-envoy-retriable-header-names x-envoy-retriable-status-codes x-envoy-upstream-alt-stat-name "
+    b"x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-stream-duration-ms".split()
+)
+"""Request headers that change time-outs and retries."""
 CHECKED_HEADERS = _NUMBERS | _WORDS.keys()
 """The headers that strict_check_headers may name."""
 

@@ -105,9 +105,10 @@ class Route:
 class RouteTable:
     """A route configuration.  `find(stream)` reads `stream.request_headers` and gives the final route or None.
 
-    `internal_only_headers` are stripped from external requests by the connection manager."""
+    `internal_only_headers` are stripped from external requests by the connection manager.  `settled` says that `find`
+    looks at path and host alone, and never draws lots."""
 
-    __slots__ = ("find", "internal_only_headers", "metadata", "name", "virtual_hosts")
+    __slots__ = ("find", "internal_only_headers", "metadata", "name", "settled", "virtual_hosts")
 
     def __init__(
         self,
@@ -116,8 +117,11 @@ class RouteTable:
         virtual_hosts: tuple[VirtualHost, ...] = (),
         internal_only_headers: tuple[bytes, ...] = (),
         metadata: Mapping[str, Any] | None = None,
+        *,
+        settled: bool = False,
     ) -> None:
         self.name = name
+        self.settled = settled
         self.find = find
         self.virtual_hosts = virtual_hosts
         self.internal_only_headers = internal_only_headers

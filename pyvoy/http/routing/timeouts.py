@@ -10,7 +10,8 @@ from pyvoy.http.headers import HeaderMap
 from pyvoy.http.routing.table import Route
 
 _GRPC_UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
-_EXPECTED = b"x-envoy-expected-rq-timeout-ms"
+EXPECTED = b"x-envoy-expected-rq-timeout-ms"
+"""Tells the upstream how long the proxy will wait."""
 _GLOBAL = b"x-envoy-upstream-rq-timeout-ms"
 _PER_TRY = b"x-envoy-upstream-rq-per-try-timeout-ms"
 _STREAM_DURATION = b"x-envoy-upstream-stream-duration-ms"
@@ -41,8 +42,8 @@ def request_timeouts(
     if route.max_grpc_timeout_s is not None and not route.has_max_stream_duration and is_grpc(headers):
         total_s = _grpc_total_s(route, headers)
     per_try_s = route.retry.per_try_timeout_s if route.retry is not None else None
-    if respect_expected and _EXPECTED in values:
-        total_s = _milliseconds(values[_EXPECTED], total_s)
+    if respect_expected and EXPECTED in values:
+        total_s = _milliseconds(values[EXPECTED], total_s)
     elif _GLOBAL in values:
         total_s = _milliseconds(values[_GLOBAL], total_s)
         headers.remove(_GLOBAL)

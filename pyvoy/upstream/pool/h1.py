@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.http.codec import CodecError, ResponseSink
 from pyvoy.http.h1.client import Http1ClientCodec
-from pyvoy.http.h1.decoder import HeadLines
+from pyvoy.http.h1.heads import ResponseHeads
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.network.timers import Timer
 from pyvoy.observe.details import Reset
@@ -64,7 +64,7 @@ class Http1Connection(UpstreamConnection):
         self.request: PoolRequest | None = None
         self.requests = 0
         self.idle_since_s = 0.0
-        self.codec = Http1ClientCodec(self.write, self._complete, pool.plan, pool.lines)
+        self.codec = Http1ClientCodec(self.write, self._complete, pool.plan, pool.heads)
         self.downstream: Corked | None = None
         """The codec that the response goes out on; corked while one read is worked off, so that head and body leave
         in one write."""
@@ -227,8 +227,8 @@ class Http1Pool:
         "_over",
         "_pending",
         "cluster",
+        "heads",
         "host",
-        "lines",
         "outcome",
         "plan",
         "resources",
@@ -248,7 +248,7 @@ class Http1Pool:
             enable_trailers=http.enable_trailers,
             proper_case=http.header_case == "proper",
         )
-        self.lines = HeadLines()
+        self.heads = ResponseHeads()
         stats, host_stats = cluster.stats, host.stats
         for gauge in (stats.upstream_rq_active, host_stats.rq_active):
             gauge.add(0)

@@ -53,6 +53,11 @@ CASES = (
     Case("match-fraction-zero", "202", get("/"), routes="""
 - {match: {prefix: /, runtime_fraction: {default_value: {numerator: 0}}}, direct_response: {status: 201}}
 - {match: {prefix: /, runtime_fraction: {default_value: {numerator: 100}}}, direct_response: {status: 202}}"""),
+    Case("match-header-of-the-proxys-own", "200 301 200 200", get("/warm", "/x", "/id", "/warm"), routes="""
+- {match: {prefix: /warm}, route: {cluster: $up}}
+- {match: {prefix: /id, headers: [{name: x-request-id}]}, route: {cluster: $up}}
+- {match: {prefix: /, headers: [{name: x-forwarded-proto, string_match: {exact: http}}]}, redirect: {https_redirect: true}}
+- {match: {prefix: /}, route: {cluster: $up}}"""),
     header_case("exact", "string_match: {exact: v}", "200 404 404 404 200",
                 ("X-A: v",), ("X-A: V",), ("X-A: v2",), (), ("X-A: v", "X-A: v")),
     header_case("several-values-not-joined", "string_match: {exact: 'v,w'}", "404 200 404",

@@ -1,7 +1,9 @@
-"""The short way of an ordinary request gives the same bytes, connections and statistics as the general one.
+"""The short ways of an ordinary request give the same bytes, connections, statistics and log lines as the general one.
 
-Each conversation runs twice over the same configuration, the second time with an access log, which a plain exchange
-leaves to a stream; what the upstream saw, what the client got and every statistic must be equal.
+Each conversation runs over the same configuration again and again: without an access log (a plain exchange), with one
+(a filtered exchange), and with one that asks for each stream's bytes on the wires, which only the general way counts.
+What the upstream saw, what the client got, every statistic and, where there is one, every log line must be equal; also
+with filters that change headers, answer in the upstream's place or hold the request for a while.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from pyvoy.config.compile import access_log
 from pyvoy.config.load import load
 from pyvoy.config.registry import load_builtin
+from pyvoy.http.light_stream import LightStream
 from pyvoy.http.plain_exchange import PlainExchange
 from pyvoy.network.connection import DownstreamConnection
 from pyvoy.network.listener import Listener
@@ -51,7 +55,7 @@ static_resources:
               - match: {{prefix: /}}
                 route: {{cluster: up, timeout: 2s}}
           http_filters:
-          - name: envoy.filters.http.router
+{filters}          - name: envoy.filters.http.router
             typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
   clusters:
   - name: up
@@ -65,10 +69,61 @@ LOG = """access_log:
           - name: log
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
-              path: /dev/null"""
+              path: /log
+              log_format: {{text_format_source: {{inline_string: "{format}\\n"}}}}"""
+FACTS = (
+    "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_SENT% "
+    "%DURATION% %REQUEST_DURATION% %RESPONSE_DURATION% %RESPONSE_TX_DURATION% %UPSTREAM_HOST% %UPSTREAM_CLUSTER% "
+    "%ROUTE_NAME% %VIRTUAL_CLUSTER_NAME% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %REQ(X-FORWARDED-PROTO)% %REQ(CONNECTION)% "
+    "%REQ(X-ENVOY-EXPECTED-RQ-TIMEOUT-MS)% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% %RESP(SERVER)% %RESP(X-SEEN)% "
+    "%UPSTREAM_LOCAL_ADDRESS% %UPSTREAM_CONNECTION_ID% %CONNECTION_TERMINATION_DETAILS%"
+)
+METERS = "%DOWNSTREAM_WIRE_BYTES_SENT%"
+MUTATION = """          - name: envoy.filters.http.header_mutation
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+              mutations:
+                request_mutations: [{append: {header: {key: x-added, value: "%REQ(:path)%"}}}]
+                response_mutations:
+                - append: {header: {key: x-seen, value: "%REQ(x-added)%"}}
+                - append: {header: {key: server, value: changed}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}
+"""
+STEERED = """          - name: envoy.filters.http.header_mutation
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+              mutations:
+                request_mutations: [{append: {header: {key: x-envoy-upstream-rq-timeout-ms, value: "700"}}}]
+"""
+FAULT = """          - name: envoy.filters.http.fault
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault
+              abort: {http_status: 418, percentage: {numerator: 100}}
+              headers: [{name: ":path", string_match: {exact: /missing}}]
+"""
+DELAY = """          - name: envoy.filters.http.fault
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault
+              delay: {fixed_delay: 0.5s, percentage: {numerator: 100}}
+"""
+BUFFER = """          - name: envoy.filters.http.buffer
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer
+              max_request_bytes: 100
+          - name: envoy.filters.http.compressor
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.compressor.v3.Compressor
+              compressor_library:
+                name: gzip
+                typed_config: {"@type": type.googleapis.com/envoy.extensions.compression.gzip.compressor.v3.Gzip}
+"""
+CHAINS = {"none": "", "mutation": MUTATION, "steered": STEERED, "fault": FAULT, "delay": DELAY, "buffer": BUFFER}
 
+CLOSE = b"GET /x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
 GET = b"GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nserver: up\r\ncontent-length: 2\r\n\r\nok"
+
+
+SAYS_CLOSE = OK.replace(b"server: up", b"connection: close")
 
 
 class Wire:
@@ -94,15 +149,30 @@ class Wire:
         return lambda *_, **__: self.events.append(name)
 
 
+class Lines:
+    """Stands for the log files: what is written to any of them."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def open(self, path: str, root_scope: Any) -> Lines:
+        return self
+
+    def write(self, line: bytes) -> None:
+        self.written.append(line)
+
+
 class Proxy:
     """One listener, its upstream connections and a clock that only the test moves."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, log: str, monkeypatch: pytest.MonkeyPatch, filters: str = ""
+    ) -> None:
         load_builtin()
         self.store = memory_store()
         self.clock = Clock()
         arena = local_arena(self.clock)
-        plan = build(load(config_yaml=BOOTSTRAP.format(access_log=log)), self.store.root, arena)
+        plan = build(load(config_yaml=BOOTSTRAP.format(access_log=log, filters=filters)), self.store.root, arena)
         chance = random.Random(1)
         self.clusters = ClusterManager(self.store.root, arena, chance)
         self.services = Services(
@@ -119,6 +189,8 @@ class Proxy:
         self.listener = Listener(plan.listeners[0], self.services)
         self.upstreams: list[tuple[h1.Http1Connection, Wire]] = []
         self.plain = 0
+        self.held_s = 0.6 if filters == DELAY else 0.0
+        """How long the filters hold a request."""
 
         def connect(connection: Any) -> None:
             """A connection that is there at once; a plain function, because it takes the place of a method."""
@@ -135,10 +207,10 @@ class Proxy:
         return connection, wire
 
     def note_plain(self, connection: DownstreamConnection) -> None:
-        """Count the exchanges that run the short way at this moment."""
+        """Count the exchanges that run a short way at this moment."""
         if connection.runner is not None and connection.runner.filters:
             manager = connection.runner.filters[-1]
-            self.plain += sum(isinstance(one, PlainExchange) for one in manager.streams.values())
+            self.plain += sum(isinstance(one, PlainExchange | LightStream) for one in manager.streams.values())
 
     def statistics(self) -> dict[str, int]:
         """Every counter and gauge that is not zero."""
@@ -167,6 +239,8 @@ def send(data: bytes) -> Step:
 
     def step(proxy: Proxy, client: DownstreamConnection, wire: Wire) -> None:
         client.data_received(data)
+        if proxy.held_s:
+            wait(proxy.held_s)(proxy, client, wire)
         proxy.note_plain(client)
 
     return step
@@ -219,6 +293,8 @@ def drain(proxy: Proxy, client: DownstreamConnection, wire: Wire) -> None:
 
 
 WARM = [send(GET), answer(OK)]
+KNOWN = [step for _ in range(4) for step in (send(GET), answer(OK))]
+"""The heads of request and response have come so often that they are remembered."""
 BIG = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
 CASES: dict[str, list[Step]] = {
@@ -252,16 +328,32 @@ CASES: dict[str, list[Step]] = {
     "slow-client": [*WARM, send(GET), watermark(True), answer(OK), watermark(False), send(GET), answer(OK)],
     "drained": [*WARM, send(GET), drain, answer(OK)],
     "pipelined": [*WARM, send(GET + GET), answer(OK), answer(OK)],
+    "known": [*KNOWN, send(GET), answer(OK)],
+    "known-close-asked": [*KNOWN, *[step for _ in range(4) for step in (send(CLOSE), answer(OK))]],
+    "known-date-passes": [*KNOWN, wait(3.0), send(GET), answer(OK), send(GET), answer(OK)],
+    "known-other-length": [*KNOWN, send(GET), answer(OK.replace(b"length: 2", b"length: 3") + b"!")],
+    "known-body-in-two-reads": [*KNOWN, send(GET), answer(OK[:-1]), answer(b"k"), send(GET), answer(OK)],
+    "known-extra-bytes": [*KNOWN, send(GET), answer(OK + b"x"), send(GET)],
+    "known-pipelined": [*KNOWN, send(GET), send(GET), answer(OK), answer(OK)],
+    "known-drained": [*KNOWN, send(GET), drain, answer(OK)],
+    "known-time-out": [*KNOWN, send(GET), wait(2.1)],
+    "known-upstream-says-close": [*KNOWN, *[step for _ in range(4) for step in (send(GET), answer(SAYS_CLOSE))]],
+    "known-then-bad": [*KNOWN, send(GET.replace(b"/x", b"/\x00"))],
     "request-in-two-reads": [*WARM, send(GET[:9]), send(GET[9:]), answer(OK)],
 }
 PLAIN = {"two-in-a-row", "keep-alive-named", "other-fields", "body-in-two-reads", "upstream-dies", "time-out"}
 
 
-def run(steps: list[Step], log: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], int]:
-    """What is seen of a conversation, and how many exchanges took the short way."""
+def run(steps: list[Step], way: str, monkeypatch: pytest.MonkeyPatch, filters: str = "") -> tuple[dict[str, Any], int]:
+    """What is seen of a conversation, and how many exchanges took a short way."""
     loop = asyncio.new_event_loop()
+    lines = Lines()
+    monkeypatch.setattr(access_log, "LOG_FILES", lines)
+    formats = {"plain": None, "filtered": FACTS, "general": f"{FACTS} {METERS}"}
+    line = formats[way]
     try:
-        proxy = Proxy(loop, log, monkeypatch)
+        log = "" if line is None else LOG.format(format=line)
+        proxy = Proxy(loop, log, monkeypatch, filters)
         client, wire = proxy.client()
         for step in steps:
             step(proxy, client, wire)
@@ -273,6 +365,8 @@ def run(steps: list[Step], log: str, monkeypatch: pytest.MonkeyPatch) -> tuple[d
             "upstream events": [one.events for _, one in proxy.upstreams],
             "statistics": proxy.statistics(),
         }
+        if line is not None:
+            seen["log"] = [each.rpartition(b" ")[0] if way == "general" else each.strip() for each in lines.written]
         proxy.services.timers.stop()
         return seen, proxy.plain
     finally:
@@ -286,14 +380,27 @@ def _plain(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_short_way_is_not_to_be_told_from_the_general_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    short, plain = run(CASES[name], "", monkeypatch)
-    general, none = run(CASES[name], LOG, monkeypatch)
+    short, plain = run(CASES[name], "plain", monkeypatch)
+    general, none = run(CASES[name], "general", monkeypatch)
     assert none == 0
+    del general["log"]
     assert short == general
     assert (plain > 0) or name not in PLAIN, "the short way was not taken"
 
 
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("chain", CHAINS)
+def test_with_filters_and_logs_the_short_way_is_not_to_be_told_from_the_general_one(
+    chain: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, plain = run(CASES[name], "filtered", monkeypatch, CHAINS[chain])
+    general, none = run(CASES[name], "general", monkeypatch, CHAINS[chain])
+    assert none == 0
+    assert short == general
+    assert (plain > 0) or name not in PLAIN or chain in ("steered", "delay"), "the short way was not taken"
+
+
 def test_an_ordinary_request_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, plain = run(CASES["two-in-a-row"], "", monkeypatch)
+    seen, plain = run(CASES["two-in-a-row"], "plain", monkeypatch)
     assert plain == 1, "the first request finds no idle connection, the second does"
     assert seen["client"].count(b"HTTP/1.1 200 OK") == 2

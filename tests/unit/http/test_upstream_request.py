@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pyvoy.http.h1.heads import ResponseHead
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe.details import Reset
@@ -58,7 +59,7 @@ class Owner:
         self.told = []
         self.paused = []
         info = SimpleNamespace(upstream_host=None)
-        plan = SimpleNamespace(access_logs=())
+        plan = SimpleNamespace(meters=False)
         manager = SimpleNamespace(codec=object(), feeding=False, corked=[], plan=plan)
         self.stream = SimpleNamespace(
             services=self.fakes.services,
@@ -141,7 +142,7 @@ def test_an_attempt_that_came_to_no_host_has_none(owner):
 
 def test_nothing_is_told_after_the_end(owner):
     attempt, _ = attached(owner)
-    attempt.on_response(HeaderMap(), b"")
+    attempt.on_response(ResponseHead({b":status": b"200"}, 0, 0), b"")
     attempt.on_data(b"x", True)
     attempt.on_trailers(HeaderMap())
     attempt.on_informational(HeaderMap())

@@ -6,6 +6,7 @@ import pytest
 
 from pyvoy.http.codec import CodecError
 from pyvoy.http.h1.client import Http1ClientCodec
+from pyvoy.http.h1.heads import ResponseHead, ResponseHeads
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.observe.stream_info import StreamInfo
@@ -26,8 +27,8 @@ class Response:
     def on_informational(self, headers: HeaderMap) -> None:
         self.informational.append(headers.map[b":status"])
 
-    def on_response(self, headers: HeaderMap, body: bytes) -> None:
-        self.on_headers(headers, not body)
+    def on_response(self, head: ResponseHead, body: bytes) -> None:
+        self.on_headers(head.headers(), not body)
         if body:
             self.on_data(body, True)
 
@@ -57,11 +58,18 @@ class Response:
 class Client:
     """A connection with one request on it."""
 
-    def __init__(self, method: bytes = b"GET", plan: Http1Plan = PLAN, *pairs: Pair, end: bool = True) -> None:
+    def __init__(
+        self,
+        method: bytes = b"GET",
+        plan: Http1Plan = PLAN,
+        *pairs: Pair,
+        end: bool = True,
+        heads: ResponseHeads | None = None,
+    ) -> None:
         self.out = b""
         self.completed = 0
         self.response = Response()
-        self.codec = Http1ClientCodec(self.write, self.complete, plan)
+        self.codec = Http1ClientCodec(self.write, self.complete, plan, heads)
         self.request(method, *pairs, end=end)
 
     def request(self, method: bytes, *pairs: Pair, end: bool = True) -> None:
@@ -109,10 +117,13 @@ GOOD: dict[str, Row] = {
 
 
 @pytest.mark.parametrize("row", GOOD.values(), ids=GOOD)
-@pytest.mark.parametrize("pieces", ["whole", "bytes", "with more"])
+@pytest.mark.parametrize("pieces", ["whole", "bytes", "with more", "not new"])
 def test_responses(row: Row, pieces: str) -> None:
     method, data, fields, body, reusable = row
-    client = Client(method)
+    heads = ResponseHeads()
+    for _ in range(3 if pieces == "not new" else 0):
+        Client(method, heads=heads).feed(data)
+    client = Client(method, heads=heads)
     if pieces == "bytes":
         for at in range(len(data)):
             client.feed(data[at : at + 1])
@@ -194,10 +205,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD)
-@pytest.mark.parametrize("pieces", ["whole", "bytes"])
+@pytest.mark.parametrize("pieces", ["whole", "bytes", "not new"])
 def test_faults(data: bytes, pieces: str) -> None:
-    client = Client()
-    step = len(data) if pieces == "whole" else 1 if len(data) < 3000 else 997
+    heads = ResponseHeads()
+    for _ in range(3 if pieces == "not new" else 0):
+        with pytest.raises(CodecError):
+            Client(heads=heads).feed(data)
+    client = Client(heads=heads)
+    step = len(data) if pieces != "bytes" else 1 if len(data) < 3000 else 997
     with pytest.raises(CodecError):
         feed_all(client, [data[at : at + step] for at in range(0, len(data), step)])
     assert not client.response.ended
@@ -351,10 +366,3 @@ def test_a_counted_response_has_every_read_until_it_is_whole(cut: int) -> None:
     client.codec.feed(response[cut:])
     assert info.upstream_wire_bytes_received == len(response)
     assert client.codec.meter is None
-
-
-def test_the_head_of_a_whole_response_has_a_size() -> None:
-    client, _ = metered(b"GET")
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-    assert client.codec.feed_whole(head + b"ok")
-    assert client.codec.whole_head_bytes == len(head)

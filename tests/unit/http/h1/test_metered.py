@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pyvoy.http.h1.heads import RequestHead
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.metered import MeteredServerCodec, received_field_bytes
 from pyvoy.http.headers import HeaderMap
@@ -53,8 +54,8 @@ class Server:
         self.codec.begin(stream.info)
         return stream
 
-    def on_request(self, stream_id: int, headers: HeaderMap) -> None:
-        self.new_stream(stream_id).on_headers(headers, True)
+    def on_request(self, stream_id: int, head: RequestHead) -> None:
+        self.new_stream(stream_id).on_headers(head.headers(), True)
 
     def on_backlog(self, full: bool) -> None:
         pass

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pyvoy.http.codec import CodecError
+from pyvoy.http.h1.heads import RequestHead, RequestHeads
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.h1.server import Http1ServerCodec
 from pyvoy.http.headers import HeaderMap, Pair
@@ -61,12 +62,12 @@ class Request:
 class Server:
     """The connection's side: gathers streams; answers nothing."""
 
-    def __init__(self, plan: Http1Plan = Http1Plan()) -> None:  # noqa: B008 - immutable
+    def __init__(self, plan: Http1Plan = Http1Plan(), heads: RequestHeads | None = None) -> None:  # noqa: B008 - immutable
         self.requests: list[Request] = []
         self.partial: list[Any] = []
         self.backlog: list[bool] = []
         self.out = b""
-        self.codec = Http1ServerCodec(self, self.write, plan)
+        self.codec = Http1ServerCodec(self, self.write, plan, heads)
 
     def write(self, data: bytes) -> None:
         self.out += data
@@ -75,8 +76,8 @@ class Server:
         self.requests.append(Request())
         return self.requests[-1]
 
-    def on_request(self, stream_id: int, headers: HeaderMap) -> None:
-        self.new_stream(stream_id).on_headers(headers, True)
+    def on_request(self, stream_id: int, head: RequestHead) -> None:
+        self.new_stream(stream_id).on_headers(head.headers(), True)
 
     def on_connection_error(self, error: CodecError) -> None:
         raise AssertionError(error)
@@ -164,12 +165,20 @@ GOOD: dict[str, tuple[bytes, tuple[Any, ...], list[Pair], bytes]] = {
 }
 
 
+def not_new(data: bytes) -> Server:
+    """A connection whose manager has read these bytes before, on other connections."""
+    heads = RequestHeads()
+    for _ in range(3):
+        Server(heads=heads).feed(data)
+    return Server(heads=heads)
+
+
 @pytest.mark.parametrize("row", GOOD.values(), ids=GOOD)
-@pytest.mark.parametrize("pieces", ["whole", "bytes", "with more"])
+@pytest.mark.parametrize("pieces", ["whole", "bytes", "with more", "not new"])
 def test_requests(row: tuple[bytes, tuple[Any, ...], list[Pair], bytes], pieces: str) -> None:
     data, line, fields, body = row
-    server = Server()
-    if pieces == "whole":
+    server = Server() if pieces != "not new" else not_new(data)
+    if pieces in ("whole", "not new"):
         server.feed(data)
     elif pieces == "bytes":
         for at in range(len(data)):
@@ -231,10 +240,10 @@ BAD: dict[str, tuple[bytes, int, str]] = {
 
 
 @pytest.mark.parametrize("row", BAD.values(), ids=BAD)
-@pytest.mark.parametrize("pieces", ["whole", "bytes", "with more"])
+@pytest.mark.parametrize("pieces", ["whole", "bytes", "with more", "not new"])
 def test_faults_are_answered_on_their_stream(row: tuple[bytes, int, str], pieces: str) -> None:
     data, status, detail = row
-    server = Server()
+    server = Server() if pieces != "not new" else not_new(data)
     if pieces == "bytes":
         step = 1 if len(data) < 2000 else 997
         for at in range(0, len(data), step):

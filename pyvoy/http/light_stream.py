@@ -1,0 +1,403 @@
+"""An ordinary request (see `plain_plan`) through a connection manager with filters or access logs.
+
+What its filters and logs see as their stream is this object.  It answers what most of them ask (headers, route, plans,
+facts) and runs the chain's tuples while every filter continues; whatever else is asked of it, or happens, turns it into
+an `HttpStream` in the state it would be in, which goes on, and to which this object, still in the filters' hands, from
+then on refers.  The tests hold the same conversations both ways and compare bytes, statistics and log lines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.http.charging import CANARY, INTERNAL
+from pyvoy.http.filtered_stream import FilteredStream
+from pyvoy.http.headers import HeaderMap
+from pyvoy.http.http_filter import CONTINUE, HttpFilter
+from pyvoy.http.routing.steering import STEERING
+from pyvoy.http.routing.timeouts import EXPECTED
+from pyvoy.http.stream import HttpStream, notify
+from pyvoy.http.upstream_request import UpstreamRequest
+from pyvoy.observe import details
+from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
+from pyvoy.upstream.endpoint import Host
+from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
+
+if TYPE_CHECKING:
+    from pyvoy.http.chain import ChainPlan
+    from pyvoy.http.h1.heads import ResponseHead
+    from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.http.plain_plan import PlainPlan, PlainRequest
+    from pyvoy.server.services import Services
+    from pyvoy.upstream.cluster import Cluster
+
+_SERVICE_TIME = b"x-envoy-upstream-service-time"
+_REQUEST_ID = b"x-request-id"
+FILTERING, UPSTREAM, RESPONDING, OVER = range(4)
+
+
+class LightStream:
+    """One ordinary request; receives its response.  Owned by its connection manager until it is over or promoted."""
+
+    # Filters may keep things of their own on a stream, so there is an instance dict beside the slots.
+    __slots__ = (
+        "__dict__",
+        "_body_bytes",
+        "_calling",
+        "_cluster",
+        "_connection",
+        "_host",
+        "_id",
+        "_info",
+        "_pool",
+        "_request",
+        "_stage",
+        "_status",
+        "_took",
+        "active_s",
+        "chain",
+        "chosen_host",
+        "filters",
+        "log_type",
+        "manager",
+        "promoted",
+        "request_headers",
+        "response_headers",
+        "services",
+        "stream_id",
+    )
+
+    _cluster: Cluster
+    _connection: Http1Connection
+    _host: Host
+    _pool: Http1Pool
+    _body_bytes: int
+    _status: bytes
+    _took: tuple[float, int]
+    """When the response came, and how many milliseconds after the request."""
+    log_type: str
+
+    def __init__(
+        self, manager: HttpConnectionManager, stream_id: int, request: PlainRequest, request_id: bytes, now_s: float
+    ) -> None:
+        self.manager = manager
+        self.stream_id = stream_id
+        self.services: Services = manager.services
+        self.chain: ChainPlan = manager.plan.chain
+        self.request_headers = request.seen_headers(request_id)
+        self.response_headers: HeaderMap | None = None
+        self.active_s = now_s
+        self.chosen_host: Host | None = None
+        self.filters: list[HttpFilter] = []
+        self._request = request
+        self._id = request_id
+        self._stage = FILTERING
+        self._calling = False
+        self._info: StreamInfo | None = None
+        self.promoted: HttpStream | None = None
+        """The full stream, once there is one."""
+
+    # ---- what filters and logs ask: Stream ----
+
+    @property
+    def connection(self) -> ConnectionInfo:
+        """The downstream connection."""
+        return self.manager.connection_info
+
+    @property
+    def route(self) -> Any:
+        """The chosen route."""
+        return self._request.route if self.promoted is None else self.promoted.route
+
+    def route_plans(self, self_filter: HttpFilter) -> tuple[Any, ...]:
+        """Every per-route plan of this filter, least specific first."""
+        if self.promoted is not None:
+            return self.promoted.route_plans(self_filter)
+        plans = self._request.route.filter_plans
+        return plans.get(self.chain.names[self_filter.slot], ()) if plans else ()
+
+    def route_plan(self, self_filter: HttpFilter) -> Any:
+        """The most specific per-route plan of this filter, or None."""
+        plans = self.route_plans(self_filter)
+        return plans[-1] if plans else None
+
+    @property
+    def info(self) -> StreamInfo:
+        """The facts so far; made when somebody asks."""
+        info = self._info
+        if info is None:
+            info = self._info = StreamInfo()
+            self._note_begin(info)
+            if self._stage > FILTERING:
+                self._note_upstream(info)
+            if self._stage > UPSTREAM:
+                self._note_response(info)
+            if self._stage is OVER:
+                self._note_end(info)
+        return info
+
+    def _note_begin(self, info: StreamInfo) -> None:
+        route = self._request.route
+        info.start_s = self.active_s
+        info.start_wall_s = self.active_s + self.manager.wall_offset_s
+        info.protocol = self.manager.codec.protocol
+        info.request_id = self._id
+        info.route_name = route.name
+        info.virtual_host_name = route.virtual_host.name
+        info.route_metadata = route.metadata
+
+    def _note_upstream(self, info: StreamInfo) -> None:
+        info.upstream_cluster = self._cluster.name
+        info.upstream_cluster_observability_name = self._cluster.plan.observability_name
+        info.upstream_host = self._host
+        info.attempt_count = 1
+        info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
+        info.upstream_local = self._connection.local
+        info.upstream_connection_id = self._connection.connection_id
+
+    def _note_response(self, info: StreamInfo) -> None:
+        info.first_upstream_rx_s = info.last_upstream_rx_s = self._took[0]
+        info.response_code_details = details.VIA_UPSTREAM
+        info.response_code = int(self._status)
+
+    def _note_end(self, info: StreamInfo) -> None:
+        assert self.response_headers is not None
+        info.response_code = int(self.response_headers.map[b":status"])
+        info.first_downstream_tx_s = info.end_s = self._took[0]
+        info.bytes_sent = self._body_bytes
+
+    def __getattr__(self, name: str) -> Any:
+        """Anything else is the full stream's."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.full(), name)
+
+    # ---- the request ----
+
+    def begin(self, plain: PlainPlan) -> None:
+        """Through the filters, then upstream."""
+        chain = self.chain
+        headers = self.request_headers
+        filters = self.filters
+        self._calling = True
+        slot = -1
+        try:
+            filters += chain.make_light()
+            for slot, handler in chain.light_request_headers:
+                verdict = handler(filters[slot], self, headers, True)
+                if verdict is not CONTINUE or self.promoted is not None:
+                    self.full().go_on_with_request(slot, verdict)
+                    return
+        except Exception as error:  # the wall of the stream: a filter can fail, the proxy cannot
+            self.full().fail(error, made=slot >= 0)
+            return
+        self._calling = False
+        if not self._send(plain):
+            self.full().run_router()
+
+    def _send(self, plain: PlainPlan) -> bool:
+        """The router's work on an ordinary request, in one piece; False when the router itself has to, and then
+        nothing has been done but perhaps a host chosen, which the stream keeps because its turn is spent."""
+        request = self._request
+        headers = self.request_headers
+        values = headers.map
+        untouched = values == request.seen and headers.pairs is None
+        if not untouched and (
+            not STEERING.isdisjoint(values) or INTERNAL in values or b":method" not in values or b":path" not in values
+        ):
+            return False
+        cluster = self.services.clusters.get(request.cluster)
+        host = None if cluster is None else cluster.pick_any()
+        if cluster is None or host is None:
+            return False
+        pool: Any = host.pools.get(request.priority)
+        connection = pool.take_idle(self) if pool is not None and not host.canary else None
+        if connection is None:
+            self.chosen_host = host
+            return False
+        self._cluster = cluster
+        self._host = host
+        self._pool = pool
+        self._connection = connection
+        self._stage = UPSTREAM
+        plain.routed.hit()
+        if self._info is not None:
+            self._note_upstream(self._info)
+        due_s = self.active_s + request.timeout_s
+        if due_s < self.manager.armed_s:
+            self.manager.watch(due_s)
+        headers.set(EXPECTED, request.expected)
+        codec = connection.codec
+        if untouched:
+            if request.encoded_for is not pool.plan:
+                request.encode(codec, pool.plan)
+            codec.send_request(self, b"%b%b%b" % (request.before_id, values[_REQUEST_ID], request.behind_id))
+        else:
+            codec.send_headers(codec.new_stream(self), headers, True)
+        return True
+
+    # ---- the response (ResponseSink) ----
+
+    def on_response(self, head: ResponseHead, body: bytes) -> None:
+        """A whole response: count it as the router does, then through the filters and out."""
+        chain = self.chain
+        if CANARY in head.values or INTERNAL in self.request_headers.map or chain.response_data:
+            self._attempt().on_response(head, body)
+            return
+        now_s = self.services.clock()
+        headers = self.response_headers = head.headers()
+        values = headers.map
+        status = self._status = values[b":status"]
+        pool = self._pool
+        tally = pool.outcome(status) or pool.new_outcome(status)
+        if not tally.count:
+            tally.board.note(tally)
+        tally.count += 1
+        took_ms = int((now_s - self.active_s) * 1000)
+        self._took = now_s, took_ms
+        tally.values.append(took_ms)
+        values[_SERVICE_TIME] = b"%d" % took_ms
+        self._stage = RESPONDING
+        if self._info is not None:
+            self._note_response(self._info)
+        if not chain.response_headers or self._filter(headers, body):
+            self._answer(headers, body)
+
+    def _filter(self, headers: HeaderMap, body: bytes) -> bool:
+        """Show the head to the filters; False when the full stream has gone on with it."""
+        filters = self.filters
+        end = not body
+        self._calling = True
+        try:
+            for slot, handler in self.chain.response_headers:
+                verdict = handler(filters[slot], self, headers, end)
+                if verdict is not CONTINUE or self.promoted is not None:
+                    self.full().go_on_with_response(slot, verdict, body)
+                    return False
+        except Exception as error:  # the wall of the stream
+            self.full().fail(error)
+            return False
+        self._calling = False
+        if b":status" not in headers.map:
+            self.full().refuse_headless()
+            return False
+        return True
+
+    def _answer(self, headers: HeaderMap, body: bytes) -> None:
+        """Write the response, and be done."""
+        manager = self.manager
+        codec = manager.codec
+        if manager.closing or manager.draining or codec.special or manager.services.draining():
+            self.full().send_whole(headers, body)
+            return
+        manager.plan.response_rules(headers, self)
+        now_s, took_ms = self._took
+        self._stage = OVER
+        codec.send_response(headers, body)
+        self._body_bytes = len(body)
+        if self._info is not None:
+            self._note_end(self._info)
+        chain = self.chain
+        plan = manager.plan
+        if chain.light_log:
+            notify(chain.light_log, self.filters, self, plan)
+        if plan.access_logs:
+            manager.log_access(self, "DownstreamEnd")
+        if chain.light_destroy:
+            notify(chain.light_destroy, self.filters, self, plan)
+        self.filters = []
+        manager.plain_over(self.stream_id, headers.map[b":status"], took_ms, now_s)
+        if codec.finish(self.stream_id):
+            manager.start_next()
+
+    # ---- other events of the upstream ----
+
+    def on_informational(self, headers: HeaderMap) -> None:
+        self._attempt().on_informational(headers)
+
+    def on_headers(self, headers: HeaderMap, end: bool) -> None:
+        self._attempt().on_headers(headers, end)
+
+    def on_data(self, data: bytes, end: bool) -> None:
+        self._attempt().on_data(data, end)
+
+    def on_trailers(self, trailers: HeaderMap) -> None:
+        self._attempt().on_trailers(trailers)
+
+    def on_reset(self, reason: str, detail: str) -> None:
+        self._attempt(attached=False).on_reset(reason, detail)
+
+    def on_high_watermark(self) -> None:
+        self._attempt().on_high_watermark()
+
+    def on_low_watermark(self) -> None:
+        self._attempt().on_low_watermark()
+
+    # ---- giving way ----
+
+    def as_stream(self) -> HttpStream:
+        """The stream that takes over, for whoever needs one (time-outs, a slow client, a closed connection)."""
+        return self.full()
+
+    def full(self) -> HttpStream:
+        """The full stream: made on first need, in the state that this one stands for."""
+        if self.promoted is None:
+            self._promote(attached=True)
+        assert self.promoted is not None
+        return self.promoted
+
+    def _attempt(self, *, attached: bool = True) -> UpstreamRequest:
+        """The attempt that the full stream's router has under way."""
+        if self.promoted is None:
+            self._promote(attached=attached)
+        assert self.promoted is not None
+        attempt: UpstreamRequest = self.promoted.router.running_attempt
+        return attempt
+
+    def _promote(self, *, attached: bool) -> None:
+        """`attached` says that the upstream connection, if there is one, still carries the request."""
+        manager = self.manager
+        info = self.info
+        stream = self.promoted = HttpStream(manager, self.stream_id, info.start_s, info.start_wall_s)
+        stream.info = info
+        stream.take_request(self._request.route, self.request_headers, self.filters, calling=self._calling)
+        stream.chosen_host = self.chosen_host
+        stream.response_headers = self.response_headers
+        if self._stage is OVER:
+            stream.response_started = stream.response_ended = stream.finished = True
+            return
+        manager.streams[self.stream_id] = stream
+        manager.watch_stream(info.start_s)
+        if self._stage is FILTERING:
+            return
+        attempt = stream.take_upstream(self._cluster, self._host, self._pool, self._connection)
+        if self._stage is RESPONDING:
+            stream.take_response(attempt)
+        elif attached:
+            self._connection.hand_over(attempt, manager.codec)
+
+
+class _Kept:
+    """A fact of the full stream with a default: reading it needs no full stream, setting it does."""
+
+    def __init__(self, name: str, default: Any) -> None:
+        self._name = name
+        self._default = default
+
+    def __get__(self, light: LightStream, _owner: type) -> Any:
+        full = light.promoted
+        return self._default if full is None else getattr(full, self._name)
+
+    def __set__(self, light: LightStream, value: Any) -> None:
+        setattr(light.full(), self._name, value)
+
+
+def _forward_facts() -> None:
+    """Every public fact of a stream that is not the light stream's own, with the default that its class gives it."""
+    for name, default in vars(FilteredStream).items():
+        plain = not callable(default) and not isinstance(default, property)
+        if plain and name[0] != "_" and name not in vars(LightStream):
+            setattr(LightStream, name, _Kept(name, default))
+
+
+_forward_facts()

@@ -1,0 +1,251 @@
+"""What the short way of ordinary requests (`plain_exchange`) decides once: for a connection manager, for a head.
+
+A request head that is ordinary becomes a `PlainRequest`: its route and the bytes that go upstream, cut where the
+request id stands.  A response head becomes a `PlainAnswer`: the bytes that go to the client, cut where the service time
+stands.  Both are made by the very rules and encoder of the general way, with a mark in place of what varies, and stay
+with the head (`memo`) as long as the codec remembers it.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from pyvoy.filters.http.router import Router, RouterPlan
+from pyvoy.http.charging import CANARY, INTERNAL
+from pyvoy.http.h1.grammar import valid_authority
+from pyvoy.http.headers import HeaderMap
+from pyvoy.http.request_rules import WATCHED
+from pyvoy.http.routing.steering import STEERING
+from pyvoy.http.routing.timeouts import EXPECTED, expected_timeout
+from pyvoy.stats.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyvoy.http.h1.client import Http1ClientCodec
+    from pyvoy.http.h1.heads import RequestHead, ResponseHead
+    from pyvoy.http.h1.limits import Http1Plan
+    from pyvoy.http.manager_plan import ManagerPlan
+    from pyvoy.http.plain_exchange import PlainExchange
+    from pyvoy.http.routing.table import Route
+    from pyvoy.observe.stream_info import ConnectionInfo
+    from pyvoy.server.services import Services
+
+_UNUSUAL = frozenset((WATCHED | STEERING | {b"expect", INTERNAL}) - {b"connection"})
+_ORDINARY_CONNECTION = (None, b"keep-alive", b"Keep-Alive", b"close")
+_MARK = b"\0"
+"""Stands for what varies; no header can hold it."""
+_SERVICE_TIME = b"x-envoy-upstream-service-time"
+_XFP = b"x-forwarded-proto"
+_REQUEST_ID = b"x-request-id"
+_IDS_AT_ONCE = 64
+_UUID_BITS = 128
+_UUID_PARTS = Struct("8s4s4s4s12s")
+_UUID_KEEP = int("ffffffffffff0fff3fffffffffffffff" * _IDS_AT_ONCE, 16)
+_UUID_SET = int("00000000000040008000000000000000" * _IDS_AT_ONCE, 16)
+
+
+class PlainRequest:
+    """An ordinary request head: where it goes and what is written there.  Shared by all requests with this head."""
+
+    __slots__ = (
+        "before_id",
+        "behind_id",
+        "cluster",
+        "encoded_for",
+        "expected",
+        "priority",
+        "route",
+        "seen",
+        "timeout_s",
+        "values",
+    )
+
+    before_id: bytes
+    behind_id: bytes
+
+    def __init__(
+        self, route: Route, cluster: str, timeout_s: float, values: dict[bytes, bytes], expected: bytes
+    ) -> None:
+        """`values` are the headers as filters see them, with the mark in place of the request id; `expected` is what
+        the router adds as x-envoy-expected-rq-timeout-ms."""
+        self.route = route
+        self.cluster = cluster
+        self.timeout_s = timeout_s
+        self.priority = route.priority
+        self.expected = expected
+        self.seen = values
+        """What filters got to see of the last request with this head: it has that one's id."""
+        self.values = {**values, EXPECTED: expected}
+        """The headers for the upstream, with the mark in place of the request id."""
+        self.encoded_for: Http1Plan | None = None
+        """The codec plan of the pool that the bytes are for."""
+
+    def encode(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
+        """Make the bytes for the upstreams with this codec plan."""
+        encoded = codec.encode_request(HeaderMap(values=self.values))
+        self.before_id, _, self.behind_id = encoded.partition(_MARK)
+        self.encoded_for = plan
+
+    def headers(self, request_id: bytes) -> HeaderMap:
+        """The request's headers, for the stream that takes over."""
+        values = self.values.copy()
+        values[_REQUEST_ID] = request_id
+        return HeaderMap(values=values)
+
+    def seen_headers(self, request_id: bytes) -> HeaderMap:
+        """The request's headers as its filters see them."""
+        seen = self.seen
+        seen[_REQUEST_ID] = request_id
+        return HeaderMap(values=seen.copy())
+
+
+class PlainAnswer:
+    """An ordinary response head as it goes to the clients of one connection manager."""
+
+    __slots__ = ("_second", "_wall", "before_time", "behind", "behind_closing", "plain", "status")
+
+    def __init__(
+        self, plain: PlainPlan, status: bytes, encoded: bytes, closing: bytes, wall: Callable[[], float] | None
+    ) -> None:
+        """`encoded` has the mark in place of the service time, `closing` is the same for a connection that ends;
+        `wall` gives the time when the date is ours and not the upstream's."""
+        self.plain = plain
+        self.status = status
+        self.before_time, _, self.behind = encoded.partition(_MARK)
+        self.behind_closing = closing.partition(_MARK)[2]
+        self._wall = wall
+        self._second = int(wall()) if wall is not None else 0
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the date in it is no longer the current one."""
+        return self._wall is not None and int(self._wall()) != self._second
+
+
+class PlainPlan:
+    """What the ordinary requests of one connection manager share."""
+
+    __slots__ = ("_getrandbits", "_plan", "_routes", "bare", "begun", "ids", "routed")
+
+    def __init__(
+        self, plan: ManagerPlan, begun: Tally, routed: Tally, getrandbits: Callable[[int], int], *, bare: bool
+    ) -> None:
+        self.routed = routed
+        """Counts the router's part of a request that has a stream."""
+        self.bare = bare
+        """The router is the only filter and nobody logs: a request needs no stream."""
+        self.begun = begun
+        """Counts a request without a stream, and the router's part of it."""
+        self.ids: list[bytes] = []
+        """Request ids not yet used."""
+        self._getrandbits = getrandbits
+        self._plan = plan
+        self._routes: dict[Route, bytes | None] = {}
+        """The routes that ask for nothing, with their x-envoy-expected-rq-timeout-ms; others have None."""
+
+    def next_id(self) -> bytes:
+        """A random UUID of version 4 (RFC 9562 5.4), of many that are made at once: a tenth of the cost of one."""
+        number = (self._getrandbits(_UUID_BITS * _IDS_AT_ONCE) & _UUID_KEEP) | _UUID_SET
+        digits = b"%0*x" % (_UUID_BITS // 4 * _IDS_AT_ONCE, number)
+        self.ids = [b"%b-%b-%b-%b-%b" % parts for parts in _UUID_PARTS.iter_unpack(digits)]
+        return self.ids.pop()
+
+    def request(self, head: RequestHead) -> PlainRequest | None:
+        """What an ordinary request head becomes; None for a head that is to go the general way."""
+        values = head.values
+        if (
+            values[b":method"] != b"GET"
+            or not _UNUSUAL.isdisjoint(values)
+            or values.get(b"connection") not in _ORDINARY_CONNECTION
+            or b"#" in values[b":path"]
+            or not valid_authority(values[b":authority"])
+        ):
+            return None
+        route = self._plan.routes.find(_Asking(HeaderMap(values=values)))
+        if route is None:
+            return None
+        expected = self._routes[route] if route in self._routes else self._examine(route)
+        if expected is None:
+            return None
+        ours = values.copy()
+        ours.pop(b"connection", None)
+        ours[_XFP] = ours[b":scheme"] = b"http"
+        ours[_REQUEST_ID] = _MARK
+        return PlainRequest(route, route.cluster, route.timeout_s, ours, expected)
+
+    def _examine(self, route: Route) -> bytes | None:
+        """Decide once whether a route is plain."""
+        plain = (
+            Router.is_plain(route)
+            and route.action == "route"
+            and route.cluster is not None
+            and route.timeout_s
+            and route.hash_policy is None
+            and route.metadata_match is None
+            and route.finalize_response is None
+            and route.idle_timeout_s is None
+            and not route.has_max_stream_duration
+            and not route.auto_host_rewrite
+            and not route.disabled_filters
+            and not route.enabled_filters
+            and not route.virtual_host.include_attempt_count_in_response
+        )
+        self._routes[route] = answer = expected_timeout(route.timeout_s, None) if plain else None
+        return answer
+
+    def answer(self, head: ResponseHead, exchange: PlainExchange) -> PlainAnswer | None:
+        """What a response head becomes, which it keeps; None for one that is to go the general way."""
+        if CANARY in head.values:
+            return None
+        manager = exchange.manager
+        headers = head.headers()
+        values = headers.map
+        values[_SERVICE_TIME] = _MARK
+        self._plan.response_rules(headers, exchange)
+        encoded = manager.codec.encode_headers(headers, not head.length_bytes)
+        values[b"connection"] = b"close"
+        closing = manager.codec.encode_headers(headers, not head.length_bytes)
+        wall = None if b"date" in head.values else manager.services.wall
+        head.memo = answer = PlainAnswer(self, values[b":status"], encoded, closing, wall)
+        return answer
+
+
+class _Asking:
+    """All that a settled route table reads of a stream."""
+
+    __slots__ = ("request_headers",)
+
+    def __init__(self, request_headers: HeaderMap) -> None:
+        self.request_headers = request_headers
+
+
+def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo) -> PlainPlan | None:
+    """The plan of the short way; None when a connection manager, whose first connection this is, must not take it."""
+    specs = plan.chain.specs
+    if (
+        not specs
+        or specs[-1].cls is not Router
+        or specs[-1].disabled
+        or plan.meters
+        or plan.log_on_new_request
+        or not plan.request_rules_are_plain
+        or not plan.response_rules_are_plain
+        or not plan.routes.settled
+        or plan.request_timeout_s
+        or plan.max_stream_duration_s
+        or plan.max_requests_per_connection
+        or connection.tls is not None
+    ):
+        return None
+    router: RouterPlan = specs[-1].plan
+    if router.suppress_envoy_headers or router.respect_expected_timeout:
+        return None
+    stats = plan.stats
+    cells = (stats.downstream_rq_total, stats.downstream_rq_http1_total, stats.downstream_rq_active, router.rq_total)
+    begun = Tally(services.tallies, stats.cells, tuple(counter.index for counter in cells))
+    routed = Tally(services.tallies, stats.cells, (router.rq_total.index,))
+    return PlainPlan(
+        plan, begun, routed, services.random.getrandbits, bare=len(plan.chain.names) == 1 and not plan.access_logs
+    )
