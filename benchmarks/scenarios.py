@@ -73,7 +73,7 @@ def idle(contenders: list[Contender], setting: Setting) -> list[Row]:
         finally:
             each.server.stop()
         rows.append(Row(contender.name, silent, "bytes a connection", detail={"after one request": served}))
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def rest(contenders: list[Contender], setting: Setting) -> list[Row]:
@@ -86,7 +86,7 @@ def rest(contenders: list[Contender], setting: Setting) -> list[Row]:
             rows.append(Row(contender.name, pss_bytes(each.server.pid) / 2**20, "MiB"))
         finally:
             each.server.stop()
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
@@ -100,7 +100,7 @@ def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
             taken.append((time.monotonic() - began) * 1000)
             each.server.stop()
         rows.append(Row(contender.name, statistics.median(taken), "ms", rounds=taken))
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def _start_all(contenders: list[Contender], setting: Setting, workers: int, cpus: set[int]) -> list[Running]:
@@ -132,7 +132,7 @@ def _rounds(running: list[Running], load: Load, setting: Setting, *, tcp: bool, 
     for row, user_times in zip(rows, users, strict=True):
         row.value = statistics.median(row.rounds)
         row.detail["user µs"] = statistics.median(user_times)
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def _per_connection(each: Running, count: int, *, ask: bool) -> float:
@@ -147,7 +147,8 @@ def _per_connection(each: Running, count: int, *, ask: bool) -> float:
         time.sleep(0.5)
 
 
-def _with_ratios(rows: list[Row]) -> list[Row]:
+def with_ratios(rows: list[Row]) -> list[Row]:
+    """The rows with their ratios to Envoy's."""
     base = next((row for row in rows if row.contender == "envoy"), None)
     for row in rows if base else []:
         assert base is not None
@@ -157,20 +158,3 @@ def _with_ratios(rows: list[Row]) -> list[Row]:
         elif base.value:
             row.ratio = row.value / base.value
     return rows
-
-
-SMALL, LARGE = 64 * 1024, 10 * 1024 * 1024
-SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("http", "HTTP keep-alive, 32 connections, 180-byte JSON", requests(Load()), 0.65),
-    Scenario("tcp", "TCP (tcp_proxy), 32 connections", requests(Load(), tcp=True), 0.95),
-    Scenario("new-connection", "A new connection for each request", requests(Load(connections=8, close=True)), 1.0),
-    Scenario("down-64k", "64 KiB response body", requests(Load("/64k"))),
-    Scenario("up-64k", "64 KiB request body", requests(Load(body_bytes=SMALL))),
-    Scenario("down-10m", "10 MiB response body", requests(Load("/10m", connections=4))),
-    Scenario("up-10m", "10 MiB request body", requests(Load(body_bytes=LARGE, connections=4))),
-    Scenario("http-2-workers", "HTTP keep-alive, two workers on both cores", requests(Load(), workers=2)),
-    Scenario("tcp-2-workers", "TCP, two workers on both cores", requests(Load(), tcp=True, workers=2)),
-    Scenario("idle", "5,000 idle connections", idle),
-    Scenario("rest", "Memory at rest of the whole proxy (PSS)", rest),
-    Scenario("start", "From start to accepting", start_up),
-)

@@ -20,6 +20,7 @@ from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool, http1_pool
 
 if TYPE_CHECKING:
+    from pyvoy.http.h1.heads import ResponseHead
     from pyvoy.network.timers import Timer
     from pyvoy.server.services import Services
     from pyvoy.stats.counters import Counter
@@ -206,9 +207,9 @@ class HttpCall:
     def on_informational(self, headers: HeaderMap) -> None:
         """A 1xx response means nothing to a call."""
 
-    def on_response(self, headers: HeaderMap, body: bytes) -> None:
+    def on_response(self, head: ResponseHead, body: bytes) -> None:
         """A whole response at once."""
-        self._response = headers
+        self._response = head.headers()
         self._pieces.append(body)
         self._size_bytes = len(body)
         self._complete(None)

@@ -121,6 +121,16 @@ class LightStream:
         plans = self.route_plans(self_filter)
         return plans[-1] if plans else None
 
+    def clear_route_cache(self) -> None:
+        """Match anew: as long as it is the same route after all, the request stays an ordinary one."""
+        if (
+            self.promoted is None
+            and self._stage is FILTERING
+            and self.manager.plan.routes.find(self) is self._request.route
+        ):
+            return
+        self.full().clear_route_cache()
+
     @property
     def info(self) -> StreamInfo:
         """The facts so far; made when somebody asks."""

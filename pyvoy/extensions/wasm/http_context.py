@@ -65,6 +65,8 @@ class HttpContext(Context, HttpFilter):
     """The last result was "stop and buffer": the next callback sees everything kept so far."""
     _response_kept = False
     _end = False
+    _rerouted = False
+    """The request's headers were changed, and its route has not been forgotten yet."""
 
     def __init__(self, plan: WasmPlan) -> None:
         self.plan = plan
@@ -328,6 +330,7 @@ class HttpContext(Context, HttpFilter):
 
     @property
     def subject(self) -> Any:
+        self._reroute()
         return self.stream
 
     def readable(self, kind: int) -> HeaderMap | None:
@@ -361,8 +364,14 @@ class HttpContext(Context, HttpFilter):
         return None
 
     def changed(self, kind: int) -> None:
-        """Another request may take another route."""
-        if kind == abi.REQUEST_HEADERS:
+        """Another request may take another route: forgotten once, when the callback has returned or somebody asks."""
+        if kind == abi.REQUEST_HEADERS and not self._rerouted:
+            self._rerouted = True
+            self.vm.deferred.append(self._reroute)
+
+    def _reroute(self) -> None:
+        if self._rerouted:
+            self._rerouted = False
             self.stream.clear_route_cache()
 
     def buffer(self, kind: int) -> bytes | None:
