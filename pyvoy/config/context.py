@@ -34,8 +34,8 @@ class Environment:
     `services` are those of the worker that will run the plans; None where they are only tried.  `retire` is what has to
     be done when the plans are no longer in force (or were never put in force).  `files` are those that the plans were
     made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built.
-    `development`: what goes wrong may be told to clients.  `shared` is what the extensions of one mechanism share within
-    this load, by the mechanism's name."""
+    `development`: what goes wrong may be told to clients.  `shared` is what the extensions of one mechanism share
+    within this load, by the mechanism's name."""
 
     problems: Problems
     root_scope: Scope

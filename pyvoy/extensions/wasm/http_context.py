@@ -90,16 +90,21 @@ class HttpContext(Context, HttpFilter):
         vm.next_id = context_id + 1
         vm.contexts[context_id] = self
         vm.current = vm.running = self
+        mirror = vm.mirror
         result = 0
         try:
             if vm.on_context_create is not None:
                 vm.on_context_create(context_id, self.root.context_id)
+            if mirror is not None:
+                mirror.enter(self, abi.REQUEST_HEADERS, headers)
             if vm.on_request_headers is not None:
                 pairs = headers.pairs
                 result = vm.on_request_headers(context_id, len(headers.map if pairs is None else pairs), end)
         except Exception as error:  # the wall of the extension
             return self._trapped(error)
         vm.current = vm.running = None
+        if mirror is not None:
+            mirror.leave()
         if vm.deferred:
             vm.run_deferred()
         if not result:
@@ -116,7 +121,7 @@ class HttpContext(Context, HttpFilter):
         return verdict
 
     def _request_body(self, stream: Stream, data: bytes, end: bool) -> Verdict:
-        vm = self._alive()
+        vm = self._alive(stream)
         if vm is None:
             return self._verdict_without(stream)
         self._request_piece = data
@@ -145,7 +150,7 @@ class HttpContext(Context, HttpFilter):
         return result
 
     def _request_trailers_(self, stream: Stream, trailers: HeaderMap) -> Verdict:
-        vm = self._alive()
+        vm = self._alive(stream)
         if vm is None:
             return self._verdict_without(stream)
         self._request_trailers = trailers
@@ -156,14 +161,17 @@ class HttpContext(Context, HttpFilter):
         return verdict
 
     def _response_headers_(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
-        vm = self._alive()
+        vm = self._alive(stream)
         if vm is None:
             return self._verdict_without(stream)
         self._response_headers = headers
         self._end = end
         vm.current = vm.running = self
+        mirror = vm.mirror
         result = 0
         try:
+            if mirror is not None:
+                mirror.enter(self, abi.RESPONSE_HEADERS, headers)
             if vm.on_response_headers is not None:
                 pairs = headers.pairs
                 count = len(headers.map if pairs is None else pairs)
@@ -171,6 +179,8 @@ class HttpContext(Context, HttpFilter):
         except Exception as error:  # the wall of the extension
             return self._trapped(error)
         vm.current = vm.running = None
+        if mirror is not None:
+            mirror.leave()
         if vm.deferred:
             vm.run_deferred()
         if not result:
@@ -179,7 +189,7 @@ class HttpContext(Context, HttpFilter):
         return self._headers_verdict(result)
 
     def _response_body(self, stream: Stream, data: bytes, end: bool) -> Verdict:
-        vm = self._alive()
+        vm = self._alive(stream)
         if vm is None:
             return self._verdict_without(stream)
         self._response_piece = data
@@ -211,7 +221,7 @@ class HttpContext(Context, HttpFilter):
         return stream.local_replied or stream.info.upstream_protocol == "HTTP/2"
 
     def _response_trailers_(self, stream: Stream, trailers: HeaderMap) -> Verdict:
-        vm = self._alive()
+        vm = self._alive(stream)
         if vm is None:
             return self._verdict_without(stream)
         self._response_trailers = trailers
@@ -231,6 +241,7 @@ class HttpContext(Context, HttpFilter):
             self.vm, self.root, self.stream = vm, plugin.root, stream
             self.context_id = vm.add(self)
             vm.run_safely(self, "proxy_on_context_create", self.context_id, self.root.context_id)
+        self.stream = stream
         vm = self.vm
         if vm.failed or vm.on_log is None:
             return
@@ -254,10 +265,11 @@ class HttpContext(Context, HttpFilter):
 
     # ---- running the module ----
 
-    def _alive(self) -> Vm | None:
+    def _alive(self, stream: Stream) -> Vm | None:
         """The VM that has seen this stream and still works."""
         if not self.context_id or self.vm.failed:
             return None
+        self.stream = stream  # a light stream may have become a full one
         return self.vm
 
     def _call(self, callback: Any, *arguments: int) -> int:
@@ -286,7 +298,9 @@ class HttpContext(Context, HttpFilter):
     # ---- failure ----
 
     def _trapped(self, error: Exception) -> Verdict:
-        """The module failed in this stream's own callback."""
+        """The module failed in this stream's own callback; what it did to the headers before stays."""
+        if self.vm.mirror is not None:
+            self.vm.mirror.leave()
         self.vm.fail(error)
         self._request_headers = self._response_headers = None
         return self._fail_stream(self.stream)
@@ -330,10 +344,16 @@ class HttpContext(Context, HttpFilter):
 
     @property
     def subject(self) -> Any:
+        mirror = self.vm.mirror
+        if mirror is not None and mirror.kind >= 0:
+            mirror.sync()
         self._reroute()
         return self.stream
 
     def readable(self, kind: int) -> HeaderMap | None:
+        mirror = self.vm.mirror
+        if mirror is not None and mirror.kind >= 0:
+            mirror.sync()
         if kind == abi.REQUEST_HEADERS:
             if self._request_headers is None and (self.logging or not self.vm.settings.strict):
                 return self.stream.request_headers
@@ -349,6 +369,10 @@ class HttpContext(Context, HttpFilter):
         return super().readable(kind)
 
     def writable(self, kind: int) -> HeaderMap | None:
+        mirror = self.vm.mirror
+        if mirror is not None and mirror.kind >= 0:
+            mirror.sync()
+            mirror.stale()
         if kind == abi.REQUEST_HEADERS:
             return self._request_headers
         if kind == abi.RESPONSE_HEADERS:
@@ -412,6 +436,8 @@ class HttpContext(Context, HttpFilter):
             self.vm.deferred.append(self._continue_request)
         elif kind == abi.RESPONSE_STREAM:
             self.vm.deferred.append(self._continue_response)
+        if self.vm.mirror is not None:
+            self.vm.mirror.leave()
         self._request_headers = self._request_trailers = None
         return abi.OK
 

@@ -144,6 +144,7 @@ class NullInstance:
         guest._functions = {name: function for (place, name), function in functions.items() if place == "env"}
         guest._memory = memory
         self.memory = memory
+        self.companion = None
         self._guest = guest
         self._exports = exports
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls import host_functions
 from pyvoy.extensions.wasm.engine.interface import WasmTrap
+from pyvoy.extensions.wasm.mirror import HeaderMirror
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.context import Context, Deferred
@@ -95,12 +96,17 @@ class Vm:
         """Properties that the module has declared."""
         self._call_sequence = 0
         self._callbacks: dict[str, Callback | None] = {}
+        self.mirror: HeaderMirror | None = None
+        """Where the header map at hand is while a headers callback runs; None without a companion."""
         self.malloc: Callback | None = None
         limits = settings.limits
         self.instance: Instance = module.instantiate(
             self._functions, memory_limit_bytes=limits.memory_bytes, time_limit_s=limits.start_s
         )
         self.malloc = self._allocator()
+        companion = self.instance.companion
+        if companion is not None:
+            self.mirror = HeaderMirror(companion.view, is_old=self.is_old)
         for name in abi.CALLBACKS:
             self._callbacks[name] = self._callback(name)
         self._name_callbacks()
@@ -115,6 +121,11 @@ class Vm:
             if self.exports.get(name) == "i>i":
                 return self.instance.function(name, nested=True)
         raise VmRefused("the module exports neither malloc nor proxy_on_memory_allocate")
+
+    def load_mirror(self) -> None:
+        """The companion's host function."""
+        if self.mirror is not None:
+            self.mirror.load()
 
     def _callback(self, name: str) -> Callback | None:
         allowed = self.settings.capabilities

@@ -23,7 +23,7 @@ from pyvoy.extensions.wasm.calls import (
     streams,
     wasi,
 )
-from pyvoy.extensions.wasm.engine.interface import HostFunction, ImportName
+from pyvoy.extensions.wasm.engine.interface import LOAD, HostFunction, ImportName
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.vm import Vm
@@ -50,6 +50,8 @@ def host_functions(vm: Vm) -> dict[ImportName, HostFunction]:
         for name, function in group(vm).items():
             refused = allowed and name.startswith("proxy_") and name not in allowed
             found[("env", name)] = _refusing(function, abi.INTERNAL_FAILURE) if refused else function
+    if not allowed:
+        found[LOAD] = HostFunction(">", vm.load_mirror)
     for name, function in wasi.functions(vm).items():
         # proc_exit cannot answer: it ends the VM whether it is allowed or not.
         refused = allowed and name not in allowed and function.signature.endswith(">i")

@@ -56,6 +56,8 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         context = vm.contexts.get(context_id)
         if context is None:
             return abi.BAD_ARGUMENT
+        if vm.mirror is not None:
+            vm.mirror.leave()
         vm.current = context
         return abi.OK
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked, giver
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
+from pyvoy.extensions.wasm.mirror import ADD, REPLACE
+from pyvoy.extensions.wasm.mirror import change as change_map
 from pyvoy.extensions.wasm.pairs import parse, serialize
 from pyvoy.http.headers import HeaderMap
 
@@ -117,17 +119,11 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
         except OutOfBounds:
             return abi.INVALID_MEMORY_ACCESS
         headers = context.writable(kind)
-        if headers is None or _ends_line(value) or _ends_line(name):
+        if headers is None or not name or _ends_line(value) or _ends_line(name):
             return abi.BAD_ARGUMENT
         if not kind and name == b"host":
             name = b":authority"
-        if not replace or name not in headers.map:
-            headers.add(name, value)
-        elif name.startswith(b":"):
-            _put_last_of_pseudo(headers, name, value)
-        else:
-            headers.remove(name)
-            headers.add(name, value)
+        change_map(headers, REPLACE if replace else ADD, name, value)
         context.changed(kind)
         return abi.OK
 
@@ -158,17 +154,6 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
         "proxy_replace_header_map_value": HostFunction("iiiii>i", replace_value),
         "proxy_remove_header_map_value": HostFunction("iii>i", remove_value),
     }
-
-
-def _put_last_of_pseudo(headers: HeaderMap, name: bytes, value: bytes) -> None:
-    """Replace a pseudo header: as any other it moves to the end, which for them is before the ordinary ones."""
-    headers.remove(name)
-    values = headers.map
-    pseudo = {key: values[key] for key in values if key.startswith(b":")}
-    pseudo[name] = value
-    headers.map = pseudo | values
-    if headers.pairs is not None:
-        headers.pairs = [*pseudo.items(), *(pair for pair in headers.pairs if pair[0] not in pseudo)]
 
 
 def _name(kind: int, name: bytes) -> bytes:

@@ -41,10 +41,10 @@ class InvalidModuleError(ValueError):
 class CompiledModule:
     """Compiled code with its lists of imports and exports; implements `Module`."""
 
-    __slots__ = ("_compiler", "code", "exports", "imports", "sha256", "size_bytes")
+    __slots__ = ("code", "compiler", "exports", "imports", "sha256", "size_bytes")
 
     def __init__(self, compiler: Compiler, code: Any, sha256: str, size_bytes: int) -> None:
-        self._compiler = compiler
+        self.compiler = compiler
         self.code = code
         self.sha256 = sha256
         self.size_bytes = size_bytes
@@ -53,7 +53,7 @@ class CompiledModule:
 
     def instantiate(self, functions: MakeFunctions, *, memory_limit_bytes: int, time_limit_s: float) -> Instance:
         """Link and start the module."""
-        compiler = self._compiler
+        compiler = self.compiler
         compiler.ticker.start()
         return compiler.make(compiler, self, functions, memory_limit_bytes, time_limit_s)
 

@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 ImportName = tuple[str, str]
 
+LOAD: ImportName = ("companion", "load")
+"""Under this name a host offers to fill the companion's memory; without it there is no companion."""
+
 
 @dataclass(slots=True, frozen=True)
 class HostFunction:
@@ -69,6 +72,14 @@ class Memory(Protocol):
         """Raises OutOfBounds."""
 
 
+class FixedMemory(Protocol):
+    """A memory that does not grow."""
+
+    @property
+    def view(self) -> memoryview:
+        """All of it."""
+
+
 MakeFunctions = Callable[[Memory], Mapping[ImportName, HostFunction]]
 
 
@@ -78,6 +89,10 @@ class Instance(Protocol):
     @property
     def memory(self) -> Memory:
         """Its memory."""
+
+    @property
+    def companion(self) -> FixedMemory | None:
+        """The memory of the module beside it (see `companion`), None when there is none."""
 
     def function(self, name: str, *, nested: bool = False) -> Callable[..., int] | None:
         """An exported function, None if there is none.  Calling it raises WasmTrap; without a result it gives 0.

@@ -71,6 +71,7 @@ class PublicInstance:
         self._caller: Any = None
         self._ticks = ticks_of(time_limit_s)
         self.memory = PublicMemory(self)
+        self.companion = None
 
     def start(self, module: CompiledModule, functions: MakeFunctions) -> None:
         """Link and instantiate."""

@@ -19,6 +19,7 @@ import wasmtime
 from wasmtime import _bindings as bindings
 from wasmtime import _ffi as ffi
 
+from pyvoy.extensions.wasm.engine.companion import Companion
 from pyvoy.extensions.wasm.engine.interface import (
     HostFunction,
     LinkError,
@@ -82,6 +83,11 @@ class UncheckedMemory:
             self.size = size
         return size
 
+    @property
+    def view(self) -> memoryview:
+        """All of it, for a memory that does not grow."""
+        return self._view
+
     def _reach(self, end: int) -> None:
         if end > self.renew():
             raise OutOfBounds
@@ -139,6 +145,7 @@ class UncheckedInstance:
         "_ticker",
         "_trap",
         "armed",
+        "companion",
         "failure",
         "memory",
     )
@@ -157,6 +164,7 @@ class UncheckedInstance:
         self.failure: BaseException | None = None
         """What a host function raised, on its way out through the guest."""
         self.memory = UncheckedMemory()
+        self.companion: UncheckedMemory | None = None
         self.armed = -1
         self.limit(time_limit_s)
 
@@ -164,9 +172,16 @@ class UncheckedInstance:
 
     def start(self, module: CompiledModule, functions: MakeFunctions) -> None:
         """Link and instantiate."""
-        for (place, name), function in needed(module, functions(self.memory)).items():
+        offered = functions(self.memory)
+        wanted = needed(module, offered)
+        for (place, name), function in wanted.items():
             self._define(place, name, function)
         define_memories(self._linker, self._store, module)
+        companion = Companion.of(module, wanted, offered)
+        if companion is not None:
+            for (place, name), function in companion.functions.items():
+                self._define(place, name, function)
+            companion.open_door(self._linker, self._store)
         self.arm()
         try:
             self._instance = self._linker.instantiate(self._store, module.code)
@@ -179,6 +194,9 @@ class UncheckedInstance:
                 found = self._instance.exports(self._store)[name]
                 self.memory.bind(self._store, found._memory)
                 break
+        if companion is not None:
+            self.companion = UncheckedMemory()
+            self.companion.bind(self._store, companion.settle(self._linker, self._store, self._instance)._memory)
 
     def _define(self, place: str, name: str, function: HostFunction) -> None:
         callback = _trampoline(self, function)
@@ -263,6 +281,8 @@ class UncheckedInstance:
         """Free the store; functions handed out must not be called any more."""
         self._functions.clear()
         self.memory.unbind()
+        if self.companion is not None:
+            self.companion.unbind()
         self._instance = None
         self._linker.close()
         self._store.close()
