@@ -1,9 +1,13 @@
 ;; The companion: answers the four commonest header functions inside WebAssembly, next to the module that calls them.
 ;;
-;; Own memory:  0 kind of the map at hand (-1: none)   4 table: 0 to be loaded, 1 there, 2 too large   8 its entries
-;;             12 bytes in the journal                16 a missing value is OK and empty (ABI 0.1.0)
+;; Own memory:  0 kind of the map at hand (-1: none)
+;;             4 table: 0 to be asked for, 1 there, 2 not to be had, 3 to be made of the text
+;;             8 its entries
+;;            12 bytes in the journal
+;;            16 a missing value is OK and empty (ABI 0.1.0)
+;;            20 bytes of the text
 ;;          1024 table: address and size of a name, address and size of its value; a removed name has size -1
-;;         16384 the map in wire form, as the host has written it
+;;         16384 the map as text, as the host has written it: names and values with a NUL behind each
 ;;        131072 journal: operation, sizes of name and value (4 bytes each), name, value
 ;; What changes a map is written to the journal, which the host carries out; the table follows only as far as reading
 ;; the first value of a name needs it, and is loaded anew where that is not enough.
@@ -35,28 +39,30 @@
     (if (i32.eqz (call $inside (local.get $name) (i32.const 4))) (then (return (i32.const 1))))
     (i32.eq (i32.or (i32.load8_u $guest (local.get $name)) (i32.const 32)) (i32.const 104)))
 
-  ;; Make the table from the wire form: a count, the sizes, then names and values with a NUL behind each.
+  ;; Make the table of the text.
   (func $load
-    (local $count i32) (local $sizes i32) (local $at i32) (local $entry i32) (local $size i32)
-    (call $host_load)
-    (if (i32.ne (i32.load $own (i32.const 4)) (i32.const 1)) (then (return)))
-    (local.set $count (i32.load $own (i32.const 16384)))
-    (i32.store $own (i32.const 8) (local.get $count))
-    (local.set $sizes (i32.const 16388))
-    (local.set $at (i32.add (i32.const 16388) (i32.shl (local.get $count) (i32.const 3))))
+    (local $entries i32) (local $at i32) (local $end i32) (local $entry i32) (local $begin i32)
+    (if (i32.eqz (i32.load $own (i32.const 4))) (then (call $host_load)))
+    (if (i32.ne (i32.load $own (i32.const 4)) (i32.const 3)) (then (return)))
+    (local.set $entries (i32.load $own (i32.const 8)))
     (local.set $entry (i32.const 1024))
-    (local.set $count (i32.shl (local.get $count) (i32.const 1)))
-    (block $done
-      (loop $next
-        (br_if $done (i32.eqz (local.get $count)))
-        (local.set $size (i32.load $own (local.get $sizes)))
-        (i32.store $own (local.get $entry) (local.get $at))
-        (i32.store $own offset=4 (local.get $entry) (local.get $size))
-        (local.set $at (i32.add (i32.add (local.get $at) (local.get $size)) (i32.const 1)))
-        (local.set $sizes (i32.add (local.get $sizes) (i32.const 4)))
-        (local.set $entry (i32.add (local.get $entry) (i32.const 8)))
-        (local.set $count (i32.sub (local.get $count) (i32.const 1)))
-        (br $next))))
+    (local.set $at (i32.const 16384))
+    (local.set $end (i32.add (local.get $at) (i32.load $own (i32.const 20))))
+    (i32.store $own (i32.const 4) (i32.const 2))
+    (loop $word
+      (local.set $begin (local.get $at))
+      (loop $char
+        (if (i32.ge_u (local.get $at) (local.get $end)) (then (return)))  ;; less words than there should be
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (br_if $char (i32.load8_u $own (i32.sub (local.get $at) (i32.const 1)))))
+      (i32.store $own (local.get $entry) (local.get $begin))
+      (i32.store $own offset=4 (local.get $entry)
+        (i32.sub (i32.sub (local.get $at) (local.get $begin)) (i32.const 1)))
+      (local.set $entry (i32.add (local.get $entry) (i32.const 8)))
+      (br_if $word
+        (i32.lt_u (local.get $entry) (i32.add (i32.const 1024) (i32.shl (local.get $entries) (i32.const 4))))))
+    ;; A NUL inside a name or value would have made more words.
+    (if (i32.eq (local.get $at) (local.get $end)) (then (i32.store $own (i32.const 4) (i32.const 1)))))
 
   ;; The address of the first entry from $entry on with this name (in the module's memory, any case), or 0.
   (func $find (param $entry i32) (param $name i32) (param $size i32) (result i32)
@@ -159,7 +165,7 @@
             (i32.and
               (call $inside (local.get $out) (i32.const 4)) (call $inside (local.get $size_out) (i32.const 4)))))
         (then (return (i32.const 6))))
-      (if (i32.eqz (i32.load $own (i32.const 4))) (then (call $load)))
+      (if (i32.ne (i32.load $own (i32.const 4)) (i32.const 1)) (then (call $load)))
       (br_if $host (i32.ne (i32.load $own (i32.const 4)) (i32.const 1)))
       (local.set $entry (call $find (i32.const 1024) (local.get $name) (local.get $size)))
       (if (i32.eqz (local.get $entry))
