@@ -135,30 +135,13 @@ def _environment(config: Any, context: Context) -> tuple[tuple[str, str], ...]:
 
 
 def any_bytes(message: Any) -> bytes:
-    """A configuration as the module sees it: text and bytes as they are, a Struct as JSON, anything else serialized."""
+    """A configuration as the module sees it: text and bytes as they are, any other message serialized.
+
+    A Struct too: Envoy's documentation speaks of JSON, the running 1.40 passes the message on."""
     name = message.type_url.rpartition("/")[2]
-    if not name:
-        return b""
-    if name not in ("google.protobuf.StringValue", "google.protobuf.BytesValue", "google.protobuf.Struct"):
+    if name not in ("google.protobuf.StringValue", "google.protobuf.BytesValue"):
         return bytes(message.value)
     from pyvoy.config.message_types import unpack
 
-    inner = unpack(message, name)
-    if name == "google.protobuf.StringValue":
-        return bytes(inner.value.encode())
-    if name == "google.protobuf.BytesValue":
-        return bytes(inner.value)
-    from google.protobuf.json_format import MessageToDict
-
-    return json.dumps(_whole_numbers(MessageToDict(inner)), separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _whole_numbers(value: Any) -> Any:
-    """Numbers of a Struct are floats; those that are whole are written so."""
-    if isinstance(value, dict):
-        return {key: _whole_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole_numbers(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return int(value)
-    return value
+    value = unpack(message, name).value
+    return value.encode() if isinstance(value, str) else bytes(value)

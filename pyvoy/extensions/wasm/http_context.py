@@ -318,7 +318,7 @@ class HttpContext(Context, HttpFilter):
     def _fail_stream(self, stream: Stream) -> Verdict:
         if self.plan.plugin.fails_open:
             return CONTINUE
-        if self.replied:
+        if self.replied or stream.local_replied:
             return CONTINUE  # the reply of this very failure passes by
         self.replied = True
         stream.send_local_reply(503, details=FAIL_STREAM, grpc_status=UNAVAILABLE)

@@ -225,6 +225,41 @@ CALLS = [
 ]
 
 
+def logger(name: str, want: str, guest: Guest, *requests: bytes, **case: object) -> Case:
+    """The module as a filter and, in the same VM, as an access logger."""
+    filter_config = plugin_yaml(guest, vm="vm_id: $id", name="filter")
+    log_config = plugin_yaml(guest, vm="vm_id: $id", name="logger", more="root_id: log")
+    kind = "type.googleapis.com/envoy.extensions.access_loggers.wasm.v3.WasmAccessLog"
+    entry = f"{{name: envoy.access_loggers.wasm, typed_config: {{'@type': {kind}, config: {log_config}}}}}"
+    return Case(f"wasm-logger-{name}", want, (ask(*requests),), filters=f"- wasm: {{config: {filter_config}}}", hcm=f"access_log: [{entry}]", **case)  # type: ignore[arg-type]
+
+
+LOGGERS = [
+    logger("order", "200 200", Guest().on("context_create", note("c")).on("request_headers", when_path("/show", show_reply(), answer(1))).on("log", note("l"), value(0, ":path"), value(2, ":status"), prop("plugin_name"), prop("response", "code_details"), prop("request", "path")).on("done", note("d", P(0)), returns=1).on("delete", note("x", P(0))), request("/one"), request("/show")),
+]
+
+TWO = Guest().on("request_headers", note("q", P(0)), call("get_property", "plugin_name", OUT, label="n"), show_header(0, "x-q")).on("response_headers", note("s", P(0)), call("get_property", "plugin_name", OUT, label="n"), show_header(2, "x-s"))
+SHARED = plugin_yaml(TWO, vm="vm_id: $id", name="one"), plugin_yaml(TWO, vm="vm_id: $id", name="two"), plugin_yaml(TWO, vm="vm_id: $id-other", name="three")
+TRAPS = Guest().on("request_headers", when_path("/trap", call("get_property", "plugin_name", OUT), "(br_if $other (i32.ne (i32.load (i32.const 260)) (i32.const 5)))", TRAP)).on("response_headers", note("s", P(0)), show_header(2, "x-s"))
+TRAPPING = [plugin_yaml(TRAPS, vm="vm_id: $id", name="one"), plugin_yaml(TRAPS, vm="vm_id: $id", name="other")]
+SEVERAL = [
+    Case("wasm-two-in-a-vm", "200 200", (ask(request("/"), request("/")),), filters="".join(f"- wasm: {{config: {config}}}\n" for config in SHARED)),
+    Case("wasm-trap-in-a-shared-vm", "200 503 503", (ask(request("/"), request("/trap"), request("/")),), filters="".join(f"- {{name: w{at}, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, config: {config}}}}}\n" for at, config in enumerate(TRAPPING))),
+    wasm("struct-configuration", "200", Guest().on("configure", call("get_buffer_bytes", 7, 0, 999, OUT, label="b"), returns=1).on("request_headers", show_reply(), returns=1), more="configuration: {'@type': type.googleapis.com/google.protobuf.Struct, value: {a: 1}}"),
+    wasm("struct-types", "200", Guest().on("configure", call("get_buffer_bytes", 7, 0, 999, OUT, label="b"), returns=1).on("request_headers", show_reply(), returns=1), more="configuration: {'@type': type.googleapis.com/google.protobuf.Struct, value: {s: [1, 2.5, true, null, 'x y', {b: 'ü'}]}}"),
+    wasm("bytes-configuration", "200", Guest().on("configure", call("get_buffer_bytes", 7, 0, 999, OUT, label="b"), returns=1).on("request_headers", show_reply(), returns=1), more="configuration: {'@type': type.googleapis.com/google.protobuf.BytesValue, value: 'AAEC'}"),
+    wasm("other-configuration", "200", Guest().on("configure", call("get_buffer_bytes", 7, 0, 999, OUT, label="b"), returns=1).on("request_headers", show_reply(), returns=1), more="configuration: {'@type': type.googleapis.com/google.protobuf.Duration, value: 3s}"),
+    wasm("capabilities", "200", Guest().on("request_headers", note("rq"), value(0, ":path"), call("get_property", "plugin_name", OUT, label="n")).on("response_headers", show_header(2)), more="capability_restriction_config: {allowed_capabilities: {proxy_on_request_headers: {}, proxy_on_response_headers: {}, proxy_get_header_map_value: {}, proxy_add_header_map_value: {}}}"),
+    wasm("environment", "200", Guest(imports='(import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32))) (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes (param i32 i32) (result i32)))').on("request_headers", "(call $digit (call $environ_sizes (i32.const 512) (i32.const 516))) (call $digit (i32.load (i32.const 512))) (call $digit (i32.load (i32.const 516))) (call $digit (call $environ_get (i32.const 520) (i32.const 600))) (call $note (i32.const 600) (i32.load (i32.const 516)))", show_reply(), returns=1), vm="vm_id: $id, environment_variables: {key_values: {NAME: value}}"),
+    wasm("validate-configuration-not-called", "200", Guest(extra='(func (export "proxy_validate_configuration") (param i32 i32) (result i32) unreachable)').on("request_headers", note("fine"), show_reply(), returns=1), conf="x"),
+    wasm("root-id", "200", Guest().on("context_create", call("get_property", "plugin_root_id", OUT, label="r")).on("request_headers", show_reply(), returns=1), more="root_id: my_root"),
+    wasm("initialize", "200", Guest(entry='(func (export "_initialize") (call $digit (i32.const 1))) (func (export "_start") unreachable) (func (export "main") (param i32 i32) (result i32) (call $digit (i32.const 2)) (i32.const 0))').on("request_headers", show_reply(), returns=1)),
+    wasm("start", "200", Guest(entry='(func (export "_start") (call $digit (i32.const 3)))').on("request_headers", show_reply(), returns=1)),
+    wasm("allocator", "200", Guest(allocator="proxy_on_memory_allocate").on("request_headers", value(0, ":path"), call("get_header_map_value", 0, ":method", OUT, label="w"), show_reply(), returns=1)),
+    wasm("wasi-unstable", "200", Guest(imports='(import "wasi_unstable" "clock_time_get" (func $clock (param i32 i64 i32) (result i32))) (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32))) (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32))) (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32))) (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32))) (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fdstat (param i32 i32) (result i32))) (import "env" "pthread_equal" (func $equal (param i32 i32) (result i32))) (import "env" "emscripten_notify_memory_growth" (func $grown (param i32)))').on("request_headers", *(f"(call $digit {text}) (call $digit (i32.const 0))" for text in ("(call $clock (i32.const 0) (i64.const 0) (i32.const 512))", "(call $clock (i32.const 1) (i64.const 0) (i32.const 512))", "(call $clock (i32.const 2) (i64.const 0) (i32.const 512))", "(call $random (i32.const 512) (i32.const 8))", "(call $random (i32.const 512) (i32.const 70000))", "(call $random (i32.const 0x7ffffff0) (i32.const 8))", "(call $write (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 512))", "(call $write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 512))", "(call $write (i32.const 1) (i32.const 0x7ffffff0) (i32.const 1) (i32.const 512))", "(call $prestat (i32.const 3) (i32.const 512))", "(call $poll (i32.const 512) (i32.const 512) (i32.const 1) (i32.const 600))", "(call $fdstat (i32.const 1) (i32.const 512))", "(call $fdstat (i32.const 0) (i32.const 512))", "(call $equal (i32.const 3) (i32.const 3))")), "(call $grown (i32.const 0))", show_reply(), returns=1)),
+]
+
+
 def l4(name: str, guest: Guest, *steps: object, **case: object) -> Case:
     """A TCP session through a module and tcp_proxy."""
     config = plugin_yaml(guest, vm="vm_id: $id")
@@ -244,4 +279,4 @@ L4 = [
     l4("notes", Guest().on("context_create", note("c", P(0))).on("new_connection", note("new"), call("get_buffer_bytes", 2, 0, 9, OUT, label="b"), call("set_buffer_bytes", 2, 0, 0, "x", label="s"), call("continue_stream", 2), call("continue_stream", 3)).on("downstream_data", note("d", P(1), "/", P(2)), call("get_buffer_bytes", 2, 0, 99, OUT, label="b"), call("get_property", "source\0nothing", OUT, label="p"), call("get_header_map_value", 0, "x", OUT, label="h")).on("upstream_data", note("u", P(1), "/", P(2)), call("set_buffer_bytes", 3, 0, 0, Raw(0x10000, 120), label="s")), b"hello", UntilEnd(2.0), upstream={"up": HELLO}),
 ]
 
-CASES = [*MAPS, *BUFFERS, *REPLIES, *FAILURES, *POINTERS, *DATA, *GENERAL, *PROPERTIES, *CALLS, *L4]
+CASES = [*MAPS, *BUFFERS, *REPLIES, *FAILURES, *POINTERS, *DATA, *GENERAL, *PROPERTIES, *CALLS, *LOGGERS, *SEVERAL, *L4]
