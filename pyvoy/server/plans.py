@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,11 +30,13 @@ SLICE_S = 0.005
 
 @dataclass(slots=True, frozen=True)
 class ServerPlan:
-    """Everything a worker needs.  `retire` is to be called when the plan is no longer in force."""
+    """Everything a worker needs.  `retire` is to be called when the plan is no longer in force; `warming` is to be
+    awaited between clusters and listeners."""
 
     clusters: list[ClusterPlan]
     listeners: list[ListenerPlan]
     retire: Callable[[], None]
+    warming: list[Callable[[], Awaitable[None]]]
 
 
 class _Retire:
@@ -83,7 +85,7 @@ def _build(loaded: LoadedBootstrap, root: Context, collected: Problems, retire: 
         start_bootstrap_extensions(loaded.message, root)
     report_unread_runtime(loaded.message, root)
     collected.raise_errors()
-    return ServerPlan(clusters, listeners, retire)
+    return ServerPlan(clusters, listeners, retire, root.env.warming)
 
 
 async def build_in_slices(
@@ -115,7 +117,7 @@ async def _build_in_slices(
 
         start_bootstrap_extensions(loaded.message, root)
     problems.raise_errors()
-    return ServerPlan(clusters, listeners, retire)
+    return ServerPlan(clusters, listeners, retire, root.env.warming)
 
 
 async def _in_slices(messages: Iterable[Any], make: Callable[[Any], list[Plan]]) -> list[Plan]:

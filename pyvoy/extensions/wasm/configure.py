@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.attributes import compile_attribute, place_of
 from pyvoy.extensions.host import Host
 from pyvoy.extensions.wasm.plugin import Plugin, PluginRefused
+from pyvoy.extensions.wasm.remote import RemoteCode
 from pyvoy.extensions.wasm.runtime import DEFAULT_RUNTIME, NULL_RUNTIME, WasmRuntime
 from pyvoy.extensions.wasm.settings import FailurePolicy, Limits, PluginSettings, VmSettings
 
 if TYPE_CHECKING:
+    from random import Random
+
     from pyvoy.config.context import Context
 
 _MEBIBYTE = 1 << 20
@@ -25,26 +31,39 @@ def plugin(message: Any, context: Context, what: str) -> Plugin | None:
     """Start the plugin of a PluginConfig; None after a problem.
 
     `what` is the kind of plugin for the text of a refusal.  A plugin that does not start is an error, unless its policy
-    is to fail open: then there is a warning, and a Plugin without a VM."""
+    is to fail open: then there is a warning, and a Plugin without a VM.  One whose code has to be fetched starts while
+    the configuration warms, and where a configuration is only tried, not at all."""
     settings = read(message, context)
     if settings is None or context.env.problems.has_error_below(context.path):
         return None
     place = place_of(context)
     host = Host.of(context, context.root_scope, "wasm")
     runtime = WasmRuntime.of(context)
-
-    def attribute(parts: tuple[str, ...]) -> Any:
-        return compile_attribute(parts, place)
-
+    made = runtime.plugin(settings, host, lambda parts: compile_attribute(parts, place))
+    remote = _remote(message.vm_config, context.at("vm_config"))
+    if remote is not None:
+        code = runtime.code.known(remote.sha256)
+        if code is None:
+            if context.env.services is not None:
+                context.env.warming.append(partial(_fetch, made, runtime, remote, host, context.random))
+            return made
+        made.settings = replace(settings, vm=replace(settings.vm, code=code))
     try:
-        return runtime.plugin(settings, host, attribute)
+        made.start()
     except PluginRefused as error:
         text = f"Unable to create {what} {settings.name}: {error}"
         if settings.policy is FailurePolicy.OPEN:
             context.warning("", text)
-            return Plugin(settings, runtime, host, attribute)
-        context.error("", text)
-        return None
+        else:
+            context.error("", text)
+            return None
+    return made
+
+
+async def _fetch(made: Plugin, runtime: WasmRuntime, remote: RemoteCode, host: Host, random: Random) -> None:
+    code = await runtime.code.fetch(remote, host, random)
+    if code is not None:
+        made.start_late(code)
 
 
 def read(message: Any, context: Context) -> PluginSettings | None:
@@ -113,10 +132,40 @@ def _code(config: Any, context: Context) -> bytes | None:
         context.error("code", "is required")
         return None
     if kind == "remote":
-        context.error("code.remote", "code from a cluster is not supported yet: give it in a file (local.filename)")
-        return None
+        return b"" if _remote(config, context) is not None else None
     code = context.at("code").data_source(config.code, "local")
     return code or None
+
+
+def _remote(config: Any, context: Context) -> RemoteCode | None:
+    """Where to fetch the code; None for local code, and after a problem."""
+    if config.code.WhichOneof("specifier") != "remote":
+        return None
+    message = config.code.remote
+    place = context.at("code").at("remote")
+    uri = message.http_uri
+    at_uri = place.at("http_uri")
+    if not uri.uri:
+        at_uri.error("uri", "is required")
+    if not uri.cluster or at_uri.unknown_cluster("cluster", uri.cluster):
+        if not uri.cluster:
+            at_uri.error("cluster", "is required")
+        return None
+    if not re.fullmatch("[0-9a-fA-F]{64}", message.sha256):
+        place.error("sha256", "is required: 64 hexadecimal digits")
+        return None
+    policy = message.retry_policy
+    base_s = place.at("retry_policy").at("retry_back_off").duration_s(policy.retry_back_off, "base_interval", 1.0)
+    max_s = place.at("retry_policy").at("retry_back_off").duration_s(policy.retry_back_off, "max_interval", None)
+    return RemoteCode(
+        uri=uri.uri,
+        cluster=uri.cluster,
+        sha256=message.sha256.lower(),
+        timeout_s=at_uri.duration_s(uri, "timeout", 5.0) or 5.0,
+        retries=policy.num_retries.value if policy.HasField("num_retries") else 1,
+        base_s=base_s or 1.0,
+        max_s=max_s or 10 * (base_s or 1.0),
+    )
 
 
 def _environment(config: Any, context: Context) -> tuple[tuple[str, str], ...]:

@@ -40,8 +40,8 @@ class WasmPlan:
         self.plugin = plugin
         self.header_verdicts = _STOP_HEADERS if plugin.settings.headers_stop_iteration else _STOP_ALL
         names = ("request_body", "request_trailers", "response_headers", "response_body", "response_trailers")
-        found = [vm is not None and vm.has(f"proxy_on_{name}") for name in names]
-        self.filter_class = filter_class([*found, vm is not None and vm.has("proxy_on_log")])
+        # Without a VM yet (its code is being fetched) the module may turn out to have everything.
+        self.filter_class = filter_class([vm is None or vm.has(f"proxy_on_{name}") for name in (*names, "log")])
 
 
 class HttpContext(Context, HttpFilter):
@@ -77,7 +77,7 @@ class HttpContext(Context, HttpFilter):
         """The stream begins: create its context, then show the headers."""
         plugin = self.plan.plugin
         vm = plugin.vm
-        if vm is None or vm.failed:
+        if vm is None or vm.failed or vm.retired:
             vm = plugin.ready()
             if vm is None:
                 return self._without_vm(stream)

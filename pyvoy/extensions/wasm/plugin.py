@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.wasm.root import RootContext
@@ -72,14 +73,28 @@ class Plugin:
             vm.roots[self.settings.key] = root
         self.vm = vm
         self.root = root
+        vm.started()
         self._reload_due_s = self._runtime.reload_due_s(self.settings.reload_backoff_s)
+
+    def start_late(self, code: bytes) -> None:
+        """The code has come: start now; without success the plugin stays without a VM."""
+        settings = self.settings
+        self.settings = replace(settings, vm=replace(settings.vm, code=code))
+        try:
+            self.start()
+        except PluginRefused as error:
+            log.error("wasm plugin %s does not start: %s", settings.log_prefix, error)
 
     def ready(self) -> Vm | None:
         """The VM for a new stream; None when there is none that works."""
         vm = self.vm
-        if vm is None or not vm.failed:
+        if vm is not None and not vm.failed and not vm.retired:
             return vm
-        if self.policy is not FailurePolicy.RELOAD or self._stopped:
+        if self._stopped:
+            return self._revive()
+        if vm is None:
+            return None
+        if self.policy is not FailurePolicy.RELOAD:
             return None
         if self._runtime.clock() < self._reload_due_s:
             self._backoff.inc()
@@ -94,10 +109,22 @@ class Plugin:
         self._success.inc()
         return self.vm
 
+    def _revive(self) -> Vm | None:
+        """A connection of the configuration before has a new stream, and its VM is gone with that configuration."""
+        self._stopped = False
+        try:
+            self.start()
+        except PluginRefused as error:
+            log.error("wasm plugin %s cannot be started again: %s", self.settings.log_prefix, error)
+            self.vm = None
+        return self.vm
+
     def stop(self) -> None:
         """The configuration is replaced."""
-        self._stopped = True
         vm = self.vm
-        if vm is not None and vm.roots.get(self.settings.key) is self.root:
+        if vm is None:
+            return
+        self._stopped = True
+        if vm.roots.get(self.settings.key) is self.root:
             del vm.roots[self.settings.key]
             self.root.stop()

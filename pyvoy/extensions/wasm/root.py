@@ -180,3 +180,5 @@ class RootContext(Context):
             call.cancel()
         self.calls.clear()
         self.vm.contexts.pop(self.context_id, None)
+        if self.vm.retired:
+            self.vm.close_if_unused()

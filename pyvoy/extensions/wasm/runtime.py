@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions.wasm.engine.compiler import Compiler, cache_folder
 from pyvoy.extensions.wasm.engine.interface import LinkError, Module
 from pyvoy.extensions.wasm.plugin import Plugin, PluginRefused
+from pyvoy.extensions.wasm.remote import CodeStore
 from pyvoy.extensions.wasm.vm import Vm, VmRefused
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class WasmRuntime:
         self.clock = clock
         self._compile = compile_module
         self._random = random
+        self.code = CodeStore(scope)
         self._vms: dict[str, Vm] = {}
         self._plugins: list[Plugin] = []
 
@@ -54,7 +56,7 @@ class WasmRuntime:
         if found is None:
             compiler = _compiler(context)
             found = env.shared[_KEY] = cls(lambda settings: _module(compiler, settings), env.root_scope, env.random)
-            env.retire.append(found.stop)
+            env.retire.append(found.stop if env.services is not None else found.discard)
         runtime: WasmRuntime = found
         return runtime
 
@@ -79,11 +81,8 @@ class WasmRuntime:
         return vm
 
     def plugin(self, settings: PluginSettings, host: Host, attribute: Callable[[tuple[str, ...]], Any]) -> Plugin:
-        """Start a plugin.  Raises PluginRefused."""
+        """A plugin that has not been started."""
         plugin = Plugin(settings, self, host, attribute)
-        plugin.start()
-        assert plugin.vm is not None
-        plugin.vm.started()
         self._plugins.append(plugin)
         return plugin
 
@@ -97,6 +96,13 @@ class WasmRuntime:
             plugin.stop()
         for vm in self._vms.values():
             vm.retire()
+        self._plugins.clear()
+        self._vms.clear()
+
+    def discard(self) -> None:
+        """The configuration was only tried: nothing is told to the modules, as with Envoy's canary."""
+        for vm in self._vms.values():
+            vm.close()
         self._plugins.clear()
         self._vms.clear()
 

@@ -32,6 +32,10 @@ supports(f"{_WASM}.EnvironmentVariables", "host_env_keys key_values")
 supports(f"{_WASM}.ReloadConfig", "backoff")
 supports(f"{_WASM}.CapabilityRestrictionConfig", "allowed_capabilities")
 supports(f"{_WASM}.SanitizationConfig")
+supports("envoy.config.core.v3.AsyncDataSource", "local remote")
+supports("envoy.config.core.v3.RemoteDataSource", "http_uri sha256 retry_policy")
+supports("envoy.config.core.v3.HttpUri", "uri cluster timeout")
+supports("envoy.config.core.v3.RetryPolicy", "retry_back_off num_retries")
 supports("envoy.config.core.v3.BackoffStrategy", "base_interval", tuning="max_interval")
 
 

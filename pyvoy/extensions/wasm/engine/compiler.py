@@ -67,7 +67,7 @@ class Compiler:
         self.engine = _engine()
         self.ticker = Ticker(self.engine.increment_epoch)
         self.make: Make = unchecked.instantiate if fast else public.instantiate
-        self._folder = None if cache is None else _own_folder(cache / f"wasmtime-{version('wasmtime')}-{SETTINGS}")
+        self._folder = None if cache is None else own_folder(cache / f"wasmtime-{version('wasmtime')}-{SETTINGS}")
         self._modules: dict[str, CompiledModule] = {}
 
     def compile(self, wasm: bytes) -> CompiledModule:
@@ -100,7 +100,7 @@ class Compiler:
         except wasmtime.WasmtimeError as error:
             raise InvalidModuleError(str(error)) from None
         if self._folder is not None:
-            _store(self._folder / f"{sha256}.cwasm", code.serialize())
+            keep(self._folder / f"{sha256}.cwasm", code.serialize())
         return code
 
 
@@ -120,7 +120,7 @@ def _engine() -> Any:
     return wasmtime.Engine(config)
 
 
-def _own_folder(path: Path) -> Path | None:
+def own_folder(path: Path) -> Path | None:
     """The folder, made if need be; None if it cannot be used safely."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def _is_private(path: Path) -> bool:
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _store(path: Path, data: bytes) -> None:
+def keep(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: another process may read it at any moment."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
