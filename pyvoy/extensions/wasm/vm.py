@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls import host_functions
-from pyvoy.extensions.wasm.engine.interface import WasmTrap
+from pyvoy.extensions.wasm.engine.interface import ALLOCATORS, WasmTrap
 from pyvoy.extensions.wasm.mirror import HeaderMirror
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ class Vm:
         return host_functions(self)
 
     def _allocator(self) -> Callback | None:
-        """malloc before proxy_on_memory_allocate, as in Envoy (the specification says the opposite)."""
-        for name in ("malloc", "proxy_on_memory_allocate"):
+        for name in ALLOCATORS:
             if self.exports.get(name) == "i>i":
                 return self.instance.function(name, nested=True)
         raise VmRefused("the module exports neither malloc nor proxy_on_memory_allocate")

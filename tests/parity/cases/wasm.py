@@ -1,6 +1,9 @@
 """Proxy-Wasm: the same module in Envoy (on V8) and here, over every host function, callback and phase."""
 # ruff: noqa: E501 - a table: a case reads best on its own line
 
+import base64
+from pathlib import Path
+
 from pyvoy.extensions.wasm.pairs import serialize
 from tests.parity.case import Case, answers, ask, get, request, response, tunnel
 from tests.support.guest import (
@@ -216,7 +219,23 @@ def calling(name: str, want: str, *steps: object, answered: tuple[object, ...] =
     return wasm(name, want, guest, **more)  # type: ignore[arg-type]
 
 
+def with_trailers(name: str, guest: Guest) -> Case:
+    """A chunked request with trailers, and a chunked answer with trailers."""
+    head = request("/", "transfer-encoding: chunked", "trailer: x-t", method="POST")
+    answer_ = response("200 OK", "transfer-encoding: chunked", body=None) + b"3\r\nabc\r\n0\r\nx-u: w\r\n\r\n"
+    config = plugin_yaml(guest, vm="vm_id: $id")
+    return Case(f"wasm-{name}", "200", ((head, Wait(0.1), b"3\r\nabc\r\n", Wait(0.1), b"0\r\nx-t: v\r\n\r\n", Answers(1)),), filters=f"- wasm: {{config: {config}}}",
+                upstream={"up": answers(answer_)}, hcm="http_protocol_options: {enable_trailers: true}",
+                cluster="typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {'@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http_protocol_options: {enable_trailers: true}}}}")
+
+
+TRAILERS = [
+    with_trailers("trailers", Guest().on("request_body", note("b", P(1), "/", P(2))).on("request_trailers", note("t", P(1)), value(1, "x-t"), call("add_header_map_value", 1, "x-more", "m"), value(0, ":path")).on("response_headers", note("rh"), value(1, "x-t"), show_header(2)).on("response_trailers", note("rt", P(1)), value(3, "x-u"), call("replace_header_map_value", 3, "x-u", "z"), value(2, ":status"), show_header(3, "x-seen"))),
+    with_trailers("trailers-paused", Guest().on("request_body", answer(1)).on("request_trailers", note("t", P(1)), call("get_buffer_bytes", 0, 0, 99, OUT, label="b"), call("remove_header_map_value", 1, "x-t")).on("response_headers", show_header(2))),
+]
+
 CALLS = [
+    calling("call-ids", "200", http_call("wasm-call-ids-b"), "(call $digit (i32.load (i32.const 256)))", http_call("wasm-call-ids-b"), "(call $digit (i32.load (i32.const 256)))", answered=(note("cb", P(1)), "(if (i32.eq (local.get 1) (i32.const 4)) (then (return)))", call("set_effective_context", Saved(), quiet=True), show_reply()), clusters={"b": ""}),
     calling("call", "200", http_call("wasm-call-b"), upstream={"b": answers(response("201 Created", "x-up: yes", body=b"from b"))}, cluster="", clusters={"b": ""}),
     calling("call-body", "200", http_call("wasm-call-body-b", body="sent"), clusters={"b": ""}),
     on_request("call-refused", http_call("nothing"), call("http_call", "wasm-call-refused-b", b"\1\0\0\0\5\0\0\0\1\0\0\0:path\0/\0", Raw(0, 0), Raw(0, 0), 0, At(256), label="c"), call("http_call", "wasm-call-refused-b", CALL_PATH, Raw(0, 0), Raw(0, 0), 0x80000000, At(256), label="c"), call("http_call", "wasm-call-refused-b", Raw(0, 0), Raw(0, 0), Raw(0, 0), 0, At(256), label="c"), clusters={"b": ""}),
@@ -260,6 +279,23 @@ SEVERAL = [
 ]
 
 
+MODULES = Path(__file__).parents[2] / "modules" / "built"
+
+
+def built(name: str, *requests: bytes, root_id: str = "", **case: object) -> Case:
+    """A module of tests/modules, made by a compiler."""
+    code = base64.b64encode((MODULES / f"{name}.wasm").read_bytes()).decode()
+    text = "{'@type': type.googleapis.com/google.protobuf.StringValue, value: 'from the configuration'}"
+    config = f"{{name: {name}, root_id: '{root_id}', configuration: {text}, vm_config: {{vm_id: $id, code: {{local: {{inline_bytes: '{code}'}}}}}}}}"
+    return Case(f"wasm-built-{name}", "200 200", (ask(*requests),), filters=f"- wasm: {{config: {config}}}", **case)  # type: ignore[arg-type]
+
+
+POST = request("/two", method="POST", body=b"some body")
+BUILT = [built("c", request("/one"), POST), built("assemblyscript", request("/one"), POST, root_id="add_header"), built("rust", request("/one"), POST)]
+if (MODULES / "go.wasm").exists():
+    BUILT.append(built("go", request("/one"), POST))
+
+
 def l4(name: str, guest: Guest, *steps: object, **case: object) -> Case:
     """A TCP session through a module and tcp_proxy."""
     config = plugin_yaml(guest, vm="vm_id: $id")
@@ -279,4 +315,7 @@ L4 = [
     l4("notes", Guest().on("context_create", note("c", P(0))).on("new_connection", note("new"), call("get_buffer_bytes", 2, 0, 9, OUT, label="b"), call("set_buffer_bytes", 2, 0, 0, "x", label="s"), call("continue_stream", 2), call("continue_stream", 3)).on("downstream_data", note("d", P(1), "/", P(2)), call("get_buffer_bytes", 2, 0, 99, OUT, label="b"), call("get_property", "source\0nothing", OUT, label="p"), call("get_header_map_value", 0, "x", OUT, label="h")).on("upstream_data", note("u", P(1), "/", P(2)), call("set_buffer_bytes", 3, 0, 0, Raw(0x10000, 120), label="s")), b"hello", UntilEnd(2.0), upstream={"up": HELLO}),
 ]
 
-CASES = [*MAPS, *BUFFERS, *REPLIES, *FAILURES, *POINTERS, *DATA, *GENERAL, *PROPERTIES, *CALLS, *LOGGERS, *SEVERAL, *L4]
+LIFE = Guest().on("context_create", note("c")).on("new_connection", note("new")).on("downstream_data", note("d", P(1), "/", P(2))).on("upstream_data", note("u", P(1), "/", P(2)), call("set_buffer_bytes", 3, 0, 0, Raw(0x10000, 220), quiet=True)).on("downstream_connection_close", note("dc", P(1))).on("upstream_connection_close", note("uc", P(1))).on("done", note("done"), returns=1).on("log", note("log")).on("delete", note("delete"))
+L4.append(Case("wasm-l4-order", "", ((b"hello", UntilEnd(2.0)), (b"hello", UntilEnd(2.0))), l4=f"- wasm: {{config: {plugin_yaml(LIFE, vm='vm_id: $id')}}}\n- tcp_proxy: {{stat_prefix: $id, cluster: $up}}", upstream={"up": HELLO}))
+
+CASES = [*MAPS, *BUFFERS, *REPLIES, *FAILURES, *POINTERS, *DATA, *GENERAL, *PROPERTIES, *CALLS, *TRAILERS, *LOGGERS, *SEVERAL, *BUILT, *L4]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import wasmtime
 
-from pyvoy.extensions.wasm.engine.interface import LOAD, HostFunction, ImportName
+from pyvoy.extensions.wasm.engine.interface import ALLOCATORS, LOAD, HostFunction, ImportName
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.engine.compiler import CompiledModule
@@ -31,8 +31,9 @@ _FOLDER = Path(__file__).parent
 class Companion:
     """The two modules of one instance.  `functions` are the host's own, under the names that they import."""
 
-    def __init__(self, module: CompiledModule, offered: Mapping[ImportName, HostFunction]) -> None:
+    def __init__(self, module: CompiledModule, offered: Mapping[ImportName, HostFunction], allocator: str) -> None:
         self._module = module
+        self._allocator = allocator
         self.functions: dict[ImportName, HostFunction] = {
             ("host", short): offered[("env", name)] for short, name in _DOORS.items()
         }
@@ -49,9 +50,10 @@ class Companion:
         """The companion of a module that uses header functions and has what it takes; None for others."""
         if LOAD not in offered or not any(("env", name) in wanted for name in _DOORS.values()):
             return None
-        if module.exports.get("malloc") != "i>i" or module.exports.get("memory") != "memory":
+        allocator = next((name for name in ALLOCATORS if module.exports.get(name) == "i>i"), None)
+        if allocator is None or module.exports.get("memory") != "memory":
             return None
-        return cls(module, offered)
+        return cls(module, offered, allocator)
 
     def open_door(self, linker: Any, store: Any) -> None:
         """Put the door in place of the functions that the guest imports."""
@@ -65,7 +67,7 @@ class Companion:
         """Make the companion beside its guest; its memory."""
         exports = guest.exports(store)
         linker.define(store, "guest", "memory", exports["memory"])
-        linker.define(store, "guest", "malloc", exports["malloc"])
+        linker.define(store, "guest", "malloc", exports[self._allocator])
         return linker.instantiate(store, self._compiled("companion")).exports(store)["memory"]
 
     def _compiled(self, name: str) -> Any:

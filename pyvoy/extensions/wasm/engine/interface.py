@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 ImportName = tuple[str, str]
 
+ALLOCATORS = ("malloc", "proxy_on_memory_allocate")
+"""What a module may export to allocate its memory; the first counts, as in Envoy (the specification says the other)."""
+
 LOAD: ImportName = ("companion", "load")
 """Under this name a host offers to fill the companion's memory; without it there is no companion."""
 

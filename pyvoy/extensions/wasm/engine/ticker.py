@@ -2,7 +2,7 @@
 
 A module whose deadline is a number of ticks away is interrupted even in an endless loop, because calls through ctypes
 let other threads run.  The thread begins with the first instance, so it must never begin before a fork; it ends with the
-last who uses the ticker.
+last user of the ticker.
 """
 
 from __future__ import annotations
