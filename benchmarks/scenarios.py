@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.contenders import Contender, Running, start
+from benchmarks.filters import EMPTY_LOWER, EMPTY_UPPER, filter_cost, python, python_file
 from benchmarks.load import Load, open_idle, run
 from benchmarks.measure import cpu_s, pss_bytes
 
@@ -20,6 +21,8 @@ class Setting:
     rounds: int
     seconds: float
     upstream: int
+    body_upstream: int
+    """One that reads the whole body before it answers; nginx's own replies do not."""
     folder: Path
     connections: int = 5000
 
@@ -52,7 +55,8 @@ def requests(load: Load, *, tcp: bool = False, workers: int = 1) -> Callable[[li
     def measure(contenders: list[Contender], setting: Setting) -> list[Row]:
         able = [each for each in contenders if each.tcp or not tcp]
         cpus = PROXY_CPU if workers == 1 else PROXY_CPU | LOAD_CPU
-        running = _start_all(able, setting, workers, cpus)
+        upstream = setting.body_upstream if load.body_bytes else setting.upstream
+        running = _start_all(able, setting, workers, cpus, upstream)
         try:
             return _rounds(running, load, setting, tcp=tcp, load_cpus=LOAD_CPU if workers == 1 else cpus)
         finally:
@@ -103,11 +107,13 @@ def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
     return with_ratios(rows)
 
 
-def _start_all(contenders: list[Contender], setting: Setting, workers: int, cpus: set[int]) -> list[Running]:
+def _start_all(
+    contenders: list[Contender], setting: Setting, workers: int, cpus: set[int], upstream: int
+) -> list[Running]:
     running: list[Running] = []
     try:
         for each in contenders:
-            running.append(start(each, setting.upstream, workers, cpus, setting.folder))
+            running.append(start(each, upstream, workers, cpus, setting.folder))
     except BaseException:
         for started in running:
             started.server.stop()
@@ -158,3 +164,37 @@ def with_ratios(rows: list[Row]) -> list[Row]:
         elif base.value:
             row.ratio = row.value / base.value
     return rows
+
+
+SMALL, LARGE = 64 * 1024, 10 * 1024 * 1024
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("http", "HTTP keep-alive, 32 connections, 180-byte JSON", requests(Load()), 0.65),
+    Scenario("http-paths", "HTTP keep-alive, another path with each request", requests(Load(unique_paths=True))),
+    Scenario("http-post", "HTTP keep-alive, POST of 1 KiB", requests(Load(body_bytes=1024))),
+    Scenario("tcp", "TCP (tcp_proxy), 32 connections", requests(Load(), tcp=True), 0.95),
+    Scenario("new-connection", "A new connection for each request", requests(Load(connections=8, close=True)), 1.0),
+    Scenario("down-64k", "64 KiB response body", requests(Load("/64k"))),
+    Scenario("up-64k", "64 KiB request body", requests(Load(body_bytes=SMALL))),
+    Scenario("down-10m", "10 MiB response body", requests(Load("/10m", connections=4))),
+    Scenario("up-10m", "10 MiB request body", requests(Load(body_bytes=LARGE, connections=4))),
+    Scenario("http-2-workers", "HTTP keep-alive, two workers on both cores", requests(Load(), workers=2)),
+    Scenario("tcp-2-workers", "TCP, two workers on both cores", requests(Load(), tcp=True, workers=2)),
+    Scenario("idle", "5,000 idle connections", idle),
+    Scenario("rest", "Memory at rest of the whole proxy (PSS)", rest),
+    Scenario("start", "From start to accepting", start_up),
+    Scenario(
+        "filter-python-lower",
+        "An empty Python filter, lower level",
+        filter_cost(python(EMPTY_LOWER), 2.0, PROXY_CPU, LOAD_CPU),
+    ),
+    Scenario(
+        "filter-python-add-header",
+        "add_header in Python",
+        filter_cost(python_file("add_header"), 5.0, PROXY_CPU, LOAD_CPU),
+    ),
+    Scenario(
+        "filter-python-upper",
+        "An empty async Python filter, upper level",
+        filter_cost(python(EMPTY_UPPER), 6.0, PROXY_CPU, LOAD_CPU),
+    ),
+)

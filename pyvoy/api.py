@@ -11,6 +11,7 @@ from pyvoy.extensions.native.extension import Answer, CallFailed
 from pyvoy.extensions.native.filters import Filter, StreamFilter
 from pyvoy.extensions.native.headers import Headers
 from pyvoy.extensions.native.messages import BodyGone, Request, Response, UpstreamResponse
+from pyvoy.extensions.native.network import NetworkFilter
 from pyvoy.extensions.stream_facts import (
     filter_state,
     metadata,
@@ -29,6 +30,7 @@ from pyvoy.http.http_filter import (
     Stream,
     Verdict,
 )
+from pyvoy.network.network_filter import CloseType, Connection
 from pyvoy.server.local_store import ABSENT, StoreFull
 
 __all__ = [
@@ -43,12 +45,15 @@ __all__ = [
     "CallOptions",
     "CallRefused",
     "CallResult",
+    "CloseType",
+    "Connection",
     "Failure",
     "Filter",
     "HeaderMap",
     "Headers",
     "Host",
     "LocalReply",
+    "NetworkFilter",
     "Request",
     "Response",
     "SharedData",

@@ -129,6 +129,8 @@ def options_from(args: argparse.Namespace) -> Options:
         file_flush_interval_s=args.file_flush_interval_msec / 1000,
         file_flush_min_size_kb=args.file_flush_min_size_kb,
         stats_tags=tuple(_tag(text) for text in args.stats_tag),
+        dev=getattr(args, "dev", False),
+        trace=getattr(args, "dev", False) or getattr(args, "trace", False),
         accepted=tuple(args.accepted or ()),
     )
 

@@ -17,11 +17,14 @@ from pyvoy.server.options import Options
 
 DESCRIPTION = "An L4/L7 sidecar proxy in pure Python that runs unmodified Envoy v3 bootstraps."
 EPILOG = """commands:
-  pyvoy run FILE          serve (the same as pyvoy -c FILE)
+  pyvoy run FILE          serve (the same as pyvoy -c FILE); with --dev edits are live within a second
   pyvoy validate FILE     check a bootstrap and list everything that is wrong with it
   pyvoy validate --support
                           print the table of supported configuration
   pyvoy demo              a sidecar at work in front of a small service
+  pyvoy filter new NAME   write a filter that runs at once
+  pyvoy filter test PATH  run a filter, or its tests, without a server
+  pyvoy trace URL         send a request and show what each filter did to it
 
 All other flags of Envoy are accepted and change nothing here. SIGTERM drains and exits, SIGHUP reloads the
 bootstrap, SIGUSR1 reopens the logs."""
@@ -38,7 +41,13 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    commands: dict[str, Callable[[list[str]], int]] = {"run": run, "validate": validate, "demo": demo}
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "run": run,
+        "validate": validate,
+        "demo": demo,
+        "filter": filter_,
+        "trace": trace,
+    }
     try:
         if arguments and arguments[0] in commands:
             return commands[arguments[0]](arguments[1:])
@@ -54,7 +63,7 @@ def envoy(arguments: list[str]) -> int:
     """Envoy's own command line."""
     parser = Parser(
         "pyvoy",
-        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo} [options]",
+        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter,trace} [options]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -84,6 +93,14 @@ def run(arguments: list[str]) -> int:
     """`pyvoy run FILE`."""
     parser = Parser("pyvoy run", description="Serve a bootstrap.", allow_abbrev=False)
     parser.add_argument("file", metavar="FILE", nargs="?", default="", help="bootstrap, YAML or JSON")
+    parser.add_argument(
+        "--dev", action="store_true", help="reload what was edited within a second; show failures of filters to clients"
+    )
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="let requests with x-pyvoy-trace be traced through the filters (so does --dev)",
+    )
     flags.add_configuration(parser)
     flags.add_running(parser)
     flags.add_logging(parser)
@@ -120,6 +137,20 @@ def demo(arguments: list[str]) -> int:
     from pyvoy.cli.demo import run_demo
 
     return run_demo(once=args.once, config=args.config)
+
+
+def filter_(arguments: list[str]) -> int:
+    """`pyvoy filter new` and `pyvoy filter test`."""
+    from pyvoy.cli import filter as command
+
+    return command.main(arguments, Parser)
+
+
+def trace(arguments: list[str]) -> int:
+    """`pyvoy trace URL`."""
+    from pyvoy.cli import trace as command
+
+    return command.main(arguments, Parser)
 
 
 def _serve(options: Options) -> int:

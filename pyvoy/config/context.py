@@ -34,8 +34,10 @@ class Environment:
     `services` are those of the worker that will run the plans; None where they are only tried.  `retire` is what has to
     be done when the plans are no longer in force (or were never put in force).  `files` are those that the plans were
     made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built.
-    `development`: what goes wrong may be told to clients.  `shared` is what the extensions of one mechanism share
-    within this load, by the mechanism's name; `warming` is what has to be waited for before its listeners open."""
+    `development`: what goes wrong may be told to clients.  `caller` makes the calls of extensions in place of the
+    clusters (tests).  `trace_sink` takes the traces of requests; None where there are none.  `shared` is what the
+    extensions of one mechanism share within this load, by the mechanism's name; `warming` is what has to be waited for
+    before its listeners open."""
 
     problems: Problems
     root_scope: Scope
@@ -51,6 +53,8 @@ class Environment:
     files: set[str] = field(default_factory=set)
     route_plans: list[tuple[str, Any]] = field(default_factory=list)
     development: bool = False
+    caller: Any = None
+    trace_sink: Callable[[dict[str, Any]], None] | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -60,6 +60,9 @@ class LoadedBootstrap:
         `services` are those of the worker that will run the plans; None to try them."""
         environment = self.environment(root_scope, arena, problems)
         environment.services = services
+        if services is not None:
+            environment.development = services.development
+            environment.trace_sink = services.trace_sink
         return self._at_root(environment)
 
     def serialized(self) -> bytes:

@@ -12,13 +12,18 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from pyvoy.network.network_filter import CloseType
 
 if TYPE_CHECKING:
     from pyvoy.stats.store import Scope
 
 _DISTINCT = 256
 """How many distinct errors are remembered; after that the memory starts anew, and each is logged once more."""
+_PACKAGE = str(Path(__file__).parents[1])
 _RELOAD_GAP_S = 1.0
 """The least time between two reloads (Envoy's Wasm `reload_config.backoff`)."""
 
@@ -57,6 +62,7 @@ class Failures:
         self._clock = clock
         self._seen: set[tuple[Any, ...]] = set()
         self._reloaded_s = float("-inf")
+        self._details = f"extension_failed{{{name}}}".replace(" ", "_")
         self.errors = scope.counter("errors")
         self._failed_open = scope.counter("failed_open")
         self._reloads = scope.counter("reloads")
@@ -72,7 +78,20 @@ class Failures:
         if len(self._seen) >= _DISTINCT:
             self._seen.clear()
         self._seen.add(key)
-        self._logger.error("%s failed (further ones like this are only counted)", self.name, exc_info=error)
+        self._logger.error(
+            "%s failed (further ones like this are only counted)", self.name, exc_info=(type(error), error, _own(error))
+        )
+
+    def end_connection(self, connection: Any, error: BaseException) -> bool:
+        """The same for a network filter: True when the connection goes on, else it is closed."""
+        self.note(error)
+        if self.policy is FailurePolicy.OPEN:
+            self._failed_open.inc()
+            return True
+        connection.close(CloseType.NO_FLUSH, self._details)
+        if self.policy is FailurePolicy.RELOAD:
+            self._reload()
+        return False
 
     def end_stream(self, stream: Any, error: BaseException) -> bool:
         """Note a failure in a callback of a stream and do what the policy says; True when the stream goes on."""
@@ -82,8 +101,9 @@ class Failures:
             return True
         body = b""
         if self.development:
-            body = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace")
-        stream.send_local_reply(500, body, details=f"extension_failed{{{self.name}}}".replace(" ", "_"))
+            lines = traceback.format_exception(type(error), error, _own(error))
+            body = "".join(lines).encode("utf-8", "backslashreplace")
+        stream.send_local_reply(500, body, details=self._details)
         if self.policy is FailurePolicy.RELOAD:
             self._reload()
         return False
@@ -100,6 +120,14 @@ class Failures:
             self._logger.error("%s cannot be loaded anew", self.name, exc_info=error)
         else:
             self._reloads.inc()
+
+
+def _own(error: BaseException) -> TracebackType | None:
+    """The traceback from where it has left this package, so that it begins in the extension."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    return trace or error.__traceback__
 
 
 def _identity(error: BaseException) -> tuple[Any, ...]:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from pyvoy.extensions.http_call import (
     DEFAULT_OPTIONS,
     Caller,
+    CallMaker,
     CallOptions,
     CallRefused,
     CallResult,
-    HttpCall,
     OnDone,
+    RunningCall,
 )
 from pyvoy.http.headers import HeaderMap
 from pyvoy.server.local_store import ABSENT
@@ -79,14 +80,15 @@ class Host:
     `scope` is where its metrics are, `logger` where it logs.  While a configuration is only tried there are no
     services: then calls raise NotRunning and timers never fire; metrics, log and shared data work."""
 
-    __slots__ = ("_arena", "_caller", "_closed", "_timers", "logger", "scope", "services")
+    __slots__ = ("_arena", "_closed", "_timers", "caller", "logger", "scope", "services")
 
     def __init__(self, scope: Scope, arena: Arena, logger: logging.Logger, services: Services | None) -> None:
         self.scope = scope
         self.logger = logger
         self.services = services
         self._arena = arena
-        self._caller: Caller | None = None
+        self.caller: CallMaker | None = None
+        """Who makes the calls; by default the worker's clusters, from the first call on."""
         self._timers: set[HostTimer] = set()
         self._closed = False
 
@@ -97,6 +99,7 @@ class Host:
         `component` is the logger: python, lua, wasm."""
         env = context.env
         host = cls(scope, env.arena, logging.getLogger(f"pyvoy.{component}"), env.services)
+        host.caller = env.caller
         env.retire.append(host.close)
         return host
 
@@ -121,16 +124,16 @@ class Host:
         *,
         trailers: HeaderMap | None = None,
         options: CallOptions = DEFAULT_OPTIONS,
-    ) -> HttpCall:
+    ) -> RunningCall:
         """Begin a call; `on_done` hears of its end in a later turn of the loop, unless it is cancelled.
 
         `headers` need `:method`, `:path` and `:authority` and belong to the call from here on.
         Raises UnknownCluster, CallRefused, NotRunning."""
-        if self._caller is None:
+        if self.caller is None:
             if self.services is None:
                 raise NotRunning("there are no calls while the configuration is loaded")
-            self._caller = Caller(self.services)
-        return self._caller.call(cluster, headers, body, trailers, options, on_done)
+            self.caller = Caller(self.services)
+        return self.caller.call(cluster, headers, body, trailers, options, on_done)
 
     async def fetch(
         self,

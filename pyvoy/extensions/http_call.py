@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.extensions.header_check import valid_pair
 from pyvoy.http.headers import HeaderMap
@@ -92,6 +92,30 @@ class CallResult:
 
 
 OnDone = Callable[[CallResult], None]
+
+
+class RunningCall(Protocol):
+    """A call that was begun."""
+
+    done: bool
+
+    def cancel(self) -> None:
+        """Give the call up: nothing more is heard of it."""
+
+
+class CallMaker(Protocol):
+    """Makes calls: the worker's clusters, or what a test puts in their place."""
+
+    def call(
+        self,
+        cluster: str,
+        headers: HeaderMap,
+        body: bytes,
+        trailers: HeaderMap | None,
+        options: CallOptions,
+        on_done: OnDone,
+    ) -> RunningCall:
+        """Begin a call.  Raises UnknownCluster or CallRefused."""
 
 
 class _HashContext(LoadBalancerContext):

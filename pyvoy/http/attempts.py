@@ -142,7 +142,8 @@ class Attempts(HttpFilter):
         retry = None if retries is None else retries.state
         plain = route.hash_policy is None and route.metadata_match is None and stream.upstream_override_host is None
         if plain and (retry is None or not retry.plan.host_predicates):
-            picked, stream.chosen_host = stream.chosen_host or cluster.pick_any(), None
+            picked = stream.chosen_host if stream.host_is_chosen else cluster.pick_any()
+            stream.host_is_chosen = False
             if picked is None:
                 cluster.stats.upstream_cx_none_healthy.inc()
             return picked

@@ -82,6 +82,7 @@ class ChainPlan:
         "informational",
         "light_destroy",
         "light_log",
+        "light_request_data",
         "light_request_headers",
         "local_reply",
         "log",
@@ -119,6 +120,7 @@ class ChainPlan:
         last = len(chosen) - 1
         self.light_request_headers = _before(last, self.request_headers)
         """Events of all filters but the last, for a stream that does without the router (see `light_stream`)."""
+        self.light_request_data = _before(last, self.request_data)
         self.light_log = _before(last, self.log)
         self.light_destroy = _before(last, self.destroy)
         self._variants: dict[tuple[frozenset[str], frozenset[str]], ChainPlan] = {}

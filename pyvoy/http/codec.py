@@ -54,8 +54,8 @@ class ServerSink(Protocol):
     def new_stream(self, stream_id: int) -> RequestSink:
         """A request begins."""
 
-    def on_request(self, stream_id: int, head: RequestHead) -> None:
-        """A whole request without a body: the same as `new_stream` and `on_headers`."""
+    def on_request(self, stream_id: int, head: RequestHead, body: bytes) -> None:
+        """A whole request: the same as `new_stream`, `on_headers` and, with a body, `on_data`."""
 
     def on_connection_error(self, error: CodecError) -> None:
         """A fault outside any stream: answer with `error.status` (if not 0) and close."""

@@ -21,6 +21,7 @@ from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
     from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.observe.filter_trace import Trace
     from pyvoy.server.services import Services
     from pyvoy.upstream.endpoint import Host
 
@@ -58,9 +59,13 @@ class FilteredStream(ABC):
     duration_limit_s: float | None = None
     """max_stream_duration as it holds for this stream; None is none."""
     chosen_host: Host | None = None
-    """A host that was chosen before the router came to it (see `pyvoy.http.plain_exchange`)."""
+    host_is_chosen = False
+    """The balancer has been asked before the router came to it (see `pyvoy.http.plain_exchange`); `chosen_host` is its
+    answer, None for no host."""
     upstream_override_host: tuple[str, bool] | None = None
     """A host that a filter insists on: (address text, strict)."""
+    trace: Trace | None = None
+    """What is written down of the filters' work, when the client asks for it (see `pyvoy.http.traced_chain`)."""
     due_s: float | None = None
     """When the router's response time-out is due; checked by the manager's lazy timer."""
     on_due: Callable[[], None] | None = None
@@ -113,6 +118,11 @@ class FilteredStream(ABC):
         if not self._route_known:
             self._find_route()
         return self._route
+
+    @property
+    def ending(self) -> tuple[str, LocalReply] | None:
+        """The reply or reset that a callback has asked for and that is not carried out yet."""
+        return self._ending
 
     def set_due(self, due_s: float, callback: Callable[[], None]) -> None:
         """Have `callback` run at `due_s` unless the stream is over by then; one at a time (the route's time-out)."""

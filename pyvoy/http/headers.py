@@ -140,9 +140,14 @@ class HeaderMap:
 
     def _drop_pairs(self, name: bytes, value: bytes) -> None:
         """Keep one pair of `name`, at the first one's place, with the new value."""
+        assert self.pairs is not None
+        names = [pair[0] for pair in self.pairs]
+        if names.count(name) == 1:
+            self.pairs[names.index(name)] = (name, value)
+            return
         kept: list[Pair] = []
         seen = False
-        for pair in self.pairs or ():
+        for pair in self.pairs:
             if pair[0] != name:
                 kept.append(pair)
             elif not seen:

@@ -14,6 +14,7 @@ from pyvoy.http.charging import CANARY, INTERNAL
 from pyvoy.http.filtered_stream import FilteredStream
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter
+from pyvoy.http.plain_plan import SERVICE_TIME
 from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED
 from pyvoy.http.stream import HttpStream, notify
@@ -25,13 +26,13 @@ from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 if TYPE_CHECKING:
     from pyvoy.http.chain import ChainPlan
+    from pyvoy.http.h1.client import Http1ClientCodec
     from pyvoy.http.h1.heads import ResponseHead
     from pyvoy.http.manager import HttpConnectionManager
     from pyvoy.http.plain_plan import PlainPlan, PlainRequest
     from pyvoy.server.services import Services
     from pyvoy.upstream.cluster import Cluster
 
-_SERVICE_TIME = b"x-envoy-upstream-service-time"
 _REQUEST_ID = b"x-request-id"
 FILTERING, UPSTREAM, RESPONDING, OVER = range(4)
 
@@ -42,7 +43,8 @@ class LightStream:
     # Filters may keep things of their own on a stream, so there is an instance dict beside the slots.
     __slots__ = (
         "__dict__",
-        "_body_bytes",
+        "_answer_bytes",
+        "_body",
         "_calling",
         "_cluster",
         "_connection",
@@ -58,7 +60,7 @@ class LightStream:
         "chain",
         "chosen_host",
         "filters",
-        "log_type",
+        "host_is_chosen",
         "manager",
         "promoted",
         "request_headers",
@@ -71,14 +73,19 @@ class LightStream:
     _connection: Http1Connection
     _host: Host
     _pool: Http1Pool
-    _body_bytes: int
+    _answer_bytes: int
     _status: bytes
     _took: tuple[float, int]
     """When the response came, and how many milliseconds after the request."""
-    log_type: str
 
     def __init__(
-        self, manager: HttpConnectionManager, stream_id: int, request: PlainRequest, request_id: bytes, now_s: float
+        self,
+        manager: HttpConnectionManager,
+        stream_id: int,
+        request: PlainRequest,
+        request_id: bytes,
+        now_s: float,
+        body: bytes,
     ) -> None:
         self.manager = manager
         self.stream_id = stream_id
@@ -88,9 +95,11 @@ class LightStream:
         self.response_headers: HeaderMap | None = None
         self.active_s = now_s
         self.chosen_host: Host | None = None
+        self.host_is_chosen = False
         self.filters: list[HttpFilter] = []
         self._request = request
         self._id = request_id
+        self._body = body
         self._stage = FILTERING
         self._calling = False
         self._info: StreamInfo | None = None
@@ -164,6 +173,7 @@ class LightStream:
         info.upstream_cluster_observability_name = self._cluster.plan.observability_name
         info.upstream_host = self._host
         info.attempt_count = 1
+        info.bytes_received = len(self._body)
         info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
         info.upstream_local = self._connection.local
         info.upstream_connection_id = self._connection.connection_id
@@ -177,7 +187,7 @@ class LightStream:
         assert self.response_headers is not None
         info.response_code = int(self.response_headers.map[b":status"])
         info.first_downstream_tx_s = info.end_s = self._took[0]
-        info.bytes_sent = self._body_bytes
+        info.bytes_sent = self._answer_bytes
 
     def __getattr__(self, name: str) -> Any:
         """Anything else is the full stream's."""
@@ -192,25 +202,26 @@ class LightStream:
         chain = self.chain
         headers = self.request_headers
         filters = self.filters
+        end = not self._body
         self._calling = True
         slot = -1
         try:
             filters += chain.make_light()
             for slot, handler in chain.light_request_headers:
-                verdict = handler(filters[slot], self, headers, True)
+                verdict = handler(filters[slot], self, headers, end)
                 if verdict is not CONTINUE or self.promoted is not None:
-                    self.full().go_on_with_request(slot, verdict)
+                    self.full().go_on_with_request(slot, verdict, self._body)
                     return
         except Exception as error:  # the wall of the stream: a filter can fail, the proxy cannot
-            self.full().fail(error, made=slot >= 0)
+            self.full().fail(error, self._body, made=slot >= 0)
             return
         self._calling = False
-        if not self._send(plain):
-            self.full().run_router()
+        if (chain.light_request_data and not end) or not self._send(plain):
+            self.full().run_router(self._body)
 
     def _send(self, plain: PlainPlan) -> bool:
         """The router's work on an ordinary request, in one piece; False when the router itself has to, and then
-        nothing has been done but perhaps a host chosen, which the stream keeps because its turn is spent."""
+        nothing has been done but perhaps the balancer asked."""
         request = self._request
         headers = self.request_headers
         values = headers.map
@@ -220,34 +231,55 @@ class LightStream:
         ):
             return False
         cluster = self.services.clusters.get(request.cluster)
-        host = None if cluster is None else cluster.pick_any()
-        if cluster is None or host is None:
+        if cluster is None:
+            return False
+        self.host_is_chosen = True
+        host = self.chosen_host = cluster.pick_any()
+        if host is None:
             return False
         pool: Any = host.pools.get(request.priority)
         connection = pool.take_idle(self) if pool is not None and not host.canary else None
         if connection is None:
-            self.chosen_host = host
             return False
         self._cluster = cluster
         self._host = host
         self._pool = pool
         self._connection = connection
         self._stage = UPSTREAM
-        plain.routed.hit()
+        routed = plain.routed
+        if not routed.count:
+            routed.board.note(routed)
+        routed.count += 1
         if self._info is not None:
             self._note_upstream(self._info)
         due_s = self.active_s + request.timeout_s
         if due_s < self.manager.armed_s:
             self.manager.watch(due_s)
-        headers.set(EXPECTED, request.expected)
+        if headers.pairs is None:
+            values[EXPECTED] = request.expected
+        else:
+            headers.set(EXPECTED, request.expected)
         codec = connection.codec
         if untouched:
             if request.encoded_for is not pool.plan:
                 request.encode(codec, pool.plan)
-            codec.send_request(self, b"%b%b%b" % (request.before_id, values[_REQUEST_ID], request.behind_id))
+            codec.send_request(
+                self, b"%b%b%b%b" % (request.before_id, values[_REQUEST_ID], request.behind_id, self._body)
+            )
         else:
-            codec.send_headers(codec.new_stream(self), headers, True)
+            self._send_changed(codec, headers)
         return True
+
+    def _send_changed(self, codec: Http1ClientCodec, headers: HeaderMap) -> None:
+        body = self._body
+        stream_id = codec.new_stream(self)
+        if not body:
+            codec.send_headers(stream_id, headers, True)
+            return
+        codec.corked = True
+        codec.send_headers(stream_id, headers, False)
+        codec.send_data(stream_id, body, True)
+        codec.uncork()
 
     # ---- the response (ResponseSink) ----
 
@@ -269,7 +301,7 @@ class LightStream:
         took_ms = int((now_s - self.active_s) * 1000)
         self._took = now_s, took_ms
         tally.values.append(took_ms)
-        values[_SERVICE_TIME] = b"%d" % took_ms
+        values[SERVICE_TIME] = b"%d" % took_ms
         self._stage = RESPONDING
         if self._info is not None:
             self._note_response(self._info)
@@ -307,7 +339,7 @@ class LightStream:
         now_s, took_ms = self._took
         self._stage = OVER
         codec.send_response(headers, body)
-        self._body_bytes = len(body)
+        self._answer_bytes = len(body)
         if self._info is not None:
             self._note_end(self._info)
         chain = self.chain
@@ -315,7 +347,7 @@ class LightStream:
         if chain.light_log:
             notify(chain.light_log, self.filters, self, plan)
         if plan.access_logs:
-            manager.log_access(self, "DownstreamEnd")
+            manager.log_access(_Ended(self), "DownstreamEnd")
         if chain.light_destroy:
             notify(chain.light_destroy, self.filters, self, plan)
         self.filters = []
@@ -373,8 +405,9 @@ class LightStream:
         info = self.info
         stream = self.promoted = HttpStream(manager, self.stream_id, info.start_s, info.start_wall_s)
         stream.info = info
-        stream.take_request(self._request.route, self.request_headers, self.filters, calling=self._calling)
-        stream.chosen_host = self.chosen_host
+        ended = self._stage > FILTERING or not self._body
+        stream.take_request(self._request.route, self.request_headers, self.filters, ended=ended, calling=self._calling)
+        stream.chosen_host, stream.host_is_chosen = self.chosen_host, self.host_is_chosen
         stream.response_headers = self.response_headers
         if self._stage is OVER:
             stream.response_started = stream.response_ended = stream.finished = True
@@ -388,6 +421,24 @@ class LightStream:
             stream.take_response(attempt)
         elif attached:
             self._connection.hand_over(attempt, manager.codec)
+
+
+class _Ended:
+    """A light stream that is over, as access logs read it: the facts that they ask for twenty times, at hand."""
+
+    __slots__ = ("_light", "connection", "info", "log_type", "request_headers", "response_headers", "services")
+
+    def __init__(self, light: LightStream) -> None:
+        self._light = light
+        self.info = light.info
+        self.connection = light.connection
+        self.services = light.services
+        self.request_headers = light.request_headers
+        self.response_headers = light.response_headers
+        self.log_type = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._light, name)
 
 
 class _Kept:

@@ -8,7 +8,7 @@ base class.  Source: Envoy's ConnectionManagerImpl.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.codec import CodecError, RequestSink
 from pyvoy.http.h1.client import Http1ClientCodec
@@ -41,6 +41,12 @@ _PLAN_TRIES = 50
 def _is_tunnel(stream: HttpStream, status: int) -> bool:
     """Whether a status grants the change of protocol that the request asked for."""
     return status == 101 or (200 <= status < 300 and stream.request_headers.map.get(b":method") == b"CONNECT")
+
+
+class LogSource(Protocol):
+    """What is logged: a stream, of either kind."""
+
+    log_type: str
 
 
 class HttpConnectionManager(ManagerTimeouts):
@@ -141,6 +147,10 @@ class HttpConnectionManager(ManagerTimeouts):
             return
         self.feeding = True
         codec.feed(data)
+        self.fed()
+
+    def fed(self) -> None:
+        """One read is worked off: let go what waited for more of it."""
         self.feeding = False
         if self.corked:
             for upstream in self.corked:
@@ -227,35 +237,41 @@ class HttpConnectionManager(ManagerTimeouts):
         if limit_s and now_s + limit_s < self.armed_s:
             self.watch(now_s + limit_s)
 
-    def on_request(self, stream_id: int, head: RequestHead) -> None:
-        """A whole request without a body: by the short way if it is ordinary, else as a stream."""
+    def on_request(self, stream_id: int, head: RequestHead, body: bytes) -> None:
+        """A whole request: by a short way if it is ordinary, else as a stream."""
         plain = self.share.plain
-        host = None
+        exchange = None
         if plain is not None:
             request = head.memo
             if request is None:
                 request = head.memo = plain.request(head) or False
-            if type(request) is PlainRequest and not plain.bare:
-                self._begin_light(stream_id, request, plain)
-                return
             if type(request) is PlainRequest:
-                started = PlainExchange(self, stream_id, request).start(plain)
-                if started is True:
+                if not plain.bare:
+                    self._begin_light(stream_id, request, plain, body)
+                    return
+                exchange = PlainExchange(self, stream_id, request)
+                if exchange.start(plain, body):
                     self._requests += 1
                     return
-                host = started or None
         stream = self.new_stream(stream_id)
-        stream.chosen_host = host
-        stream.on_headers(head.headers(), True)
+        if exchange is not None and exchange.host_is_chosen:
+            stream.chosen_host, stream.host_is_chosen = exchange.chosen_host, True
+        if not body:
+            stream.on_headers(head.headers(), True)
+            return
+        self.feeding = True
+        stream.on_headers(head.headers(), False)
+        stream.on_data(body, True)
+        self.fed()
 
-    def _begin_light(self, stream_id: int, request: PlainRequest, plain: PlainPlan) -> None:
+    def _begin_light(self, stream_id: int, request: PlainRequest, plain: PlainPlan, body: bytes) -> None:
         begun = self.share.begun
         if not begun.count:
             begun.board.note(begun)
         begun.count += 1
         self._requests += 1
         request_id = plain.ids.pop() if plain.ids else plain.next_id()
-        stream = LightStream(self, stream_id, request, request_id, self.services.clock())
+        stream = LightStream(self, stream_id, request, request_id, self.services.clock(), body)
         self.streams[stream_id] = stream
         stream.begin(plain)
 
@@ -426,7 +442,7 @@ class HttpConnectionManager(ManagerTimeouts):
         elif codec.is_http_10:
             headers.set(b"connection", b"keep-alive")
 
-    def log_access(self, stream: HttpStream | LightStream, log_type: str) -> None:
+    def log_access(self, stream: LogSource, log_type: str) -> None:
         """One line to each access log; `log_type` is what %ACCESS_LOG_TYPE% says."""
         stream.log_type = log_type
         for logger in self.plan.access_logs:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.http.charging import CANARY
 from pyvoy.http.headers import HeaderMap
-from pyvoy.http.plain_plan import PlainAnswer, PlainPlan, PlainRequest
+from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer, PlainPlan, PlainRequest
 from pyvoy.http.stream import HttpStream
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe.stream_info import StreamInfo
@@ -30,6 +31,7 @@ class PlainExchange:
     """One ordinary request under way.  Receives the response; gives way to a stream when that is not ordinary."""
 
     __slots__ = (
+        "_body_bytes",
         "_cluster",
         "_connection",
         "_host",
@@ -37,6 +39,8 @@ class PlainExchange:
         "_pool",
         "_request",
         "active_s",
+        "chosen_host",
+        "host_is_chosen",
         "manager",
         "stream_id",
     )
@@ -44,6 +48,7 @@ class PlainExchange:
     _connection: Http1Connection
     _cluster: Cluster
     _host: Host
+    _body_bytes: int
     _id: bytes
     _pool: Http1Pool
 
@@ -51,27 +56,30 @@ class PlainExchange:
         self.manager = manager
         self.stream_id = stream_id
         self._request = request
+        self.chosen_host: Host | None = None
+        self.host_is_chosen = False
 
     # ---- the request ----
 
-    def start(self, plain: PlainPlan) -> Host | bool | None:
-        """Send the request upstream: True when it is on its way.  Otherwise nothing has been done, and a host that
-        was chosen already is returned, because its turn is spent."""
+    def start(self, plain: PlainPlan, body: bytes) -> bool:
+        """Send the request upstream.  False when a stream has to: then nothing has been done, but the balancer may have
+        been asked."""
         manager = self.manager
         services = manager.services
         request = self._request
         cluster = services.clusters.get(request.cluster)
         if cluster is None:
             return False
-        host = cluster.pick_any()
+        self.host_is_chosen = True
+        host = self.chosen_host = cluster.pick_any()
         if host is None:
             return False
         pool: Any = host.pools.get(request.priority)
         if pool is None or host.canary:
-            return host
+            return False
         connection = pool.take_idle(self)
         if connection is None:
-            return host
+            return False
         self._cluster = cluster
         self._host = host
         self._pool = pool
@@ -82,6 +90,7 @@ class PlainExchange:
         begun.count += 1
         ids = plain.ids
         request_id = self._id = ids.pop() if ids else plain.next_id()
+        self._body_bytes = len(body)
         self.active_s = now_s = services.clock()
         manager.streams[self.stream_id] = self
         due_s = now_s + request.timeout_s
@@ -89,7 +98,7 @@ class PlainExchange:
             manager.watch(due_s)
         if request.encoded_for is not pool.plan:
             request.encode(connection.codec, pool.plan)
-        connection.codec.send_request(self, b"%b%b%b" % (request.before_id, request_id, request.behind_id))
+        connection.codec.send_request(self, b"%b%b%b%b" % (request.before_id, request_id, request.behind_id, body))
         return True
 
     @property
@@ -103,17 +112,12 @@ class PlainExchange:
         """A whole response: count it, write it out, and be done."""
         manager = self.manager
         plain = manager.share.plain
-        answer: object = None
-        if plain is not None and not (manager.closing or manager.draining or manager.services.draining()):
-            answer = head.memo
-            if type(answer) is not PlainAnswer or answer.plain is not plain or answer.outdated:
-                answer = plain.answer(head, self)
-        if type(answer) is not PlainAnswer:
+        if plain is None or CANARY in head.values or manager.closing or manager.draining or manager.services.draining():
             self._promote(attached=True).on_response(head, body)
             return
         now_s = manager.services.clock()
         took_ms = int((now_s - self.active_s) * 1000)
-        status = answer.status
+        status = head.values[b":status"]
         tally = self._pool.outcome(status) or self._pool.new_outcome(status)
         if not tally.count:
             tally.board.note(tally)
@@ -122,12 +126,28 @@ class PlainExchange:
         manager.plain_over(self.stream_id, status, took_ms, now_s)
         codec = manager.codec
         closing = codec.must_close
-        behind = answer.behind_closing if closing else answer.behind
-        manager.write(b"%b%d%b%b" % (answer.before_time, took_ms, behind, body))
+        answer = head.memo
+        if type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated:
+            behind = answer.behind_closing if closing else answer.behind
+            manager.write(b"%b%d%b%b" % (answer.before_time, took_ms, behind, body))
+        else:
+            codec.send_response(self._headers(head, plain, took_ms, closing=closing), body)
         if closing:
             manager.close_answered()
         elif codec.finish(self.stream_id):
             manager.start_next()
+
+    def _headers(self, head: ResponseHead, plain: PlainPlan, took_ms: int, *, closing: bool) -> HeaderMap:
+        """The response's headers for the client; what is made of a head that is remembered is kept for the next."""
+        manager = self.manager
+        if head.kept:
+            plain.keep_answer(head, self)
+        headers = head.headers()
+        headers.map[SERVICE_TIME] = b"%d" % took_ms
+        manager.plan.response_rules(headers, self)
+        if closing:
+            headers.map[b"connection"] = b"close"
+        return headers
 
     def on_informational(self, headers: HeaderMap) -> None:
         self._promote(attached=True).on_informational(headers)
@@ -165,6 +185,7 @@ class PlainExchange:
         info.virtual_host_name = route.virtual_host.name
         info.route_metadata = route.metadata
         info.request_id = self._id
+        info.bytes_received = self._body_bytes
         info.upstream_cluster = self._cluster.name
         info.upstream_cluster_observability_name = self._cluster.plan.observability_name
         info.upstream_host = self._host

@@ -12,7 +12,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from pyvoy.filters.http.router import Router, RouterPlan
-from pyvoy.http.charging import CANARY, INTERNAL
+from pyvoy.http.charging import INTERNAL
 from pyvoy.http.h1.grammar import valid_authority
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.request_rules import WATCHED
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from pyvoy.server.services import Services
 
 _UNUSUAL = frozenset((WATCHED | STEERING | {b"expect", INTERNAL}) - {b"connection"})
+_ORDINARY_METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 _ORDINARY_CONNECTION = (None, b"keep-alive", b"Keep-Alive", b"close")
 _MARK = b"\0"
 """Stands for what varies; no header can hold it."""
-_SERVICE_TIME = b"x-envoy-upstream-service-time"
+SERVICE_TIME = b"x-envoy-upstream-service-time"
 _XFP = b"x-forwarded-proto"
 _REQUEST_ID = b"x-request-id"
+_KNOWN_HOSTS = 1024
 _IDS_AT_ONCE = 64
 _UUID_BITS = 128
 _UUID_PARTS = Struct("8s4s4s4s12s")
@@ -59,7 +61,6 @@ class PlainRequest:
         "route",
         "seen",
         "timeout_s",
-        "values",
     )
 
     before_id: bytes
@@ -68,8 +69,8 @@ class PlainRequest:
     def __init__(
         self, route: Route, cluster: str, timeout_s: float, values: dict[bytes, bytes], expected: bytes
     ) -> None:
-        """`values` are the headers as filters see them, with the mark in place of the request id; `expected` is what
-        the router adds as x-envoy-expected-rq-timeout-ms."""
+        """`values` are the headers as filters see them, with any request id; `expected` is what the router adds as
+        x-envoy-expected-rq-timeout-ms."""
         self.route = route
         self.cluster = cluster
         self.timeout_s = timeout_s
@@ -77,21 +78,33 @@ class PlainRequest:
         self.expected = expected
         self.seen = values
         """What filters got to see of the last request with this head: it has that one's id."""
-        self.values = {**values, EXPECTED: expected}
-        """The headers for the upstream, with the mark in place of the request id."""
         self.encoded_for: Http1Plan | None = None
         """The codec plan of the pool that the bytes are for."""
 
     def encode(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
         """Make the bytes for the upstreams with this codec plan."""
-        encoded = codec.encode_request(HeaderMap(values=self.values))
+        encoded = codec.encode_request(self.headers(_MARK))
         self.before_id, _, self.behind_id = encoded.partition(_MARK)
         self.encoded_for = plan
 
+    def with_path(self, path: bytes) -> PlainRequest:
+        """The same for a head that differs in its path alone."""
+        seen = self.seen.copy()
+        seen[b":path"] = path
+        other = PlainRequest(self.route, self.cluster, self.timeout_s, seen, self.expected)
+        if self.encoded_for is not None:
+            method = seen[b":method"]
+            rest = self.before_id[len(method) + 1 + len(self.seen[b":path"]) :]
+            other.before_id = b"%b %b%b" % (method, path, rest)
+            other.behind_id = self.behind_id
+            other.encoded_for = self.encoded_for
+        return other
+
     def headers(self, request_id: bytes) -> HeaderMap:
-        """The request's headers, for the stream that takes over."""
-        values = self.values.copy()
+        """The request's headers as they go upstream."""
+        values = self.seen.copy()
         values[_REQUEST_ID] = request_id
+        values[EXPECTED] = self.expected
         return HeaderMap(values=values)
 
     def seen_headers(self, request_id: bytes) -> HeaderMap:
@@ -104,15 +117,12 @@ class PlainRequest:
 class PlainAnswer:
     """An ordinary response head as it goes to the clients of one connection manager."""
 
-    __slots__ = ("_second", "_wall", "before_time", "behind", "behind_closing", "plain", "status")
+    __slots__ = ("_second", "_wall", "before_time", "behind", "behind_closing", "plain")
 
-    def __init__(
-        self, plain: PlainPlan, status: bytes, encoded: bytes, closing: bytes, wall: Callable[[], float] | None
-    ) -> None:
+    def __init__(self, plain: PlainPlan, encoded: bytes, closing: bytes, wall: Callable[[], float] | None) -> None:
         """`encoded` has the mark in place of the service time, `closing` is the same for a connection that ends;
         `wall` gives the time when the date is ours and not the upstream's."""
         self.plain = plain
-        self.status = status
         self.before_time, _, self.behind = encoded.partition(_MARK)
         self.behind_closing = closing.partition(_MARK)[2]
         self._wall = wall
@@ -127,7 +137,7 @@ class PlainAnswer:
 class PlainPlan:
     """What the ordinary requests of one connection manager share."""
 
-    __slots__ = ("_getrandbits", "_plan", "_routes", "bare", "begun", "ids", "routed")
+    __slots__ = ("_getrandbits", "_hosts", "_plan", "_routes", "bare", "begun", "ids", "routed")
 
     def __init__(
         self, plan: ManagerPlan, begun: Tally, routed: Tally, getrandbits: Callable[[int], int], *, bare: bool
@@ -142,6 +152,7 @@ class PlainPlan:
         """Request ids not yet used."""
         self._getrandbits = getrandbits
         self._plan = plan
+        self._hosts: set[bytes] = set()
         self._routes: dict[Route, bytes | None] = {}
         """The routes that ask for nothing, with their x-envoy-expected-rq-timeout-ms; others have None."""
 
@@ -155,18 +166,36 @@ class PlainPlan:
     def request(self, head: RequestHead) -> PlainRequest | None:
         """What an ordinary request head becomes; None for a head that is to go the general way."""
         values = head.values
+        block = head.block
+        model = None if block is None else block.memo
         if (
-            values[b":method"] != b"GET"
+            type(model) is PlainRequest
+            and model.seen[b":method"] == values[b":method"]
+            and b"#" not in values[b":path"]
+        ):
+            route = self._plan.routes.find(_Asking(HeaderMap(values=values)))
+            if route is model.route:
+                return model.with_path(values[b":path"])
+        request = self._examine_request(values)
+        if block is not None and request is not None:
+            block.memo = request
+        return request
+
+    def _examine_request(self, values: dict[bytes, bytes]) -> PlainRequest | None:
+        if (
+            values[b":method"] not in _ORDINARY_METHODS
             or not _UNUSUAL.isdisjoint(values)
             or values.get(b"connection") not in _ORDINARY_CONNECTION
             or b"#" in values[b":path"]
-            or not valid_authority(values[b":authority"])
+            or not self._is_good_host(values[b":authority"])
         ):
+            return None
+        if b"content-type" in values and values[b"content-type"].startswith(b"application/grpc"):
             return None
         route = self._plan.routes.find(_Asking(HeaderMap(values=values)))
         if route is None:
             return None
-        expected = self._routes[route] if route in self._routes else self._examine(route)
+        expected = self._routes[route] if route in self._routes else self._examine_route(route)
         if expected is None:
             return None
         ours = values.copy()
@@ -175,7 +204,19 @@ class PlainPlan:
         ours[_REQUEST_ID] = _MARK
         return PlainRequest(route, route.cluster, route.timeout_s, ours, expected)
 
-    def _examine(self, route: Route) -> bytes | None:
+    def _is_good_host(self, host: bytes) -> bool:
+        """Whether the authority is well formed; those seen are remembered."""
+        hosts = self._hosts
+        if host in hosts:
+            return True
+        if not valid_authority(host):
+            return False
+        if len(hosts) >= _KNOWN_HOSTS:
+            hosts.clear()
+        hosts.add(host)
+        return True
+
+    def _examine_route(self, route: Route) -> bytes | None:
         """Decide once whether a route is plain."""
         plain = (
             Router.is_plain(route)
@@ -195,21 +236,18 @@ class PlainPlan:
         self._routes[route] = answer = expected_timeout(route.timeout_s, None) if plain else None
         return answer
 
-    def answer(self, head: ResponseHead, exchange: PlainExchange) -> PlainAnswer | None:
-        """What a response head becomes, which it keeps; None for one that is to go the general way."""
-        if CANARY in head.values:
-            return None
+    def keep_answer(self, head: ResponseHead, exchange: PlainExchange) -> None:
+        """Let a response head that is remembered keep what it becomes."""
         manager = exchange.manager
         headers = head.headers()
         values = headers.map
-        values[_SERVICE_TIME] = _MARK
+        values[SERVICE_TIME] = _MARK
         self._plan.response_rules(headers, exchange)
         encoded = manager.codec.encode_headers(headers, not head.length_bytes)
         values[b"connection"] = b"close"
         closing = manager.codec.encode_headers(headers, not head.length_bytes)
         wall = None if b"date" in head.values else manager.services.wall
-        head.memo = answer = PlainAnswer(self, values[b":status"], encoded, closing, wall)
-        return answer
+        head.memo = PlainAnswer(self, encoded, closing, wall)
 
 
 class _Asking:

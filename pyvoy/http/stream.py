@@ -37,10 +37,13 @@ class HttpStream(FilteredStream):
 
     # ---- taking over from a short way (see `plain_exchange` and `light_stream`) ----
 
-    def take_request(self, route: Any, headers: HeaderMap, filters: list[HttpFilter], *, calling: bool) -> None:
-        """A whole request whose rules are done and whose route is known; `filters` are those before the router."""
+    def take_request(
+        self, route: Any, headers: HeaderMap, filters: list[HttpFilter], *, ended: bool = True, calling: bool = False
+    ) -> None:
+        """A request whose rules are done and whose route is known, with its body behind it unless it has `ended`;
+        `filters` are those before the router, one of which may be `calling`."""
         self.request_headers = headers
-        self.request_ended = True
+        self.request_ended = ended
         self._route = route
         self._route_known = True
         self.filters = [*filters, self.chain.make_router()]
@@ -66,10 +69,18 @@ class HttpStream(FilteredStream):
         self.router.note_response()
         self._response_entered = True
 
-    def go_on_with_request(self, slot: int, verdict: Verdict) -> None:
+    def go_on_with_request(self, slot: int, verdict: Verdict, body: bytes) -> None:
         """The filter of this slot has answered for the head."""
         self._calling = False
-        self._leave_fast_path(REQUEST_SIDE, slot, verdict, self.request_headers, True)
+        self.manager.feeding = bool(body)
+        self._leave_fast_path(REQUEST_SIDE, slot, verdict, self.request_headers, not body)
+        self._take_body(body)
+
+    def _take_body(self, body: bytes) -> None:
+        """The rest of a whole request; until it has come, what goes upstream is held back to leave in one write."""
+        if body:
+            self.on_data(body, True)
+            self.manager.fed()
 
     def go_on_with_response(self, slot: int, verdict: Verdict, body: bytes) -> None:
         """The same for the head of a whole response."""
@@ -79,16 +90,19 @@ class HttpStream(FilteredStream):
         if body:
             self.respond_data(body, True)
 
-    def run_router(self) -> None:
+    def run_router(self, body: bytes) -> None:
         """The head has passed every filter before the router."""
-        self._run_request_headers(self.request_headers, True, self.chain.request_headers[-1:])
+        self.manager.feeding = bool(body)
+        self._run_request_headers(self.request_headers, not body, self.chain.request_headers[-1:])
+        self._take_body(body)
 
-    def fail(self, error: Exception, *, made: bool = True) -> None:
+    def fail(self, error: Exception, body: bytes = b"", *, made: bool = True) -> None:
         """A filter has raised, or (`made` False) could not be made."""
         if not made:
             self.chain = NO_FILTERS
         self._calling = False
         self._filter_failed(error)
+        self._take_body(body)
 
     @property
     def router(self) -> Any:

@@ -470,11 +470,6 @@ class DownstreamConnection(asyncio.Protocol):
         if self.runner is not None:
             self.runner.resume(filter_)
 
-    def hand_on(self, filter_: NetworkFilter, data: bytes, end: bool) -> None:
-        """Give the filters behind `filter_` bytes that it has kept."""
-        if self.runner is not None and not self._closing:
-            self.runner.hand_on(filter_, data, end)
-
     def _cancel_timers(self) -> None:
         if self._filter_timer is not None:
             self._filter_timer.cancel()

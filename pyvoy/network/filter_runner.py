@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyvoy.network.listener import FilterChain
 
 STOP = NetworkVerdict.STOP
+TAKEN = NetworkVerdict.TAKEN
 
 
 def discard(data: bytes) -> None:
@@ -128,10 +129,17 @@ class FilterRunner:
                     self._holder = at
                 self._hold(data, end)
                 return
-            if verdict.__class__ is bytes:
+            if verdict is TAKEN:
+                return
+            if type(verdict) is bytes:
                 data = verdict
                 if not data and not end:
                     return
+
+    def inject(self, filter_: NetworkFilter, data: bytes, *, end: bool) -> None:
+        """Bytes of a filter for those behind it."""
+        if filter_ in self.filters:
+            self._deliver(self.filters.index(filter_) + 1, data, end)
 
     def _hold(self, data: bytes, end: bool) -> None:
         """Keep what a filter stopped; at the buffer limit reading stops too."""
@@ -163,26 +171,31 @@ class FilterRunner:
             self.receive = receive
             self._connection.receive_directly(receive)
 
-    def hand_on(self, filter_: NetworkFilter, data: bytes, end: bool) -> None:
-        """Bytes that a filter has kept, for those behind it."""
-        self._deliver(self.filters.index(filter_) + 1, data, end)
-
     def write(self, data: bytes, *, end: bool) -> None:
         """Bytes to the client through the write filters, last to first."""
+        self._write(len(self.filters), data, end)
+
+    def _write(self, before: int, data: bytes, end: bool) -> None:
+        """Through the write filters before that place."""
         connection = self._connection
-        for filter_ in reversed(self.filters):
+        for filter_ in reversed(self.filters[:before]):
             if not hasattr(filter_, "on_write"):
                 continue
             verdict = filter_.on_write(connection, data, end)
-            if verdict is STOP:
+            if verdict is STOP or verdict is TAKEN:
                 return
-            if verdict.__class__ is bytes:
+            if type(verdict) is bytes:
                 data = verdict
-                if not data and not end:
+                if not data:
                     return
         if data:
             connection.info.bytes_sent += len(data)
             connection.writer(data)
+
+    def inject_write(self, filter_: NetworkFilter, data: bytes) -> None:
+        """Bytes of a filter for the client, through the write filters before it."""
+        if filter_ in self.filters and data:
+            self._write(self.filters.index(filter_), data, False)
 
     def on_watermark(self, high: bool) -> None:
         """The transport's buffer crossed a mark."""

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 class NetworkVerdict(Enum):
-    """CONTINUE hands the event on; STOP holds it (data is kept by the connection until `continue_reading`)."""
+    """CONTINUE hands the event on; STOP holds it (data is kept by the connection until `continue_reading`); TAKEN: the
+    filter has the data, and the end if there is one, and hands on what it likes (`FilterRunner.inject`)."""
 
     CONTINUE = 0
     STOP = 1
+    TAKEN = 2
 
 
 class CloseType(Enum):
@@ -41,10 +43,9 @@ class NetworkFilter:
     Event methods, none defined here on purpose (the runner calls those that exist):
 
     on_new_connection(connection) -> NetworkVerdict       before any data; STOP holds the later filters
-    on_data(connection, data, end) -> NetworkVerdict | bytes   bytes from the client; `end` is the client's half-close;
-                                                          bytes are handed on in place of `data` (none, and no end: not
-                                                          at all, the filter has kept them, see `hand_on`)
-    on_write(connection, data, end) -> NetworkVerdict | bytes   bytes to the client
+    on_data(connection, data, end) -> NetworkVerdict      bytes from the client; `end` is the client's half-close
+    on_write(connection, data, end) -> NetworkVerdict     bytes to the client
+        (both may answer bytes instead: those go on in place of the data)
     on_high_watermark(connection) / on_low_watermark(connection)   the client reads too slowly / has caught up
     on_close(connection) -> None                          once, when the connection is gone
     on_log(connection) -> None                            last, behind the listener's access log
@@ -82,9 +83,6 @@ class Connection(Protocol):
 
     def continue_reading(self, filter_: NetworkFilter) -> None:
         """Resume behind a filter that answered STOP."""
-
-    def hand_on(self, filter_: NetworkFilter, data: bytes, end: bool) -> None:
-        """Give the filters behind `filter_` bytes that it has kept."""
 
     @property
     def is_open(self) -> bool:

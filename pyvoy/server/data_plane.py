@@ -14,6 +14,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from pyvoy.config.compile import stats_config
 from pyvoy.config.load import from_bytes
@@ -24,6 +25,7 @@ from pyvoy.observe.access_log.file import LOG_FILES
 from pyvoy.server.application import Checked, CheckFailed, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
+from pyvoy.server.dev_watch import DevWatch
 from pyvoy.server.drain import Drain
 from pyvoy.server.plans import ServerPlan, build, build_in_slices
 from pyvoy.server.server_stats import WatchdogStats
@@ -74,9 +76,18 @@ class ProxyDataPlane:
             connection_ids=itertools.count(index, options.concurrency).__next__,
             draining=self._drain.should_close,
             health_failed=self._drain.is_health_failed,
+            development=options.dev,
+            trace_sink=self._send_trace if options.trace else None,
         )
+        self._watch: DevWatch | None = None
+        if options.dev and index == 0:
+            self._watch = DevWatch(loop, lambda: child.send("reload", {}))
         if options.concurrency == 1:
             self._keep_gauges()
+
+    def _send_trace(self, trace: dict[str, Any]) -> None:
+        """To main, which shows it."""
+        self._child.send("to_main", {"kind": "trace", "fields": trace})
 
     def _keep_gauges(self) -> None:
         """Main cannot see the levels of an only worker's circuit breakers, so that works their gauges out itself."""
@@ -91,6 +102,8 @@ class ProxyDataPlane:
             plan = await self._build(checked)
         except ConfigErrors as error:
             raise CheckFailed([str(problem) for problem in error.problems]) from None
+        if self._watch is not None:
+            self._watch.watch((self._options.config_path, *plan.files))
         self._services.clusters.apply(plan.clusters)
         self._inflated.set(len(self._services.clusters))
         if plan.warming:
@@ -189,6 +202,8 @@ class ProxyDataPlane:
         """Nothing is carried any more: write out the access logs."""
         await asyncio.sleep(0)  # connections that were cut end, and log, in the next turn of the loop
         self._retire()
+        if self._watch is not None:
+            self._watch.stop()
         self._services.clusters.drain()
         self._services.tallies.write()
         LOG_FILES.close()

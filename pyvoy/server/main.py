@@ -80,6 +80,7 @@ class Main:
             "reload_failed": self._on_reload_failed,
             "started": self._on_worker_started,
             "applied": lambda message: None,
+            "trace": lambda message: self._proxy.traces.append(message.fields),
             "exit": lambda message: self._exit(),
         }
 

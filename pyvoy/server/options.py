@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 class Options:
     """One run.  `config_path` and `config_yaml` may both be given: the second is merged over the first.
 
+    `dev`: changed files are reloaded, and what goes wrong in extensions is told to clients.  `trace`: requests that ask
+    for it are traced through the filters.
     `drain_time_s` is how long requests in flight may take after SIGTERM: 5 s instead of Envoy's 600, because a sidecar
     that lingers holds up its pod.  `accepted` are flags that were given and mean nothing here."""
 
@@ -39,4 +41,6 @@ class Options:
     skip_deprecated_logs: bool = False
     disabled_extensions: tuple[str, ...] = ()
     local_address_ip_version: str = "v4"
+    dev: bool = False
+    trace: bool = False
     accepted: tuple[str, ...] = field(default=())

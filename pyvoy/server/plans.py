@@ -30,13 +30,14 @@ SLICE_S = 0.005
 
 @dataclass(slots=True, frozen=True)
 class ServerPlan:
-    """Everything a worker needs.  `retire` is to be called when the plan is no longer in force; `warming` is to be
-    awaited between clusters and listeners."""
+    """Everything a worker needs.  `retire` is to be called when the plan is no longer in force, `files` are those that
+    it was made from besides the bootstrap, `warming` is to be awaited between clusters and listeners."""
 
     clusters: list[ClusterPlan]
     listeners: list[ListenerPlan]
     retire: Callable[[], None]
-    warming: list[Callable[[], Awaitable[None]]]
+    files: frozenset[str] = frozenset()
+    warming: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
 class _Retire:
@@ -85,7 +86,7 @@ def _build(loaded: LoadedBootstrap, root: Context, collected: Problems, retire: 
         start_bootstrap_extensions(loaded.message, root)
     report_unread_runtime(loaded.message, root)
     collected.raise_errors()
-    return ServerPlan(clusters, listeners, retire, root.env.warming)
+    return ServerPlan(clusters, listeners, retire, frozenset(root.env.files), tuple(root.env.warming))
 
 
 async def build_in_slices(
@@ -117,7 +118,7 @@ async def _build_in_slices(
 
         start_bootstrap_extensions(loaded.message, root)
     problems.raise_errors()
-    return ServerPlan(clusters, listeners, retire, root.env.warming)
+    return ServerPlan(clusters, listeners, retire, frozenset(root.env.files), tuple(root.env.warming))
 
 
 async def _in_slices(messages: Iterable[Any], make: Callable[[Any], list[Plan]]) -> list[Plan]:

@@ -30,7 +30,9 @@ class Services:
 
     `clock` gives monotonic seconds, `wall` epoch seconds.  `connection_ids` yields ids that no other worker gives.
     `draining` is asked by the connection manager before it keeps a connection alive; `health_failed` tells whether the
-    admin's /healthcheck/fail is in force.  `shared` is what a mechanism keeps for the life of the worker, by its name.
+    admin's /healthcheck/fail is in force.  `development`: what goes wrong in extensions may be told to clients.
+    `trace_sink` takes the traces of requests, where tracing is on.  `shared` is what a mechanism keeps for the life of
+    the worker, by its name.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -45,6 +47,8 @@ class Services:
     connection_ids: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
     health_failed: Callable[[], bool] = lambda: False
+    development: bool = False
+    trace_sink: Callable[[dict[str, Any]], None] | None = None
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     shared: dict[str, Any] = field(default_factory=dict)
     tallies: TallyBoard = field(init=False)

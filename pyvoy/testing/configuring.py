@@ -47,6 +47,7 @@ class Configuration:
         self.environment.runtime = Runtime([runtime or {}])
         self.environment.clusters = set(clusters)
         self.environment.services = services
+        self.environment.development = services is not None and services.development
         self.root_scope = root_scope
 
     def context(self, path: str, scope: Scope | None = None) -> Context:

@@ -230,10 +230,10 @@ class _Tester:
         for index, event in enumerate(events):
             within = disturb is not None and index == at
             if within and disturb is not None:
-                disturb(stage, interlopers) if index else _before_head(disturb, interlopers)
+                stage.fakes.loop.happen(disturb, stage, interlopers) if index else _before_head(disturb, interlopers)
             event.run(stage)
             if within and disturb is not None and not index and not any(interlopers.before.values()):
-                disturb(stage, interlopers)
+                stage.fakes.loop.happen(disturb, stage, interlopers)
 
     def _check_end(self, stage: Stage, ledger: Ledger, before: dict[str, int]) -> None:
         fakes = stage.fakes

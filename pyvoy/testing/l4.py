@@ -54,7 +54,7 @@ class _Terminal(NetworkFilter):
         return NetworkVerdict.CONTINUE
 
 
-class _Connection(FakeConnection):
+class FilteredConnection(FakeConnection):
     """A connection with a filter runner, as far as runners and filters use it."""
 
     def start(self, makers: Sequence[tuple[Any, Any]]) -> None:
@@ -115,16 +115,16 @@ def _network(cls: type[NetworkFilter], config: Any, pieces: list[bytes], at: int
     configuration = Configuration(fakes.scope, fakes.arena, services=fakes.services)
     registered = is_registered(cls, "network_filter")
     plan = configuration.network_filter(cls, config) if registered else config
+    cls = getattr(plan, "filter_class", cls)
     before = fakes.gauges()
     makers = [(_watched(cls, calls), plan)]
     if not cls.terminal:
         makers.append((_Terminal, taken))
-    connection = _Connection(fakes.services, Record())
+    connection = FilteredConnection(fakes.services, Record())
     try:
-        connection.start(makers)
+        fakes.loop.happen(connection.start, makers)
         for piece in pieces[:at]:
-            connection.receive(piece)
-            fakes.loop.settle()
+            fakes.loop.happen(connection.receive, piece)
         _end_network(connection, fakes, end)
         assert calls.count("on_close") == ("on_close" in calls), "on_close came twice"
         _check_left(fakes, before)
@@ -134,7 +134,7 @@ def _network(cls: type[NetworkFilter], config: Any, pieces: list[bytes], at: int
     return bytes(taken), bytes(connection.written)
 
 
-def _end_network(connection: _Connection, fakes: FakeServices, end: str) -> None:
+def _end_network(connection: FilteredConnection, fakes: FakeServices, end: str) -> None:
     if end == "half-close":
         connection.receive(b"", end=True)
     elif end == "silence":
@@ -163,7 +163,8 @@ def _watch(event: str, method: Any, calls: list[str]) -> Any:
         calls.append(event)
         result = method(self, *arguments)
         if event in ("on_new_connection", "on_data", "on_write"):
-            assert isinstance(result, NetworkVerdict), f"{event} answered {result!r}, not a NetworkVerdict"
+            expected = NetworkVerdict if event == "on_new_connection" else (NetworkVerdict, bytes)
+            assert isinstance(result, expected), f"{event} answered {result!r}, not a NetworkVerdict"
         return result
 
     return call

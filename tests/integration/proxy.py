@@ -72,7 +72,7 @@ class Proxy:
         self.path.write_text(json.dumps(bootstrap))
 
     def start(self, *flags: str, workers: int = 1) -> None:
-        command = [sys.executable, "-m", "pyvoy", "-c", str(self.path), "--concurrency", str(workers), *flags]
+        command = [sys.executable, "-m", "pyvoy", "run", str(self.path), "--concurrency", str(workers), *flags]
         self.server = Server(command, self.folder / "log")
         self.server.wait_ready(lambda: self.try_get("/ready") == (200, "LIVE\n"))
 

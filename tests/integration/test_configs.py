@@ -19,3 +19,13 @@ def test_a_sample_is_accepted(path, contender):
     ended = subprocess.run(contender.validate(path), capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 0, ended.stderr
     assert f"configuration '{path}' OK" in ended.stdout
+
+
+GALLERY = sorted((ROOT / "filters").glob("*/bootstrap*.yaml"))
+
+
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_filter_of_the_gallery_is_accepted(path):
+    command = proxies.pyvoy().validate(path)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 0, ended.stderr

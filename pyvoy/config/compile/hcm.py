@@ -104,6 +104,11 @@ def _chain(message: Any, context: Context, routes: RouteTable) -> ChainPlan:
             for name, plan in context.env.route_plans:
                 if name == entry.name:
                     built.plan.bind_route(plan)
+    trace = context.env.trace_sink
+    if trace is not None:
+        from pyvoy.http.traced_chain import traced
+
+        return ChainPlan(traced(tuple(specs), trace))
     return ChainPlan(tuple(specs))
 
 

@@ -131,7 +131,7 @@ def _chain(message: Any, context: Context) -> FilterChain:
         built = place.built_extension("network_filter", entry, "")
         if built is None:
             continue
-        cls = built.extension.factory
+        cls = getattr(built.plan, "filter_class", built.extension.factory)
         if cls.terminal and index != last:
             place.error("", f"terminal filter named {entry.name} must be the last filter in a network filter chain.")
         elif index == last and not cls.terminal:

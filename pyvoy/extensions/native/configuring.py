@@ -64,28 +64,28 @@ def build_config(wanted: type | None, values: Mapping[str, Any], context: Contex
 
 
 def from_mapping(wanted: type, values: Mapping[str, Any], path: str, report: Report) -> Any:
-    """A dataclass from a mapping; None after a problem."""
+    """A dataclass from a mapping; None after a problem, here or below."""
     hints = typing.get_type_hints(wanted)
     fields = {field.name: field for field in dataclasses.fields(wanted) if field.init}
-    ok = True
+    problems = 0
+
+    def note(where: str, text: str, nearest: str) -> None:
+        nonlocal problems
+        problems += 1
+        report(where, text, nearest)
+
     arguments = {}
     for name, value in values.items():
         below = f"{path}.{name}" if name.isidentifier() else f'{path}["{name}"]'
-        if name not in fields:
-            report(below, f"{wanted.__name__} has no field {name!r}", nearest_name(name, fields))
-            ok = False
-            continue
-        try:
-            arguments[name] = _convert(hints[name], value, below, report)
-        except _Wrong as wrong:
-            report(below, str(wrong), "")
-            ok = False
+        if name in fields:
+            arguments[name] = _item(hints[name], value, below, note)
+        else:
+            note(below, f"{wanted.__name__} has no field {name!r}", nearest_name(name, fields))
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in values:
-            report(path, f"{name} is required", "")
-            ok = False
-    if not ok:
+            note(path, f"{name} is required", "")
+    if problems:
         return None
     try:
         return wanted(**arguments)

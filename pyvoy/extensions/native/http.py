@@ -12,7 +12,7 @@ from pyvoy.extensions.native.compile import ClassError, compile_filter, dispatch
 from pyvoy.extensions.native.configuring import build_config, from_mapping
 from pyvoy.extensions.native.filters import StreamFilter
 from pyvoy.extensions.native.load import LoadError
-from pyvoy.extensions.native.plan import PythonPlan, build_plan, struct_values
+from pyvoy.extensions.native.plan import Compile, PythonPlan, build_plan, complete, struct_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +66,17 @@ class RoutePlan:
 
 def build(message: Any, context: Context) -> HttpPlan | None:
     """The plan of a pyvoy.filters.http.python.v1.Python message; None after a problem."""
+    plan = build_plan(message, context, StreamFilter, _compiler(context), context.scope)
+    return None if plan is None else HttpPlan(plan)
+
+
+def plan_of_class(cls: type, config: Mapping[str, Any], policy: FailurePolicy, context: Context) -> HttpPlan | None:
+    """The plan of a class that is there already (tests); None after a problem."""
+    plan = PythonPlan(lambda: cls, _compiler(context))
+    return HttpPlan(plan) if complete(plan, config, policy, "", context, context.scope) else None
+
+
+def _compiler(context: Context) -> Compile:
     routes = any(isinstance(plan, RoutePlan) for _, plan in context.env.route_plans)
 
     def compile_(plan: PythonPlan) -> type:
@@ -83,8 +94,7 @@ def build(message: Any, context: Context) -> HttpPlan | None:
         except ClassError as error:
             raise LoadError(str(error)) from error
 
-    plan = build_plan(message, context, StreamFilter, compile_, context.scope)
-    return None if plan is None else HttpPlan(plan)
+    return compile_
 
 
 def build_route(message: Any, context: Context) -> RoutePlan:

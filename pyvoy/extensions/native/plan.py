@@ -28,20 +28,18 @@ Compile = Callable[["PythonPlan"], type]
 class PythonPlan:
     """One configured filter in one worker.
 
-    `cls` is the compiled class (with FAIL_RELOAD it changes when the filter has failed), `user_class` what was written,
-    `config_class` its dataclass, `values` the configuration as it stands in the bootstrap."""
+    `load_class` executes the code and gives the class; it raises LoadError.  `cls` is the compiled class (with
+    FAIL_RELOAD it changes when the filter has failed), `user_class` what was written, `config_class` its dataclass,
+    `values` the configuration as it stands in the bootstrap."""
 
     __slots__ = (
-        "_base",
         "_compile",
-        "_module",
+        "_load_class",
         "cls",
-        "code",
         "config",
         "config_class",
         "failures",
         "host",
-        "name",
         "place",
         "user_class",
         "values",
@@ -55,20 +53,10 @@ class PythonPlan:
     config_class: type | None
     values: Mapping[str, Any]
 
-    def __init__(self, code: Code, name: str, base: type, compile_: Compile) -> None:
-        self.code = code
-        self.name = name
-        self._base = base
+    def __init__(self, load_class: Callable[[], type], compile_: Compile) -> None:
+        self._load_class = load_class
         self._compile = compile_
-        self._module = ""
-        self.user_class = self._load()
-
-    def _load(self) -> type:
-        """Execute the code; what was loaded before is forgotten.  Raises LoadError."""
-        module = self.code.load()
-        self.forget()
-        self._module = module.__name__
-        return load.find_class(module, self.name, self._base)
+        self.user_class = load_class()
 
     def compile(self) -> None:
         """Make the class and let it begin.  Raises LoadError."""
@@ -83,7 +71,7 @@ class PythonPlan:
         """Load the code anew; what was there stays in force if that fails.  Raises LoadError."""
         before = self.user_class, self.config_class, self.config, self.cls
         try:
-            self.user_class = self._load()
+            self.user_class = self._load_class()
             self.config_class = config_type(self.user_class)
             problems: list[str] = []
             self.config = self.values
@@ -99,9 +87,33 @@ class PythonPlan:
             self.user_class, self.config_class, self.config, self.cls = before
             raise
 
+
+class Loader:
+    """Loads the class of a bootstrap's code; its own module is to be found as long as nothing newer was loaded."""
+
+    __slots__ = ("_base", "_code", "_module", "_name")
+
+    def __init__(self, code: Code, name: str, base: type) -> None:
+        self._code = code
+        self._name = name
+        self._base = base
+        self._module = ""
+
+    def __call__(self) -> type:
+        """Execute the code.  Raises LoadError."""
+        module = self._code.load()
+        self.forget()
+        self._module = module.__name__
+        return load.find_class(module, self._name, self._base)
+
+    @property
+    def files(self) -> list[str]:
+        """The files whose change means that the code has changed."""
+        return self._code.files(sys.modules[self._module])
+
     def forget(self) -> None:
-        """The code's own module is no longer to be found."""
-        if self._module and self.code.is_private:
+        """The module is no longer to be found."""
+        if self._module and self._code.is_private:
             sys.modules.pop(self._module, None)
 
 
@@ -110,20 +122,34 @@ def build_plan(message: Any, context: Context, base: type, compile_: Compile, sc
     code = read_code(message.code, context)
     if code is None:
         return None
+    loader = Loader(code, getattr(message, "class"), base)
     try:
-        plan = PythonPlan(code, getattr(message, "class"), base, compile_)
+        plan = PythonPlan(loader, compile_)
     except LoadError as error:
         context.error("code", str(error))
         return None
-    context.env.retire.append(plan.forget)
-    context.env.files.update(code.files(sys.modules[plan.user_class.__module__]))
-    if not _configure(plan, message, context):
-        return None
-    name = message.stat_prefix or plan.user_class.__name__
+    context.env.retire.append(loader.forget)
+    context.env.files.update(loader.files)
+    policy = FailurePolicy(message.failure_policy)
+    values = struct_values(message, "config")
+    return plan if complete(plan, values, policy, message.stat_prefix, context, scope) else None
+
+
+def complete(
+    plan: PythonPlan,
+    values: Mapping[str, Any],
+    policy: FailurePolicy,
+    stat_prefix: str,
+    context: Context,
+    scope: Scope,
+) -> bool:
+    """Configure and compile a plan whose class is loaded; False after a problem."""
+    if not _configure(plan, values, context):
+        return False
+    name = stat_prefix or plan.user_class.__name__
     own_scope = scope.scope("python").scope(name)
     plan.place = place_of(context)
     plan.host = Host.of(context, own_scope, "python")
-    policy = FailurePolicy(message.failure_policy)
     plan.failures = Failures(
         name,
         policy,
@@ -136,8 +162,8 @@ def build_plan(message: Any, context: Context, base: type, compile_: Compile, sc
         plan.compile()
     except LoadError as error:
         context.error("code", str(error))
-        return None
-    return plan
+        return False
+    return True
 
 
 def read_code(message: Any, context: Context) -> Code | None:
@@ -149,8 +175,8 @@ def read_code(message: Any, context: Context) -> Code | None:
     return Code(message.module, message.filename, message.inline_string, f"inline python of {context.path}")
 
 
-def _configure(plan: PythonPlan, message: Any, context: Context) -> bool:
-    plan.values = struct_values(message, "config")
+def _configure(plan: PythonPlan, values: Mapping[str, Any], context: Context) -> bool:
+    plan.values = values
     try:
         plan.config_class = config_type(plan.user_class)
     except TypeError as error:

@@ -136,7 +136,7 @@ class NetworkContext(Context, NetworkFilter):
 
     def _resumed_reading(self, passed: bytes | None) -> NetworkVerdict | bytes:
         if passed is None:
-            return NetworkVerdict.STOP if self._downstream.end else NOTHING
+            return NetworkVerdict.TAKEN
         if self._reading_paused:
             self._reading_paused = False
             self._connection.read_disable(False)
@@ -224,7 +224,9 @@ class NetworkContext(Context, NetworkFilter):
             held.paused = held.live = False
             data, held.data = held.data, b""
             if data or held.end:
-                connection.hand_on(self, data, held.end)
+                runner: Any = getattr(connection, "runner", None)
+                if runner is not None:
+                    runner.inject(self, data, end=held.end)
             self._resumed_reading(NOTHING)
 
     def close_stream(self, kind: int) -> int:

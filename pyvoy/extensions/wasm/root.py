@@ -15,7 +15,7 @@ from pyvoy.extensions.wasm.context import Context
 
 if TYPE_CHECKING:
     from pyvoy.extensions.host import Host, HostTimer
-    from pyvoy.extensions.http_call import CallResult, HttpCall
+    from pyvoy.extensions.http_call import CallResult, RunningCall
     from pyvoy.extensions.wasm.settings import PluginSettings
     from pyvoy.extensions.wasm.vm import Vm
     from pyvoy.http.headers import HeaderMap
@@ -51,7 +51,7 @@ class RootContext(Context):
         self.status: tuple[int, bytes] = (0, b"")
         """Code and text of the last call, for proxy_get_status."""
         self.done_pending = False
-        self.calls: dict[int, HttpCall] = {}
+        self.calls: dict[int, RunningCall] = {}
         self._period_s = 0.0
         self._timer: HostTimer | None = None
         self._unwatch: dict[int, Callable[[], None]] = {}
@@ -106,7 +106,7 @@ class RootContext(Context):
 
     # ---- calls ----
 
-    def expect(self, start: Callable[[Callable[[CallResult], None]], HttpCall]) -> int:
+    def expect(self, start: Callable[[Callable[[CallResult], None]], RunningCall]) -> int:
         """Begin an HTTP call; its id.  The answer comes to this context whoever asked.  Raises CallRefused."""
         call_id = self.vm.next_call(HTTP_CALL)
         self.calls[call_id] = start(partial(self._answered, call_id))

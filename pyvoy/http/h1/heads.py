@@ -14,7 +14,7 @@ from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.pipeline import Mode
 from pyvoy.http.headers import HeaderMap, Pair
 
-_NEEDS_PARSER = frozenset((b"content-length", b"transfer-encoding", b"upgrade"))
+_NEEDS_PARSER = frozenset((b"transfer-encoding", b"upgrade"))
 """A request head with one of these goes through the parser's callbacks."""
 _KNOWN_LINES = 4096
 _KNOWN_LINE_BYTES = 160
@@ -25,14 +25,18 @@ _LENGTH_DIGITS = 12
 
 
 class RequestHead:
-    """A whole request head without a body.  `values` are its headers, pseudo headers first, each name once; they are
-    shared with every request that has this head and never changed.  `memo` is the connection manager's."""
+    """The head of a request that came whole, with its body of `length_bytes`.  `values` are its headers, pseudo headers
+    first, each name once; they are shared with every request that has this head and never changed.  `memo` is the
+    connection manager's."""
 
-    __slots__ = ("memo", "mode", "values")
+    __slots__ = ("block", "length_bytes", "memo", "mode", "values")
 
-    def __init__(self, values: dict[bytes, bytes], mode: Mode) -> None:
+    def __init__(self, values: dict[bytes, bytes], mode: Mode, block: RequestBlock | None = None) -> None:
+        """`block` holds its field lines, if those are remembered."""
         self.values = values
         self.mode = mode
+        self.block = block
+        self.length_bytes = int(values.get(b"content-length", b"0"))
         self.memo: object = None
 
     def headers(self) -> HeaderMap:
@@ -45,7 +49,7 @@ class ResponseHead:
     request; `size_bytes` counts the head on the wire; `closes` says that the upstream announces its end.  `memo` is
     for whoever writes the response out."""
 
-    __slots__ = ("closes", "judged", "length_bytes", "memo", "size_bytes", "values")
+    __slots__ = ("closes", "judged", "kept", "length_bytes", "memo", "size_bytes", "values")
 
     def __init__(self, values: dict[bytes, bytes], length_bytes: int, size_bytes: int) -> None:
         self.values = values
@@ -55,6 +59,8 @@ class ResponseHead:
         self.closes = connection is not None and b"close" in tokens(connection)
         self.judged = False
         """The parser has accepted it."""
+        self.kept = False
+        """It is remembered: what is made of it serves again."""
         self.memo: object = None
 
     def headers(self) -> HeaderMap:
@@ -77,7 +83,7 @@ class _FieldLines:
         """The lower-case name and the trimmed value of a field line."""
         name, _, value = line.partition(b":")
         pair = (name.lower(), value.strip(b" \t"))
-        if len(line) <= _KNOWN_LINE_BYTES:
+        if len(line) <= _KNOWN_LINE_BYTES and self.seen(line):
             if len(self._known) >= _KNOWN_LINES:
                 self._known.clear()
             self._known[line] = pair
@@ -97,13 +103,14 @@ class _FieldLines:
 
 class RequestBlock:
     """The field lines of a request head, with the blank line, that came more than once; `heads` are the whole heads
-    with them, by request line (with its CRLF)."""
+    with them, by request line (with its CRLF).  `memo` is the connection manager's."""
 
-    __slots__ = ("fields", "heads")
+    __slots__ = ("fields", "heads", "memo")
 
     def __init__(self, fields: dict[bytes, bytes]) -> None:
         self.fields = fields
         self.heads: dict[bytes, RequestHead] = {}
+        self.memo: object = None
 
 
 class RequestHeads(_FieldLines):
@@ -119,10 +126,7 @@ class RequestHeads(_FieldLines):
 
     def fields(self, block: bytes, count_limit: int) -> dict[bytes, bytes] | None:
         """The values of a request whose field lines are `block` (with the blank line), pseudo headers first and empty
-        but for the host; None when the block needs the parser's callbacks: a repeated name, no host, a body."""
-        known = self.blocks.get(block)
-        if known is not None:
-            return known.fields
+        but for the host; None when the block needs the parser's callbacks: a repeated name, no host, an odd length."""
         if block.find(b"\r\n\r\n") != len(block) - 4:
             return None
         get = self.get
@@ -132,7 +136,8 @@ class RequestHeads(_FieldLines):
         host = fields.pop(b"host", None)
         if host is None or len(fields) != len(pairs) - 1 or len(pairs) > count_limit:
             return None
-        if not _NEEDS_PARSER.isdisjoint(fields):
+        length = fields.get(b"content-length", b"0")
+        if not _NEEDS_PARSER.isdisjoint(fields) or not length.isdigit() or len(length) > _LENGTH_DIGITS:
             return None
         return {b":authority": host, b":path": b"", b":method": b"", b":scheme": b"", **fields}
 
@@ -198,6 +203,7 @@ class ResponseHeads(_FieldLines):
             if len(self._known_heads) >= _KNOWN_HEADS:
                 self._known_heads.clear()
             self._known_heads[raw] = head
+            head.kept = True
 
     def status(self, line: bytes) -> bytes | None:
         """The code of a final HTTP/1.1 response that may have a body; None for any other status line."""

@@ -17,7 +17,7 @@ from pyvoy.http.codec import CodecError, RequestSink, ServerSink
 from pyvoy.http.h1 import encoder
 from pyvoy.http.h1.decoder import Http1Decoder, Silent
 from pyvoy.http.h1.grammar import tokens
-from pyvoy.http.h1.heads import RequestHead, RequestHeads
+from pyvoy.http.h1.heads import RequestBlock, RequestHead, RequestHeads
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.h1.pipeline import CLOSE_MODE, GET_MODE, Mode, Waiting
 from pyvoy.http.h1.request_head import place_pseudo_headers, upgrade_counts
@@ -110,6 +110,9 @@ class Http1ServerCodec(Http1Decoder):
         if self.broken:
             return
         if self._in_body:
+            if self._remaining > 0 and not self._upgrade:
+                self._feed_body(data)
+                return
             self._quiet_bytes += len(data)
         self._bound_bytes = self._head_bytes + len(data)
         parser = self._parser
@@ -129,38 +132,63 @@ class Http1ServerCodec(Http1Decoder):
         elif self._in_body and self._chunked and self._quiet_bytes > self._plan.head_limit_bytes:
             self._fail(self.too_large())
 
+    def _feed_body(self, data: bytes) -> None:
+        """A read within a body of known length goes past the parser, which would copy it."""
+        left = self._remaining - len(data)
+        sink = self._sink
+        if left > 0:
+            self._remaining = left
+            if sink is not None:
+                sink.on_data(data, False)
+            return
+        self._remaining = 0
+        self._in_body = False
+        self._parser = None  # the old one still waits for the body
+        if sink is not None:
+            sink.on_data(data[:left] if left else data, True)
+        self.on_message_complete()
+        if left:
+            self.feed(data[left:])
+
     def feed_request(self, data: bytes) -> bool:
-        """The ordinary case: one read holds exactly one request without a body.  False when it is anything else, and
-        then nothing has been done: it is for `feed`."""
+        """The ordinary case: one read holds exactly one request, with its body if it has one.  False when it is
+        anything else, and then nothing has been done: it is for `feed`."""
         if self._begun or self.broken or self._tunnel or len(data) > self._fast_limit:
             return False
         cut = data.find(b"\r\n") + 2
-        block = self._heads.blocks.get(data[cut:])
+        end = data.find(b"\r\n\r\n") + 4
+        block = self._heads.blocks.get(data[cut:end])
         head = None if block is None else block.heads.get(data[:cut])
         if head is None:
-            head = self._read_head(data, cut)
+            head = self._read_head(data, cut, end, block)
             if head is None:
                 return self.broken
+        elif len(data) != end + head.length_bytes:
+            return False
         if self._busy:
-            self._wait(head.mode).on_headers(head.headers(), True)
+            waiting = self._wait(head.mode)
+            waiting.on_headers(head.headers(), not head.length_bytes)
+            if head.length_bytes:
+                waiting.on_data(data[end:], True)
             return True
         self._busy = True
         self._mode = head.mode
         stream_id = self._next_id
         self._next_id = stream_id + 2
-        self.server.on_request(stream_id, head)
+        self.server.on_request(stream_id, head, data[end:])
         return True
 
-    def _read_head(self, data: bytes, cut: int) -> RequestHead | None:
-        """A whole head that is not known, whose field lines begin at `cut`; None when it is none, and then a fault has
-        been answered or the data is for `feed`.  The parser judges every byte, only without a callback per header."""
+    def _read_head(self, data: bytes, cut: int, end: int, known: RequestBlock | None) -> RequestHead | None:
+        """The head, which is not known, of a whole request; its field lines stand between `cut` and `end`.  None when
+        it is no such request, and then a fault has been answered or the data is for `feed`.  The parser judges every
+        byte, only without a callback per header."""
         method, _, rest = data[: cut - 2].partition(b" ")
         target = rest[:-9]
-        if data[-4:] != b"\r\n\r\n" or rest[-9:] != b" HTTP/1.1" or target[:1] != b"/" or b" " in target:
+        if end < cut or rest[-9:] != b" HTTP/1.1" or target[:1] != b"/" or b" " in target:
             return None
-        block = data[cut:]
-        fields = self._heads.fields(block, self._plan.count_limit)
-        if fields is None:
+        block = data[cut:end]
+        fields = self._heads.fields(block, self._plan.count_limit) if known is None else known.fields.copy()
+        if fields is None or len(data) != end + int(fields.get(b"content-length", b"0")):
             return None
         checker = self._checker
         if checker is None:
@@ -170,11 +198,10 @@ class Http1ServerCodec(Http1Decoder):
         except HttpParserError as error:
             self._fail(self.explain(error))
             return None
-        values = fields.copy()
-        values[b":path"] = target
-        values[b":method"] = method
+        fields[b":path"] = target
+        fields[b":method"] = method
         self._version_10 = self._upgrade = False
-        head = RequestHead(values, self._mode_of(method, values.get(b"connection")))
+        head = RequestHead(fields, self._mode_of(method, fields.get(b"connection")), known)
         self._heads.keep(data[:cut], block, head)
         return head
 

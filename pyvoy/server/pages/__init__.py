@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyvoy.server.pages import clusters, config_dump, index, listeners, logging, process, runtime, stats
+from pyvoy.server.pages import clusters, config_dump, index, listeners, logging, process, runtime, stats, trace
 from pyvoy.server.pages.page import Page
 
 
 def all_pages() -> Iterator[Page]:
     """Every page there is."""
-    for module in (index, clusters, config_dump, listeners, logging, process, runtime, stats):
+    for module in (index, clusters, config_dump, listeners, logging, process, runtime, stats, trace):
         yield from module.PAGES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,8 @@ class Proxy:
     health_failed: bool = False
     last_reload_error: list[str] = field(default_factory=list)
     pages: Mapping[str, Page] = field(default_factory=dict)
+    traces: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=50))
+    """The last traces of requests, oldest first (see `pyvoy.observe.filter_trace`)."""
 
     @property
     def state(self) -> str:

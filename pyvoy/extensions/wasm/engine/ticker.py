@@ -1,8 +1,8 @@
 """The clock behind time limits: a thread that advances an engine's epoch while modules may run.
 
 A module whose deadline is a number of ticks away is interrupted even in an endless loop, because calls through ctypes
-let other threads run.  The thread begins with the first instance, so it must never begin before a fork; it ends with the
-last user of the ticker.
+let other threads run.  The thread begins with the first instance, so it must never begin before a fork, and ends with
+the last user of the ticker.
 """
 
 from __future__ import annotations

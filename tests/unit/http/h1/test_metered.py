@@ -54,8 +54,11 @@ class Server:
         self.codec.begin(stream.info)
         return stream
 
-    def on_request(self, stream_id: int, head: RequestHead) -> None:
-        self.new_stream(stream_id).on_headers(head.headers(), True)
+    def on_request(self, stream_id: int, head: RequestHead, body: bytes) -> None:
+        stream = self.new_stream(stream_id)
+        stream.on_headers(head.headers(), not body)
+        if body:
+            stream.on_data(body, True)
 
     def on_backlog(self, full: bool) -> None:
         pass

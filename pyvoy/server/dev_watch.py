@@ -1,0 +1,64 @@
+"""Development mode (`pyvoy run --dev`): a change of a filter's file, or of the bootstrap, is a reload.
+
+The first worker looks at the files and asks the supervisor, which tries the configuration in a throw-away process: code
+that cannot be loaded leaves the old one running, and the log says why.  Off, nobody looks at any file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable
+
+log = logging.getLogger("pyvoy.main")
+
+LOOK_S = 0.1
+"""How often the files are looked at; a change counts when it is one look old, so that half-written files rest first."""
+
+State = tuple[int, int] | None
+
+
+class DevWatch:
+    """Looks at files and calls `changed` when one of them is another than when it was last told."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, changed: Callable[[], None]) -> None:
+        self._loop = loop
+        self._changed = changed
+        self._known: dict[str, State] = {}
+        self._moving: dict[str, State] = {}
+        self._handle: asyncio.TimerHandle | None = None
+
+    def watch(self, files: Iterable[str]) -> None:
+        """These files, as they are now, are what is in force; a file that changed since it was last looked at stays
+        to be told."""
+        self._known = {name: self._known.get(name, state_of(name)) for name in files if name}
+        if self._handle is None:
+            self._handle = self._loop.call_later(LOOK_S, self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _look(self) -> None:
+        self._handle = self._loop.call_later(LOOK_S, self._look)
+        now = {name: state_of(name) for name in self._known}
+        changed = [name for name, state in now.items() if state != self._known[name] and state is not None]
+        rested = [name for name in changed if self._moving.get(name) == now[name]]
+        self._moving = {name: now[name] for name in changed}
+        if changed and len(rested) == len(changed):
+            self._known |= {name: now[name] for name in changed}
+            self._moving = {}
+            log.info("changed: %s", ", ".join(changed))
+            self._changed()
+
+
+def state_of(name: str) -> State:
+    """When a file was written and how long it is; None when it is not there (editors replace files)."""
+    try:
+        state = os.stat(name)
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size

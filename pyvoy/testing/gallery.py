@@ -1,0 +1,56 @@
+"""One test for a filter that exists in several languages: the forms that lie in its folder.
+
+    FORMS = forms(__file__)
+
+    @pytest.mark.parametrize("form", FORMS, ids=str)
+    def test_it(form):
+        stream = form.stream()
+
+`filter.py` is the Python form, `filter.lua` the Lua form, `filter*.wasm` are WebAssembly forms.  A test holds for all
+of them, with the configuration that the filter has by default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyvoy.testing.filters import PYTHON, FakeStream
+
+LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
+WASM = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+
+
+@dataclass(slots=True, frozen=True)
+class Form:
+    """One filter in one language."""
+
+    language: str
+    file: Path
+
+    def __str__(self) -> str:
+        return f"{self.language}-{self.file.stem}" if self.language == "wasm" else self.language
+
+    @property
+    def typed_config(self) -> dict[str, Any]:
+        """What stands in a bootstrap."""
+        if self.language == "python":
+            return {"@type": PYTHON, "code": {"filename": str(self.file)}}
+        if self.language == "lua":
+            return {"@type": LUA, "default_source_code": {"filename": str(self.file)}}
+        vm = {"runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": str(self.file)}}}
+        return {"@type": WASM, "config": {"name": self.file.parent.name, "vm_config": vm}}
+
+    def stream(self, **more: Any) -> FakeStream:
+        """A stream with this form of the filter; further arguments are FakeStream's."""
+        return FakeStream(self.typed_config, **more)
+
+
+def forms(test_file: str) -> list[Form]:
+    """The forms that lie beside a test file."""
+    folder = Path(test_file).parent
+    found = [Form("python", path) for path in sorted(folder.glob("filter.py"))]
+    found += [Form("lua", path) for path in sorted(folder.glob("filter.lua"))]
+    found += [Form("wasm", path) for path in sorted(folder.glob("filter*.wasm"))]
+    return found

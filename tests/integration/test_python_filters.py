@@ -1,0 +1,124 @@
+"""Python filters in the running proxy: several workers, calls, reload of an edited file."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.integration.proxy import Proxy, cluster, listener, typed, upstream
+
+CODE = """
+from pyvoy.api import *
+
+class F(Filter):
+    async def on_request(self, request):
+        if request.path == "/call":
+            answer = await self.call("up", "/x")
+            return Response(200, answer.body)
+        if request.path == "/count":
+            value = self.shared_data("test").update(b"n", lambda old: b"%d" % (int(old or b"0") + 1))
+            return Response(200, value)
+        if request.path == "/boom":
+            raise ValueError("boom")
+
+    async def on_response(self, response):
+        response.headers["x-version"] = "1"
+"""
+
+
+def python_listener(proxy: Proxy, code: Path):
+    found = listener("in", proxy.ports[0], cluster="up")
+    manager = found["filter_chains"][0]["filters"][0]["typed_config"]
+    config = typed("pyvoy.filters.http.python.v1.Python", code={"filename": str(code)})
+    manager["http_filters"].insert(0, {"name": "f", "typed_config": config})
+    return found
+
+
+@pytest.fixture
+def scene(tmp_path):
+    proxy = Proxy(tmp_path)
+    code = tmp_path / "f.py"
+    code.write_text(CODE)
+    with upstream() as port:
+        proxy.configure(listeners=[python_listener(proxy, code)], clusters=[cluster("up", port)])
+        yield proxy, code
+        proxy.stop()
+
+
+def version(proxy):
+    return proxy.request("GET", "/", proxy.ports[0])[2]["x-version"]
+
+
+def test_filters_of_several_workers_share_their_data(scene):
+    proxy, _ = scene
+    proxy.start(workers=2)
+    port = proxy.ports[0]
+    assert proxy.get("/", port) == (200, "upstream")
+    assert proxy.get("/call", port) == (200, "upstream")
+    counts = [int(proxy.get("/count", port)[1]) for _ in range(20)]
+    assert counts == list(range(1, 21))
+    assert proxy.get("/boom", port) == (500, "")
+    proxy.counted("http.in.python.F.errors", 1)
+    assert "ValueError: boom" in proxy.log()
+
+
+def test_an_edit_is_live_and_a_mistake_leaves_the_old_code_running(scene):
+    proxy, code = scene
+    proxy.start("--dev")
+    assert version(proxy) == "1"
+    status, body = proxy.get("/boom", proxy.ports[0])
+    assert status == 500
+    assert body.startswith("Traceback")
+    assert "ValueError: boom" in body
+    code.write_text(CODE.replace('= "1"', '= "2"'))
+    proxy.wait(lambda: version(proxy) == "2")
+    code.write_text("x = = 1\n")
+    proxy.wait(lambda: "f.py:1: invalid syntax" in proxy.log())
+    assert version(proxy) == "2"
+    code.write_text(CODE.replace('= "1"', '= "3"'))
+    proxy.wait(lambda: version(proxy) == "3")
+
+
+def test_a_filter_that_cannot_be_loaded_ends_the_start_with_its_place(scene):
+    proxy, code = scene
+    code.write_text(
+        textwrap.dedent("""
+        from pyvoy.api import *
+        import nothing_there
+    """)
+    )
+    with pytest.raises(AssertionError):
+        proxy.start()
+    assert "f.py:3: ModuleNotFoundError: No module named 'nothing_there'" in proxy.log()
+
+
+NETWORK = """
+import asyncio
+from pyvoy.api import *
+
+class N(NetworkFilter):
+    async def on_new_connection(self, connection):
+        await asyncio.sleep(0.01)
+    def on_downstream_data(self, connection, data, end):
+        return data.replace(b"/secret", b"/public")
+    def on_upstream_data(self, connection, data, end):
+        return data.replace(b"upstream", b"UPSTREAM")
+    def on_close(self, connection):
+        self.counter("closed").inc()
+"""
+
+
+def test_a_network_filter_before_the_connection_manager(scene, tmp_path):
+    proxy, code = scene
+    code.write_text(CODE.replace('if request.path == "/boom":', 'if request.path == "/public":'))
+    network = tmp_path / "n.py"
+    network.write_text(NETWORK)
+    found = python_listener(proxy, code)
+    config = typed("pyvoy.filters.network.python.v1.Python", code={"filename": str(network)})
+    found["filter_chains"][0]["filters"].insert(0, {"name": "n", "typed_config": config})
+    with upstream() as port:
+        proxy.configure(listeners=[found], clusters=[cluster("up", port)])
+        proxy.start()
+        assert proxy.get("/a", proxy.ports[0]) == (200, "UPSTREAM")
+        assert proxy.get("/secret", proxy.ports[0])[0] == 500, "it is /public, where the HTTP filter fails"
+        proxy.counted("network.python.N.closed", 2)
