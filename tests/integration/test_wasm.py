@@ -278,6 +278,25 @@ def test_streams_that_a_failed_vm_holds_are_ended_at_once(proxy: Proxy) -> None:
     assert proxy.get("/", proxy.ports[0])[0] == 503
 
 
+def test_a_trap_in_the_answer_of_a_call_ends_the_stream_that_waits(proxy: Proxy) -> None:
+    from pyvoy.extensions.wasm.pairs import serialize
+
+    headers = serialize([(b":method", b"GET"), (b":path", b"/x"), (b":authority", b"b")])
+    guest = (
+        Guest()
+        .on(
+            "request_headers",
+            call("http_call", "service", headers, Raw(0, 0), Raw(0, 0), 1000, At(256), quiet=True),
+            returns=1,
+        )
+        .on("http_call_response", TRAP)
+    )
+    with upstream(body=b"called") as port:
+        proxy.configure(listeners=[web(proxy.ports[0], plugin(guest))], clusters=[cluster("service", port)])
+        proxy.start()
+        assert proxy.get("/", proxy.ports[0])[0] == 503
+
+
 @pytest.mark.parametrize(
     ("code", "text"),
     [

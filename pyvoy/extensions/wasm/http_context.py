@@ -86,9 +86,7 @@ class HttpContext(Context, HttpFilter):
         self.stream = stream
         self._request_headers = headers
         self._end = end
-        context_id = self.context_id = vm.next_id
-        vm.next_id = context_id + 1
-        vm.contexts[context_id] = self
+        context_id = self.context_id = vm.add(self)
         vm.current = vm.running = self
         mirror = vm.mirror
         result = 0

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pyvoy.wasm")
 
+LAST_ID = 0xFFFFFFFF
+
 RECENT_LINES = 8
 """How many of the module's last log lines are shown with a trap."""
 
@@ -176,10 +178,13 @@ class Vm:
     # ---- callbacks ----
 
     def add(self, context: Context) -> int:
-        """Give a context its number."""
+        """Give a context its number: one sequence for the VM, which begins anew when 32 bits are used up."""
         context_id = self.next_id
+        contexts = self.contexts
+        while context_id > LAST_ID or context_id in contexts:
+            context_id = 1 if context_id > LAST_ID else context_id + 1
         self.next_id = context_id + 1
-        self.contexts[context_id] = context
+        contexts[context_id] = context
         return context_id
 
     def run(self, context: Context, name: str, *arguments: int, absent: int = 0) -> int:
