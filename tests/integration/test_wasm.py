@@ -344,6 +344,15 @@ def test_a_python_class_stands_in_for_a_module(proxy: Proxy, tmp_path: Path, mon
     assert proxy.request("GET", "/", proxy.ports[0])[2]["x-null"] == "200!"
 
 
+def test_traced_calls_are_shown_with_a_trap(proxy: Proxy) -> None:
+    guest = Guest().on("request_headers", call("get_header_map_value", 0, "x", OUT, quiet=True), TRAP)
+    proxy.configure(listeners=[web(proxy.ports[0], plugin(guest))], **runtime(trace_calls=True))
+    proxy.start()
+    assert proxy.get("/", proxy.ports[0])[0] == 503
+    assert "called before: proxy_get_header_map_value(0, " in proxy.log()
+    assert ") NOT_FOUND " in proxy.log()
+
+
 def test_in_lenient_mode_request_headers_can_be_read_later(proxy: Proxy) -> None:
     guest = Guest().on(
         "response_headers", note("late"), call("get_header_map_value", 0, ":path", OUT, label="v"), show_header(2)

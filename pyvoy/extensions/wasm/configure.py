@@ -122,6 +122,7 @@ def _vm(message: Any, place: Context, context: Context) -> VmSettings | None:
         environment=_environment(config, place),
         capabilities=frozenset(message.capability_restriction_config.allowed_capabilities),
         strict=runtime.boolean("pyvoy.wasm.strict_phases", True),
+        trace=runtime.boolean("pyvoy.wasm.trace_calls", False),
         limits=limits,
     )
 

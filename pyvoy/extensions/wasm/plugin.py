@@ -71,8 +71,10 @@ class Plugin:
                 root.release()
                 raise PluginRefused(refusal)
             vm.roots[self.settings.key] = root
-        self.vm = vm
+        before, self.vm = self.vm, vm
         self.root = root
+        if before is not None and before is not vm and before.failed:
+            before.abandon()
         vm.started()
         self._reload_due_s = self._runtime.reload_due_s(self.settings.reload_backoff_s)
 

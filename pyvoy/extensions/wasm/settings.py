@@ -36,7 +36,8 @@ class Limits:
 class VmSettings:
     """One VM.  `capabilities` are the functions it may call and export, empty for all.
 
-    `strict` follows Envoy's rules about when headers can be read; without it they can be read throughout a stream."""
+    `strict` follows Envoy's rules about when headers can be read; without it they can be read throughout a stream.
+    `trace` writes each host call to the log, and the last ones with a trap."""
 
     vm_id: str
     runtime: str
@@ -45,6 +46,7 @@ class VmSettings:
     environment: tuple[tuple[str, str], ...] = ()
     capabilities: frozenset[str] = frozenset()
     strict: bool = True
+    trace: bool = False
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -29,6 +29,8 @@ LAST_ID = 0xFFFFFFFF
 
 RECENT_LINES = 8
 """How many of the module's last log lines are shown with a trap."""
+RECENT_CALLS = 16
+"""How many of its last host calls, where they are traced."""
 
 STREAM_CALLBACKS = (
     "request_headers",
@@ -94,6 +96,8 @@ class Vm:
         self.retired = False
         self.on_close: Callable[[], None] | None = None
         self.recent: deque[str] = deque(maxlen=RECENT_LINES)
+        self.recent_calls: deque[str] = deque(maxlen=RECENT_CALLS)
+        """The last host calls, where they are traced."""
         self.declared: set[str] = set()
         """Properties that the module has declared."""
         self._call_sequence = 0
@@ -244,6 +248,7 @@ class Vm:
         lines = [f"wasm VM failed {name}: {error or type(error).__name__}".rstrip()]
         if isinstance(error, WasmTrap):
             lines += [f"  at {frame}" for frame in error.frames[:20]]
+        lines += [f"  called before: {call}" for call in self.recent_calls]
         lines += [f"  logged before: {line}" for line in self.recent]
         return "\n".join(lines)
 
@@ -253,6 +258,13 @@ class Vm:
         """Nobody begins a stream here any more."""
         self.retired = True
         self.close_if_unused()
+
+    def abandon(self) -> None:
+        """Another VM has taken the place of this one, which has failed."""
+        for root in list(self.roots.values()):
+            root.release()
+        self.roots.clear()
+        self.retire()
 
     def close_if_unused(self) -> None:
         """Free a retired VM that no context lives in."""

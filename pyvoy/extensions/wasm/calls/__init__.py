@@ -23,6 +23,7 @@ from pyvoy.extensions.wasm.calls import (
     streams,
     wasi,
 )
+from pyvoy.extensions.wasm.calls.tracing import traced
 from pyvoy.extensions.wasm.engine.interface import LOAD, HostFunction, ImportName
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def host_functions(vm: Vm) -> dict[ImportName, HostFunction]:
         for name, function in group(vm).items():
             refused = allowed and name.startswith("proxy_") and name not in allowed
             found[("env", name)] = _refusing(function, abi.INTERNAL_FAILURE) if refused else function
-    if not allowed:
+    if not allowed and not vm.settings.trace:
         found[LOAD] = HostFunction(">", vm.load_mirror)
     for name, function in wasi.functions(vm).items():
         # proc_exit cannot answer: it ends the VM whether it is allowed or not.
@@ -58,6 +59,8 @@ def host_functions(vm: Vm) -> dict[ImportName, HostFunction]:
         offered = _refusing(function, wasi.NOT_CAPABLE) if refused else function
         for module in WASI_MODULES:
             found[(module, name)] = offered
+    if vm.settings.trace:
+        return {key: traced(vm, key[1], function) for key, function in found.items()}
     return found
 
 
