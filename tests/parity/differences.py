@@ -51,5 +51,6 @@ KNOWN: tuple[Known, ...] = (
     Known("wasm-l4-*", "log:rx", _AT_THE_PROXY),
     Known("wasm-l4-notes", "log:tx", _AT_THE_PROXY),
     Known("wasm-l4-order", "log*:tx", _AT_THE_PROXY),
+    Known("wasm-l4-properties", "log:tx", _AT_THE_PROXY),
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )

@@ -100,6 +100,9 @@ class Vm:
         """The last host calls, where they are traced."""
         self.declared: set[str] = set()
         """Properties that the module has declared."""
+        self.expressions: dict[int, Callable[[Any], Any]] = {}
+        """CEL expressions that the module has compiled."""
+        self.next_expression = 0
         self._call_sequence = 0
         self._callbacks: dict[str, Callback | None] = {}
         self.mirror: HeaderMirror | None = None

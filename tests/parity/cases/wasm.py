@@ -198,6 +198,21 @@ PROPERTIES = [
     wasm("property-state-logged", "200", Guest().on("request_headers", call("set_property", "shown", "value")), log="s=%FILTER_STATE(wasm.shown:PLAIN)%\n"),
 ]
 
+def cel(*expressions: str) -> list[object]:
+    """Create, evaluate and note each expression; the numbers of expressions count up from 0."""
+    steps: list[object] = []
+    for at, text in enumerate(expressions):
+        steps += [call("call_foreign_function", "expr_create", text, At(0x800), At(0x804), quiet=True), call("call_foreign_function", "expr_evaluate", at.to_bytes(4, "little"), OUT, label=text)]
+    return steps
+
+
+EXPRESSIONS = [
+    on_request("cel-attributes", *cel("request.path", "request.headers['x-a']", "request.headers['none']", "request.host + '/' + request.method", "request.nothing", "nothing", "xds.route_name", "plugin_name", "source.port > 0", "has(request.headers.none)", "has(request.path)", "'x-a' in request.headers", "request.url_path.startsWith('/p')", "request.query.endsWith('1')", "request.path.contains('?')", "request.path.matches('^/p.q=[0-9]$')", "size(request.path)", "connection.mtls"), lines=("x-a: 1",)),
+    on_request("cel-values", *cel("true", "'text'", "1.5", "b'xyz'", "!true", "1 < 2 && 2 < 3", "false || 'a' == 'a'", "1 == 2 ? 'yes' : 'no'", "'a' + 'b'", "[1, 2, 3].size() == 3", "2 in [1, 2]", "{'a': 'b'}['a']", "string(12)", "'a\\tb'", "r'a\\tb'", "true || nothing", "nothing || true", "false && nothing", "nothing && true")),
+    on_request("cel-numbers", *(call("call_foreign_function", "expr_create", text, At(0x800), At(0x804), quiet=True) for text in ("1 + 2 * 3", "(1 + 2) * 3", "7 / 2", "-7 / 2", "-7 % 3", "0x10", "5u", "int('12')", "int(2.9)")), *(step for at in range(9) for step in (call("call_foreign_function", "expr_evaluate", at.to_bytes(4, "little"), At(0x800), At(0x804), quiet=True), "(call $digit (i32.load (i32.load (i32.const 0x800)))) (call $note (i32.const 0x900) (i32.const 1))"))),
+    on_request("cel-bad", *(call("call_foreign_function", "expr_create", text, OUT, label=text) for text in ("1 +", "", "(", "'a", "a b", "a..b")), call("call_foreign_function", "expr_create", "1/0", OUT, label="c"), call("call_foreign_function", "expr_evaluate", b"\x00\x00\x00\x00", OUT, label="e"), call("call_foreign_function", "expr_evaluate", b"\x09\x00\x00\x00", OUT, label="e"), call("call_foreign_function", "expr_evaluate", b"x", OUT, label="e"), call("call_foreign_function", "expr_delete", b"\x00\x00\x00\x00", At(0), At(0), label="d"), call("call_foreign_function", "expr_evaluate", b"\x00\x00\x00\x00", OUT, label="e"), call("call_foreign_function", "expr_delete", b"x", At(0), At(0), label="d")),
+]
+
 CALL_PATH = b"\4\0\0\0\5\0\0\0\5\0\0\0\7\0\0\0\3\0\0\0\12\0\0\0\6\0\0\0\3\0\0\0\1\0\0\0:path\0/call\0:method\0GET\0:authority\0b.test\0x-c\0001\0"
 
 
@@ -315,7 +330,9 @@ L4 = [
     l4("notes", Guest().on("context_create", note("c", P(0))).on("new_connection", note("new"), call("get_buffer_bytes", 2, 0, 9, OUT, label="b"), call("set_buffer_bytes", 2, 0, 0, "x", label="s"), call("continue_stream", 2), call("continue_stream", 3)).on("downstream_data", note("d", P(1), "/", P(2)), call("get_buffer_bytes", 2, 0, 99, OUT, label="b"), call("get_property", "source\0nothing", OUT, label="p"), call("get_header_map_value", 0, "x", OUT, label="h")).on("upstream_data", note("u", P(1), "/", P(2)), call("set_buffer_bytes", 3, 0, 0, Raw(0x10000, 120), label="s")), b"hello", UntilEnd(2.0), upstream={"up": HELLO}),
 ]
 
+L4.append(l4("properties", Guest().on("downstream_data", prop("request", "path"), prop("request", "headers", "x"), prop("request", "headers"), prop("response", "code"), number("source", "port"), number("connection", "id"), prop("xds", "route_name"), prop("xds", "virtual_host_name"), prop("plugin_name"), prop("request", "protocol"), call("set_property", "mine", "value"), prop("mine"), call("get_header_map_pairs", 0, OUT), call("send_local_response", 200, "d", "b", Raw(0, 0), 0)).on("upstream_data", "(if (i32.eqz (local.get 1)) (then (return (i32.const 0))))", call("set_buffer_bytes", 3, 0, 0, Raw(0x10000, 480), quiet=True)), b"hello", UntilEnd(2.0), upstream={"up": HELLO}))
+
 LIFE = Guest().on("context_create", note("c")).on("new_connection", note("new")).on("downstream_data", note("d", P(1), "/", P(2))).on("upstream_data", note("u", P(1), "/", P(2)), call("set_buffer_bytes", 3, 0, 0, Raw(0x10000, 220), quiet=True)).on("downstream_connection_close", note("dc", P(1))).on("upstream_connection_close", note("uc", P(1))).on("done", note("done"), returns=1).on("log", note("log")).on("delete", note("delete"))
 L4.append(Case("wasm-l4-order", "", ((b"hello", UntilEnd(2.0)), (b"hello", UntilEnd(2.0))), l4=f"- wasm: {{config: {plugin_yaml(LIFE, vm='vm_id: $id')}}}\n- tcp_proxy: {{stat_prefix: $id, cluster: $up}}", upstream={"up": HELLO}))
 
-CASES = [*MAPS, *BUFFERS, *REPLIES, *FAILURES, *POINTERS, *DATA, *GENERAL, *PROPERTIES, *CALLS, *TRAILERS, *LOGGERS, *SEVERAL, *BUILT, *L4]
+CASES = [*MAPS, *BUFFERS, *REPLIES, *FAILURES, *POINTERS, *DATA, *GENERAL, *PROPERTIES, *EXPRESSIONS, *CALLS, *TRAILERS, *LOGGERS, *SEVERAL, *BUILT, *L4]

@@ -1,8 +1,8 @@
 """Foreign functions: what Envoy offers beside the ABI.
 
 `compress` and `uncompress` (zlib), `set_envoy_filter_state` and `declare_property` (protobuf arguments) and
-`clear_route_cache`.  CEL (`expr_...`) and signatures (`sign`, `verify_signature`) are not there: they are NOT_FOUND,
-as every unknown name.  Source: Envoy's foreign.cc.
+`clear_route_cache`, and CEL: `expr_create`, `expr_evaluate`, `expr_delete`.  Signatures (`sign`, `verify_signature`)
+are not there: they are NOT_FOUND, as every unknown name.  Source: Envoy's foreign.cc.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pyvoy.extensions.wasm import abi
-from pyvoy.extensions.wasm.calls.properties import STATE_PREFIX
+from pyvoy.extensions.wasm import abi, cel
+from pyvoy.extensions.wasm.calls.properties import STATE_PREFIX, UnserializableError, attribute_of, encode
 from pyvoy.extensions.wasm.calls.results import checked, giver
 from pyvoy.extensions.wasm.engine.interface import HostFunction
 
@@ -35,6 +35,9 @@ STATE_OBJECTS = frozenset(
     )
 )
 """Keys for which Envoy can make an object out of bytes; every other is NOT_FOUND."""
+
+MAX_EXPRESSIONS = 4096
+"""How many expressions a VM may keep."""
 
 Answer = bytes | int
 """What a foreign function gives: bytes with status OK, or another status."""
@@ -110,6 +113,45 @@ def _declare_property(context: Context, arguments: bytes) -> Answer:
     return b""
 
 
+def _expr_create(context: Context, arguments: bytes) -> Answer:
+    """Compile an expression; its number, four bytes."""
+    vm = context.vm
+    if len(vm.expressions) >= MAX_EXPRESSIONS:
+        return abi.INTERNAL_FAILURE
+    try:
+        text = arguments.decode()
+        compiled = cel.compile_expression(text, lambda parts: attribute_of(context.root, parts, raw=True))
+    except (UnicodeDecodeError, cel.CelSyntaxError):
+        return abi.BAD_ARGUMENT
+    number = vm.next_expression
+    vm.next_expression = number + 1
+    vm.expressions[number] = compiled
+    return number.to_bytes(4, "little")
+
+
+def _expr_evaluate(context: Context, arguments: bytes) -> Answer:
+    """The value of an expression for the stream at hand."""
+    if len(arguments) != 4:
+        return abi.BAD_ARGUMENT
+    compiled = context.vm.expressions.get(int.from_bytes(arguments, "little"))
+    if compiled is None:
+        return abi.NOT_FOUND
+    try:
+        return encode(compiled(context))
+    except cel.CelError:
+        return abi.INTERNAL_FAILURE
+    except UnserializableError:
+        return abi.SERIALIZATION_FAILURE
+
+
+def _expr_delete(context: Context, arguments: bytes) -> Answer:
+    """Forget an expression; one that is not there is forgotten already."""
+    if len(arguments) != 4:
+        return abi.BAD_ARGUMENT
+    context.vm.expressions.pop(int.from_bytes(arguments, "little"), None)
+    return b""
+
+
 def _fields(data: bytes) -> dict[int, bytes] | None:
     """The length-delimited fields of a protobuf message, the last of each number; None for what is none."""
     found: dict[int, bytes] = {}
@@ -145,6 +187,9 @@ FOREIGN: Mapping[str, Callable[[Context, bytes], Answer]] = {
     "compress": _compress,
     "uncompress": _uncompress,
     "clear_route_cache": _clear_route_cache,
+    "expr_create": _expr_create,
+    "expr_evaluate": _expr_evaluate,
+    "expr_delete": _expr_delete,
     "set_envoy_filter_state": _set_filter_state,
     "declare_property": _declare_property,
 }

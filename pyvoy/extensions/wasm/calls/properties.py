@@ -18,6 +18,7 @@ from pyvoy.http.headers import HeaderMap
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.context import Context
+    from pyvoy.extensions.wasm.root import RootContext
     from pyvoy.extensions.wasm.vm import Vm
 
 STATE_PREFIX = "wasm."
@@ -94,8 +95,14 @@ def find(context: Context, path: bytes) -> Any:
 
 def _compile(context: Context, path: bytes) -> Callable[[Context], Any]:
     """A path as a function of a context; kept by the root."""
-    parts = tuple(path.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0"))
-    settings = context.root.plugin
+    return attribute_of(context.root, tuple(path.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0")))
+
+
+def attribute_of(root: RootContext, parts: tuple[str, ...], *, raw: bool = False) -> Callable[[Context], Any]:
+    """An attribute by its parts as a function of a context; it gives None for what is not there.
+
+    `raw` leaves maps and messages as they are; otherwise those that have a form of their own in binary come so."""
+    settings = root.plugin
     own = {"plugin_name": settings.name, "plugin_root_id": settings.root_id, "plugin_vm_id": settings.vm.vm_id}
     if len(parts) == 1 and parts[0] in own:
         text = own[parts[0]].encode()
@@ -107,22 +114,24 @@ def _compile(context: Context, path: bytes) -> Callable[[Context], Any]:
         return _unserializable
     if strict and (parts[0] in _OLD_ROOTS or "." in parts[0]):
         return lambda _context: None
-    getter = context.root.compile_attribute(_without_message_fields(parts))
+    getter = root.compile_attribute(_without_message_fields(parts))
     if getter is None:
         if len(parts) > 1:
             return lambda _context: None
         key = STATE_PREFIX + parts[0]
         return lambda context: context.get_state(key)
-    return _reader(getter, parts, strict)
+    return _reader(getter, parts, strict, raw=raw)
 
 
-def _reader(getter: Callable[[Any], Any], parts: tuple[str, ...], strict: bool) -> Callable[[Context], Any]:
+def _reader(
+    getter: Callable[[Any], Any], parts: tuple[str, ...], strict: bool, *, raw: bool
+) -> Callable[[Context], Any]:
     name = ".".join(parts[:2])
     whole = ".".join(parts)
     of_request = strict and parts[0] == "request" and name.removeprefix("request.") in _OF_REQUEST_HEADERS
     is_node = name == "xds.node"
-    is_message = whole in _MESSAGES
-    is_map = whole in _HEADER_MAPS
+    is_message = not raw and whole in _MESSAGES
+    is_map = not raw and whole in _HEADER_MAPS
     is_empty = whole in _NEVER_MISSING
 
     def read(context: Context) -> Any:
@@ -132,7 +141,10 @@ def _reader(getter: Callable[[Any], Any], parts: tuple[str, ...], strict: bool) 
         elif of_request and context.readable(abi.REQUEST_HEADERS) is None:
             value = None
         else:
-            value = getter(subject)
+            try:
+                value = getter(subject)
+            except AttributeError:  # a TCP session has no request and no route
+                value = None
         if is_map:
             return encode(value) or NO_PAIRS if value is not None else NO_PAIRS
         if is_message:

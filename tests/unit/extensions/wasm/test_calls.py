@@ -139,7 +139,14 @@ def test_compression_both_ways_and_a_bomb(puppet):
     bomb = zlib.compress(bytes(MAX_UNCOMPRESSED_BYTES + 1), 9)
     assert puppet.ask("call_foreign_function", b"uncompress", bomb)[0] == abi.SERIALIZATION_FAILURE
     assert puppet.do("call_foreign_function", b"compress", b"x", 0, 0) == abi.OK
-    assert puppet.ask("call_foreign_function", b"expr_create", b"x")[0] == abi.NOT_FOUND
+    assert puppet.ask("call_foreign_function", b"sign", b"x")[0] == abi.NOT_FOUND
+
+
+def test_expressions_are_kept_by_number(puppet):
+    assert puppet.ask("call_foreign_function", b"expr_create", b"1 + 1") == (abi.OK, bytes(4))
+    assert puppet.ask("call_foreign_function", b"expr_evaluate", bytes(4)) == (abi.OK, (2).to_bytes(8, "little"))
+    assert puppet.do("call_foreign_function", b"expr_delete", bytes(4), 0, 0) == abi.OK
+    assert puppet.ask("call_foreign_function", b"expr_evaluate", bytes(4))[0] == abi.NOT_FOUND
 
 
 @pytest.mark.parametrize(
