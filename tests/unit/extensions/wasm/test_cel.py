@@ -15,6 +15,7 @@ ATTRIBUTES = {
     ("map",): {"k": "v", "deep": {"er": 1}},
     ("map", "k"): "v",
     ("map", "dotted.key"): "d",
+    ("headers", "x-a"): "1,2",
     ("headers",): HeaderMap([(b"x-a", b"1"), (b"x-a", b"2")]),
 }
 
@@ -40,7 +41,7 @@ def value(text: str) -> object:
         ("size(headers)", 2),
         ("size(map)", 2),
         ("[1, 2] + [3]", [1, 2, 3]),
-        ("a > 3 ? a > 5 ? 'big' : 'middle' : 'small'", "big"),
+        ("a > 3 ? (a > 5 ? 'big' : 'middle') : 'small'", "big"),
         ("-a % 4", -3),
         ("a * 2 - 3 / 2", 13),
         ("!(a < 7)", True),
@@ -67,7 +68,8 @@ def test_values(text, result):
 @pytest.mark.parametrize(
     "text",
     [
-        "lost", "lost.value && flag", "a + 'x'", "a && flag", "1 / 0", "1 % 0", "'a' < 1", "size(a)", "int('x')", "bool(3)",
+        "lost", "lost.value && flag", "a + 'x'", "a && flag", "1 / 0", "1 % 0", "'a' < 1", "size(a)", "int('x')",
+        "bool(3)",
         "list[9]", "list['x']", "map.lost", "a.b", "9223372036854775807 * 9", "a.startsWith('x')", "text.matches('(')",
         "1.5 % 2", "string([1])", "3 in 3", "-flag", "a ? 1 : 2",
     ],
@@ -79,7 +81,10 @@ def test_expressions_without_a_value(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1 +", "(", "[1", "{'a' 1}", "a b", "a.", "a..b", "foo(1)", "size(1, 2)", "a.foo()", "'open", r"'\q'", "a ? 1", "@", "{1: 2,"],
+    [
+        "", "1 +", "(", "[1", "{'a' 1}", "a b", "a.", "a..b", "foo(1)", "size(1, 2)", "a.foo()", "'open", r"'\q'", "a ? 1",
+        "@", "{1: 2,", "a ? b ? 1 : 2 : 3",
+    ],
 )  # fmt: skip
 def test_what_is_no_expression(text):
     with pytest.raises(CelSyntaxError):
@@ -87,7 +92,15 @@ def test_what_is_no_expression(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["(" * 500 + "1" + ")" * 500, "!" * 500 + "true", "[" * 200 + "]" * 200, "1+" * MAX_LENGTH + "1"]
+    "text",
+    [
+        "(" * 500 + "1" + ")" * 500,
+        "!" * 500 + "true",
+        "[" * 200 + "]" * 200,
+        "1+" * 900 + "1",
+        "a" + "[0]" * 900,
+        "1+" * MAX_LENGTH + "1",
+    ],
 )
 def test_expressions_that_would_use_up_the_stack(text):
     with pytest.raises(CelSyntaxError):
