@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyvoy.extensions.wasm import abi
-from pyvoy.extensions.wasm.calls.results import checked
+from pyvoy.extensions.wasm.calls.results import checked, ends_line
 from pyvoy.extensions.wasm.engine.interface import HostFunction
 from pyvoy.extensions.wasm.pairs import parse
 from pyvoy.http.headers import HeaderMap
@@ -46,6 +46,8 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         body = memory.read(body_at, body_size)
         trailers = [(key.lower(), value) for key, value in parse(memory.read(trailers_at, trailers_size))]
         memory.write_u32(id_at, 0)
+        if any(ends_line(key) or ends_line(value) for key, value in trailers):
+            return abi.BAD_ARGUMENT
         if timeout_ms >> 31 or vm.current is None or any(key not in headers.map for key in _REQUIRED):
             return abi.BAD_ARGUMENT
         root = vm.current.root

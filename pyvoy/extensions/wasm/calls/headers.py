@@ -8,12 +8,11 @@ A value that would end its line is refused: it could split a message in two.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyvoy.extensions.wasm import abi
-from pyvoy.extensions.wasm.calls.results import checked, giver
+from pyvoy.extensions.wasm.calls.results import checked, ends_line, giver
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
 from pyvoy.extensions.wasm.mirror import ADD, REPLACE
 from pyvoy.extensions.wasm.mirror import change as change_map
@@ -22,8 +21,6 @@ from pyvoy.http.headers import HeaderMap
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.vm import Vm
-
-_ends_line = re.compile(rb"[\x00\r\n]").search
 
 
 def functions(vm: Vm) -> Mapping[str, HostFunction]:
@@ -99,7 +96,7 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
             return abi.BAD_ARGUMENT
         pairs = parse(read(place, size))
         headers = context.writable(kind)
-        if headers is None or any(_ends_line(name) or _ends_line(value) for name, value in pairs):
+        if headers is None or any(ends_line(name) or ends_line(value) for name, value in pairs):
             return abi.BAD_ARGUMENT
         headers.map.clear()
         headers.pairs = None
@@ -119,7 +116,7 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
         except OutOfBounds:
             return abi.INVALID_MEMORY_ACCESS
         headers = context.writable(kind)
-        if headers is None or not name or _ends_line(value) or _ends_line(name):
+        if headers is None or not name or ends_line(value) or ends_line(name):
             return abi.BAD_ARGUMENT
         if not kind and name == b"host":
             name = b":authority"

@@ -143,7 +143,7 @@ def _reader(
         else:
             try:
                 value = getter(subject)
-            except AttributeError:  # a TCP session has no request and no route
+            except (AttributeError, UnicodeError):  # a TCP session has no request; no header has such a name
                 value = None
         if is_map:
             return encode(value) or NO_PAIRS if value is not None else NO_PAIRS

@@ -6,6 +6,7 @@ block belongs to the module (the Rust SDK frees it as a vector of that capacity)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ from pyvoy.extensions.wasm.engine.interface import OutOfBounds
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.vm import Vm
+
+ends_line = re.compile(rb"[\x00\r\n]").search
+"""Whether a name or value would end its line, and so could split a message in two."""
 
 Give = Callable[[bytes, int, int], int]
 

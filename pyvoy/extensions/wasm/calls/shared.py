@@ -80,7 +80,7 @@ class _Queues:
         from pyvoy.server.local_store import ABSENT
 
         table = self._host().shared_data(QUEUES)
-        key = f"{vm_id}\0{name}".encode("utf-8", "surrogateescape")
+        key = f"{vm_id}\0{name}".encode("latin-1")
         found = table.get(key)
         if found is None and make:
             number = int(table.update(_NEXT, lambda old: b"%d" % (int(old or b"0") + 1)))
@@ -96,7 +96,7 @@ class _Queues:
             host = self._host()
             found = host.shared_data(QUEUES).get(b"#%d" % number)
             if found is not None:
-                vm_id, _, name = found[0].decode("utf-8", "surrogateescape").partition("\0")
+                vm_id, _, name = found[0].decode("latin-1").partition("\0")
                 queue = self._known[number] = host.shared_queue(f"wasm:{vm_id}", name)
         return queue
 
@@ -106,11 +106,11 @@ def _queues(vm: Vm) -> dict[str, HostFunction]:
 
     memory = vm.memory
     give = giver(vm)
-    own = vm.settings.vm_id
+    own = vm.settings.vm_id.encode().decode("latin-1")  # names are bytes, each a character here
     queues = _Queues(vm)
 
     def register(name_at: int, size: int, id_at: int) -> int:
-        name = memory.read(name_at, size).decode("utf-8", "surrogateescape")
+        name = memory.read(name_at, size).decode("latin-1")
         memory.write_u32(id_at, 0)
         number = queues.number(own, name, make=True)
         queue = None if number is None else queues.queue(number)
@@ -121,8 +121,8 @@ def _queues(vm: Vm) -> dict[str, HostFunction]:
         return abi.OK
 
     def resolve(vm_at: int, vm_size: int, name_at: int, size: int, id_at: int) -> int:
-        vm_id = memory.read(vm_at, vm_size).decode("utf-8", "surrogateescape") or own
-        name = memory.read(name_at, size).decode("utf-8", "surrogateescape")
+        vm_id = memory.read(vm_at, vm_size).decode("latin-1") or own
+        name = memory.read(name_at, size).decode("latin-1")
         number = queues.number(vm_id, name, make=False)
         if number is None:
             return abi.NOT_FOUND

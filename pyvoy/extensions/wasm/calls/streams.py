@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyvoy.extensions.wasm import abi
-from pyvoy.extensions.wasm.calls.results import checked
+from pyvoy.extensions.wasm.calls.results import checked, ends_line
 from pyvoy.extensions.wasm.engine.interface import HostFunction
 from pyvoy.extensions.wasm.pairs import parse
 
@@ -44,6 +44,8 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         reason = memory.read(details, details_size).decode("utf-8", "replace").replace(" ", "_")
         text = memory.read(body, body_size)
         pairs = [(name.lower(), value) for name, value in parse(memory.read(headers, headers_size))]
+        if any(ends_line(name) or ends_line(value) for name, value in pairs):
+            return abi.BAD_ARGUMENT
         if vm.current is not None:
             vm.current.send_local_response(status, reason, text, pairs, grpc_status if grpc_status <= 16 else None)
         return abi.OK

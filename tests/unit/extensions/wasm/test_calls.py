@@ -12,7 +12,7 @@ from pyvoy.extensions.wasm.calls.foreign import MAX_UNCOMPRESSED_BYTES
 from pyvoy.extensions.wasm.calls.properties import UnserializableError, encode
 from pyvoy.extensions.wasm.pairs import MAX_PAIRS, parse, serialize
 from pyvoy.http.headers import HeaderMap
-from tests.unit.extensions.wasm.vms import Puppet, running
+from tests.unit.extensions.wasm.vms import MapContext, Puppet, running
 
 EVERY_BINDING = pytest.mark.parametrize("fast", [True, False], ids=["unchecked", "public"])
 
@@ -184,6 +184,18 @@ def test_grpc_says_not_now(puppet):
 def test_calls_that_cannot_be_made(puppet, headers, timeout_ms):
     status = puppet.do("http_call", b"upstream", serialize(headers), b"", b"", timeout_ms, 64)
     assert status == abi.BAD_ARGUMENT
+
+
+@pytest.mark.parametrize("pair", [(b"x", b"a\r\nb"), (b"x\n", b"a"), (b"x", b"\0")])
+def test_nothing_that_a_module_writes_ends_a_line(puppet, pair):
+    pairs = serialize([pair])
+    whole = serialize([(b":path", b"/"), (b":method", b"GET"), (b":authority", b"a")])
+    assert puppet.do("send_local_response", 200, b"d", b"body", pairs, 0) == abi.BAD_ARGUMENT
+    assert puppet.do("http_call", b"upstream", whole, b"", pairs, 0, 64) == abi.BAD_ARGUMENT
+    with running() as other:
+        other.vm.current = MapContext(other.vm, other.root, 0, HeaderMap())
+        assert other.do("set_header_map_pairs", 0, pairs) == abi.BAD_ARGUMENT
+        assert other.do("add_header_map_value", 0, *pair) == abi.BAD_ARGUMENT
 
 
 def test_a_call_to_nowhere(puppet):

@@ -82,8 +82,8 @@ def test_expressions_without_a_value(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "1 +", "(", "[1", "{'a' 1}", "a b", "a.", "a..b", "foo(1)", "size(1, 2)", "a.foo()", "'open", r"'\q'", "a ? 1",
-        "@", "{1: 2,", "a ? b ? 1 : 2 : 3",
+        "", "1 +", "(", "[1", "{'a' 1}", "a b", "a.", "a..b", "foo(1)", "size(1, 2)", "a.foo()", "'open", r"'\q'",
+        "a ? 1", "@", "{1: 2,", "a ? b ? 1 : 2 : 3",
     ],
 )  # fmt: skip
 def test_what_is_no_expression(text):
