@@ -26,6 +26,7 @@ _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the
 _NO_CONNECT = "CONNECT is forwarded, not ended here: connect_config is refused at load"
 _AT_THE_PROXY = "bytes of a TCP session are counted as the TCP proxy sees them, behind the filters before it"
 _WHOLE = "a response that came in one piece is read whole, so that its connection is free before a filter drops it"
+_BEFORE = "a request that lacks what it needs is refused before there is a connection for it, not by its codec"
 _SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
 
 KNOWN: tuple[Known, ...] = (
@@ -44,6 +45,10 @@ KNOWN: tuple[Known, ...] = (
     Known("wasm-reply-from-response", "stat:cluster.*", _WHOLE),
     Known("wasm-close-response", "stat:cluster.*", _WHOLE),
     Known("wasm-trap-response", "stat:cluster.*", _WHOLE),
+    Known("wasm-status-*", "stat:cluster.*", _WHOLE),
+    Known("wasm-method-gone", "stat:cluster.*", _BEFORE),
+    Known("wasm-method-gone", "upstream up:*", _BEFORE),
+    Known("wasm-authority-gone", "upstream up:header:host", "a request needs a Host line (RFC 9112 3.2): it is empty"),
     Known("wasm-trap-body", "end", _SAME_PIECE),
     Known("wasm-trap-body", "header:connection", _SAME_PIECE),
     Known("wasm-trap-body", "stat:*", _SAME_PIECE),

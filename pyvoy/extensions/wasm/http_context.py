@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyvoy.http.headers import HeaderMap
 
 CLOSE_STREAM = "wasm_close_stream"
+MAX_STATUS_DIGITS = 19
 
 _STOP_ALL = (CONTINUE, STOP_AND_WATERMARK, CONTINUE, STOP_AND_BUFFER, STOP_AND_WATERMARK)
 _STOP_HEADERS = (CONTINUE, STOP, CONTINUE, STOP_AND_BUFFER, STOP_AND_WATERMARK)
@@ -386,10 +387,16 @@ class HttpContext(Context, HttpFilter):
         return None
 
     def changed(self, kind: int) -> None:
-        """Another request may take another route: forgotten once, when the callback has returned or somebody asks."""
-        if kind == abi.REQUEST_HEADERS and not self._rerouted:
-            self._rerouted = True
-            self.vm.deferred.append(self._reroute)
+        """Another request may take another route: forgotten once, when the callback has returned or somebody asks.  A
+        response whose status is no number has none, as in Envoy."""
+        if kind == abi.REQUEST_HEADERS:
+            if not self._rerouted:
+                self._rerouted = True
+                self.vm.deferred.append(self._reroute)
+        elif kind == abi.RESPONSE_HEADERS and self._response_headers is not None:
+            status = self._response_headers.map.get(b":status")
+            if status is not None and (not status.isdigit() or len(status) > MAX_STATUS_DIGITS):
+                self._response_headers.remove(b":status")
 
     def _reroute(self) -> None:
         if self._rerouted:

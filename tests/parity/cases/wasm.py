@@ -132,6 +132,21 @@ REPLIES = [
     wasm("stop-iteration", "504", Guest().on("request_headers", note("h"), returns=1).on("response_headers", note("r"), show_header(2)), more="allow_on_headers_stop_iteration: true", routes="- {match: {prefix: /}, route: {cluster: $up, timeout: 0.3s, idle_timeout: 0.3s}, name: all}", settle_s=0.8),
 ]
 
+ODD = [
+    *(wasm(f"status-{name}", "502", Guest().on("response_headers", call(f"{how}_header_map_value", 2, ":status", text))) for name, how, text in (("letters", "replace", "abc"), ("empty", "replace", ""), ("twice", "add", "201"), ("huge", "replace", "9" * 20))),
+    wasm("status-gone", "502", Guest().on("response_headers", call("remove_header_map_value", 2, ":status"))),
+    wasm("status-1000", "1000", Guest().on("response_headers", call("replace_header_map_value", 2, ":status", "1000"))),
+    wasm("method-gone", "503", Guest().on("request_headers", call("remove_header_map_value", 0, ":method"))),
+    wasm("path-gone", "404", Guest().on("request_headers", call("remove_header_map_value", 0, ":path"))),
+    wasm("authority-gone", "200", Guest().on("request_headers", call("remove_header_map_value", 0, ":authority"))),
+    wasm("scheme-gone", "200", Guest().on("request_headers", call("remove_header_map_value", 0, ":scheme"))),
+    wasm("path-odd", "404", Guest().on("request_headers", call("replace_header_map_value", 0, ":path", "no slash"))),
+    wasm("length-odd", "200", Guest().on("response_headers", call("replace_header_map_value", 2, "content-length", "abc"))),
+    wasm("chunked-twice", "200", Guest().on("response_headers", call("replace_header_map_value", 2, "transfer-encoding", "chunked"))),
+    wasm("reply-status-header", "200", Guest().on("request_headers", call("send_local_response", 200, "d", "x", serialize([(b":status", b"abc")]), 4294967295))),
+    *(wasm(f"reply-{code}", want, Guest().on("request_headers", call("send_local_response", code, "d", Raw(0, 0), Raw(0, 0), 4294967295))) for code, want in ((600, "600"), (1000, "1000"))),
+]
+
 FAILURES = [
     wasm("trap-request", "503", Guest().on("request_headers", TRAP)),
     wasm("trap-response", "503", Guest().on("response_headers", TRAP)),
@@ -335,4 +350,4 @@ L4.append(l4("properties", Guest().on("downstream_data", prop("request", "path")
 LIFE = Guest().on("context_create", note("c")).on("new_connection", note("new")).on("downstream_data", note("d", P(1), "/", P(2))).on("upstream_data", note("u", P(1), "/", P(2)), call("set_buffer_bytes", 3, 0, 0, Raw(0x10000, 220), quiet=True)).on("downstream_connection_close", note("dc", P(1))).on("upstream_connection_close", note("uc", P(1))).on("done", note("done"), returns=1).on("log", note("log")).on("delete", note("delete"))
 L4.append(Case("wasm-l4-order", "", ((b"hello", UntilEnd(2.0)), (b"hello", UntilEnd(2.0))), l4=f"- wasm: {{config: {plugin_yaml(LIFE, vm='vm_id: $id')}}}\n- tcp_proxy: {{stat_prefix: $id, cluster: $up}}", upstream={"up": HELLO}))
 
-CASES = [*MAPS, *BUFFERS, *REPLIES, *FAILURES, *POINTERS, *DATA, *GENERAL, *PROPERTIES, *EXPRESSIONS, *CALLS, *TRAILERS, *LOGGERS, *SEVERAL, *BUILT, *L4]
+CASES = [*MAPS, *BUFFERS, *REPLIES, *ODD, *FAILURES, *POINTERS, *DATA, *GENERAL, *PROPERTIES, *EXPRESSIONS, *CALLS, *TRAILERS, *LOGGERS, *SEVERAL, *BUILT, *L4]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pyvoy.extensions.header_check import valid_name
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked, ends_line, giver
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
@@ -96,7 +97,7 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
             return abi.BAD_ARGUMENT
         pairs = parse(read(place, size))
         headers = context.writable(kind)
-        if headers is None or any(ends_line(name) or ends_line(value) for name, value in pairs):
+        if headers is None or any(_is_bad(kind, name.lower()) or ends_line(value) for name, value in pairs):
             return abi.BAD_ARGUMENT
         headers.map.clear()
         headers.pairs = None
@@ -116,7 +117,7 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
         except OutOfBounds:
             return abi.INVALID_MEMORY_ACCESS
         headers = context.writable(kind)
-        if headers is None or not name or ends_line(value) or ends_line(name):
+        if headers is None or ends_line(value) or _is_bad(kind, name):
             return abi.BAD_ARGUMENT
         if not kind and name == b"host":
             name = b":authority"
@@ -151,6 +152,13 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
         "proxy_replace_header_map_value": HostFunction("iiiii>i", replace_value),
         "proxy_remove_header_map_value": HostFunction("iii>i", remove_value),
     }
+
+
+def _is_bad(kind: int, name: bytes) -> bool:
+    """A name that no message may have; Envoy ends requests that have one, so that here it is refused at once."""
+    if kind in (abi.REQUEST_HEADERS, abi.REQUEST_TRAILERS):
+        return not valid_name(name)
+    return not name or ends_line(name) is not None
 
 
 def _name(kind: int, name: bytes) -> bytes:

@@ -43,7 +43,8 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
     ) -> int:
         reason = memory.read(details, details_size).decode("utf-8", "replace").replace(" ", "_")
         text = memory.read(body, body_size)
-        pairs = [(name.lower(), value) for name, value in parse(memory.read(headers, headers_size))]
+        found = parse(memory.read(headers, headers_size))
+        pairs = [(name.lower(), value) for name, value in found if name and not name.startswith(b":")]
         if any(ends_line(name) or ends_line(value) for name, value in pairs):
             return abi.BAD_ARGUMENT
         if vm.current is not None:
