@@ -9,10 +9,21 @@ Source: the Common Expression Language specification; Envoy's foreign functions 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyvoy.http.headers import HeaderMap
+from pyvoy.extensions.wasm.cel_values import (
+    FUNCTIONS,
+    METHODS,
+    OPERATIONS,
+    CelError,
+    boolean,
+    member,
+    number,
+    operand,
+    plain,
+    size,
+)
 
 MAX_LENGTH = 4096
 MAX_DEPTH = 60
@@ -26,14 +37,6 @@ Evaluate = Callable[[Any], Any]
 
 class CelSyntaxError(ValueError):
     """An expression that cannot be compiled."""
-
-
-class CelError(Exception):
-    """An expression that has no value for this stream; `missing` where something is just not there."""
-
-    def __init__(self, text: str, *, missing: bool = False) -> None:
-        self.missing = missing
-        super().__init__(text)
 
 
 _TOKEN = re.compile(
@@ -125,7 +128,7 @@ class _Parser:
             self._need(":")
             no = self.expression()
             first = condition
-            condition = lambda stream: yes(stream) if _bool(first(stream)) else no(stream)  # noqa: E731
+            condition = lambda stream: yes(stream) if boolean(first(stream)) else no(stream)  # noqa: E731
         self._depth -= 1
         return condition
 
@@ -146,10 +149,10 @@ class _Parser:
             raise CelSyntaxError("the expression is nested too deeply")
         if self._take("!"):
             inner = self._unary()
-            found: Evaluate = lambda stream: not _bool(inner(stream))  # noqa: E731
+            found: Evaluate = lambda stream: not boolean(inner(stream))  # noqa: E731
         elif self._take("-"):
             inner = self._unary()
-            found = lambda stream: _number(-_operand(inner(stream)))  # noqa: E731
+            found = lambda stream: number(-operand(inner(stream)))  # noqa: E731
         else:
             found = self._member()
         self._depth -= 1
@@ -200,7 +203,7 @@ class _Parser:
             value = get(stream) if get is not None else None
             if value is None:
                 raise CelError(f"there is no {name}", missing=True)
-            return _plain(value)
+            return plain(value)
 
         return read
 
@@ -293,47 +296,13 @@ def _unquote(text: str) -> str:
     return _ESCAPE.sub(one, text[1:-1])
 
 
-# ---- values ----
-
-
-def _plain(value: Any) -> Any:
-    """An attribute's value as CEL has it."""
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
-
-
-def _bool(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise CelError("a condition is no bool")
-    return value
-
-
-def _operand(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise CelError("no number")
-    return value
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
-        raise CelError("the number is too large")
-    return value
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return "number"
-    return "map" if isinstance(value, Mapping | HeaderMap) else type(value).__name__
-
-
 # ---- operations ----
 
 
 def _operation(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
     if sign in ("&&", "||"):
         return _logic(left, right, decisive=sign == "||")
-    do = _OPERATIONS[sign]
+    do = OPERATIONS[sign]
     return lambda stream: do(left(stream), right(stream))
 
 
@@ -342,159 +311,19 @@ def _logic(left: Evaluate, right: Evaluate, *, decisive: bool) -> Evaluate:
 
     def run(stream: Any) -> bool:
         try:
-            if _bool(left(stream)) is decisive:
+            if boolean(left(stream)) is decisive:
                 return decisive
         except CelError:
-            if _bool(right(stream)) is decisive:
+            if boolean(right(stream)) is decisive:
                 return decisive
             raise
-        return _bool(right(stream))
+        return boolean(right(stream))
 
     return run
-
-
-def _add(left: Any, right: Any) -> Any:
-    if isinstance(left, str) and isinstance(right, str):
-        return left + right
-    if isinstance(left, list) and isinstance(right, list):
-        return [*left, *right]
-    return _number(_operand(left) + _operand(right))
-
-
-def _divide(left: Any, right: Any) -> Any:
-    _operand(left)
-    if not _operand(right):
-        raise CelError("division by zero")
-    if isinstance(left, float) or isinstance(right, float):
-        return left / right
-    found = abs(left) // abs(right)
-    return found if (left < 0) == (right < 0) else -found
-
-
-def _remainder(left: Any, right: Any) -> Any:
-    if not isinstance(left, int) or not isinstance(right, int):
-        raise CelError("no whole number")
-    return left - right * _divide(left, right)
-
-
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def run(left: Any, right: Any) -> bool:
-        if _kind(left) != _kind(right) or _kind(left) not in ("number", "str", "bool"):
-            raise CelError("values that have no order")
-        return compare(left, right)
-
-    return run
-
-
-def _is_in(item: Any, place: Any) -> bool:
-    if isinstance(place, HeaderMap):
-        return isinstance(item, str) and item.lower().encode() in place.map
-    if isinstance(place, list | tuple):
-        return any(_equal(_plain(each), item) for each in place)
-    if isinstance(place, Mapping):
-        return item in place
-    raise CelError("nothing can be in it")
-
-
-def _equal(left: Any, right: Any) -> bool:
-    return _kind(left) == _kind(right) and bool(left == right)
-
-
-_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "==": _equal,
-    "!=": lambda left, right: not _equal(left, right),
-    "<": _ordered(lambda left, right: left < right),
-    "<=": _ordered(lambda left, right: left <= right),
-    ">": _ordered(lambda left, right: left > right),
-    ">=": _ordered(lambda left, right: left >= right),
-    "in": _is_in,
-    "+": _add,
-    "-": lambda left, right: _number(_operand(left) - _operand(right)),
-    "*": lambda left, right: _number(_operand(left) * _operand(right)),
-    "/": _divide,
-    "%": _remainder,
-}
 
 
 def _indexed(found: Evaluate, index: Evaluate) -> Evaluate:
-    def run(stream: Any) -> Any:
-        value, key = found(stream), index(stream)
-        if isinstance(value, HeaderMap):
-            item = value.joined(key.lower().encode()) if isinstance(key, str) else None
-        elif isinstance(value, Mapping):
-            item = value.get(key)
-        elif isinstance(value, list | tuple) and isinstance(key, int) and not isinstance(key, bool):
-            item = value[key] if 0 <= key < len(value) else None
-        else:
-            raise CelError("it has no members")
-        if item is None:
-            raise CelError(f"there is no {key}", missing=True)
-        return _plain(item)
-
-    return run
-
-
-# ---- functions ----
-
-
-def _size(value: Any) -> int:
-    if isinstance(value, HeaderMap):
-        return len(list(value.items()))
-    if isinstance(value, str | list | tuple | Mapping):
-        return len(value)
-    raise CelError("it has no size")
-
-
-def _converted(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def run(value: Any) -> Any:
-        try:
-            return _number(convert(value))
-        except (ValueError, TypeError, OverflowError):
-            raise CelError(f"{value!r} cannot be converted") from None
-
-    return run
-
-
-def _to_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float | str):
-        return str(value)
-    raise CelError("it has no text")
-
-
-def _to_bool(value: Any) -> bool:
-    found = {"true": True, "false": False, True: True, False: False}.get(value)
-    if found is None or (not isinstance(value, str | bool)):
-        raise CelError(f"{value!r} is no bool")
-    return found
-
-
-_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
-    "size": _size,
-    "int": _converted(int),
-    "uint": _converted(int),
-    "double": _converted(float),
-    "string": _to_text,
-    "bool": _to_bool,
-}
-
-
-def _matches(text: str, pattern: str) -> bool:
-    import re2
-
-    try:
-        return re2.search(pattern, text) is not None
-    except re2.error:
-        raise CelError(f"{pattern!r} is no regular expression") from None
-
-
-_METHODS: dict[str, Callable[[str, str], bool]] = {
-    "startsWith": str.startswith,
-    "endsWith": str.endswith,
-    "contains": lambda text, part: part in text,
-    "matches": _matches,
-}
+    return lambda stream: member(found(stream), index(stream))
 
 
 def _function(name: str, arguments: list[Evaluate]) -> Evaluate:
@@ -502,7 +331,7 @@ def _function(name: str, arguments: list[Evaluate]) -> Evaluate:
         return _has(arguments[0])
     if name == "matches" and len(arguments) == 2:
         return _method(name, arguments[0], arguments[1:])
-    do = _FUNCTIONS.get(name)
+    do = FUNCTIONS.get(name)
     if do is None or len(arguments) != 1:
         raise CelSyntaxError(f"there is no function {name} of {len(arguments)} values")
     argument = arguments[0]
@@ -524,8 +353,8 @@ def _has(argument: Evaluate) -> Evaluate:
 
 def _method(name: str, target: Evaluate, arguments: list[Evaluate]) -> Evaluate:
     if name == "size" and not arguments:
-        return lambda stream: _size(target(stream))
-    do = _METHODS.get(name)
+        return lambda stream: size(target(stream))
+    do = METHODS.get(name)
     if do is None or len(arguments) != 1:
         raise CelSyntaxError(f"there is no method {name} of {len(arguments)} values")
     argument = arguments[0]

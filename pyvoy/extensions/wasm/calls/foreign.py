@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pyvoy.extensions.wasm import abi, cel
 from pyvoy.extensions.wasm.calls.properties import STATE_PREFIX, UnserializableError, attribute_of, encode
 from pyvoy.extensions.wasm.calls.results import checked, giver
+from pyvoy.extensions.wasm.cel_values import CelError
 from pyvoy.extensions.wasm.engine.interface import HostFunction
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _expr_evaluate(context: Context, arguments: bytes) -> Answer:
         return abi.NOT_FOUND
     try:
         return encode(compiled(context))
-    except cel.CelError:
+    except CelError:
         return abi.INTERNAL_FAILURE
     except UnserializableError:
         return abi.SERIALIZATION_FAILURE

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyvoy.extensions.wasm.cel import MAX_LENGTH, CelError, CelSyntaxError, compile_expression
+from pyvoy.extensions.wasm.cel import MAX_LENGTH, CelSyntaxError, compile_expression
+from pyvoy.extensions.wasm.cel_values import CelError
 from pyvoy.http.headers import HeaderMap
 
 ATTRIBUTES = {
