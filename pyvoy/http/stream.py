@@ -291,7 +291,7 @@ class HttpStream(FilteredStream):
         if self.response_started:
             self._reset_now(reply)
             return
-        if not self._route_known:
+        if self._route_forgotten and not self._route_known:
             self._find_route()  # as in Envoy, a route that was forgotten is looked up once more for what is logged
         self._note_cluster()
         headers, body = self.manager.plan.local_reply(self, reply)
