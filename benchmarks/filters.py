@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TEN = 10
 COUNTS = (TEN, 1, 0)
+LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
 PYTHON = "type.googleapis.com/pyvoy.filters.http.python.v1.Python"
 GALLERY = Path(__file__).resolve().parent.parent / "filters"
 
@@ -37,6 +38,33 @@ class Empty(Filter):
 """
 
 
+LUA_EMPTY = "function envoy_on_request(h) end function envoy_on_response(h) end"
+LUA_HEADERS = """
+function envoy_on_response(handle)
+  handle:headers():add("x-added", "1")
+  handle:headers():replace("server", "mine")
+end
+"""
+LUA_BODY = """
+function envoy_on_response(handle)
+  local body = handle:body()
+  body:setBytes((body:getBytes(0, body:length()):gsub("x", "y", 10)))
+end
+"""
+LUA_CALL = """
+function envoy_on_request(handle)
+  local headers = handle:httpCall("service",
+    {[":method"] = "GET", [":path"] = "/details/1", [":authority"] = "service"}, nil, 1000)
+  handle:headers():add("x-status", headers[":status"])
+end
+"""
+
+
+def lua(code: str) -> dict[str, Any]:
+    """A Lua filter whose script stands here, as typed_config."""
+    return {"@type": LUA, "default_source_code": {"inline_string": code}}
+
+
 def python(code: str) -> dict[str, Any]:
     """A Python filter whose code stands here, as typed_config."""
     return {"@type": PYTHON, "code": {"inline_string": code}}
@@ -45,6 +73,22 @@ def python(code: str) -> dict[str, Any]:
 def python_file(name: str) -> dict[str, Any]:
     """A filter of the gallery."""
     return {"@type": PYTHON, "code": {"filename": str(GALLERY / name / "filter.py")}}
+
+
+def with_filter(typed_config: dict[str, Any], load: Load) -> Callable[[list[Contender], "Setting"], list["Row"]]:
+    """CPU microseconds for each request of pyvoy and Envoy with the same filter before the router."""
+
+    def measure(contenders: list[Contender], setting: "Setting") -> list["Row"]:
+        from benchmarks.scenarios import requests
+
+        chosen = [
+            replace(each, configure=_with_filters(each, typed_config, 1))
+            for each in contenders
+            if each.name in ("pyvoy", "envoy")
+        ]
+        return requests(load)(chosen, setting)
+
+    return measure
 
 
 def filter_cost(

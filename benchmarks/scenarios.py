@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.contenders import Contender, Ports, Running, start
-from benchmarks.filters import EMPTY_LOWER, EMPTY_UPPER, filter_cost, python, python_file
+from benchmarks.filters import (
+    EMPTY_LOWER,
+    EMPTY_UPPER,
+    LUA_BODY,
+    LUA_CALL,
+    LUA_EMPTY,
+    LUA_HEADERS,
+    filter_cost,
+    lua,
+    python,
+    python_file,
+    with_filter,
+)
 from benchmarks.load import Load, open_idle, run
 from benchmarks.measure import cpu_s, pss_bytes
 
@@ -53,7 +65,7 @@ def requests(load: Load, *, tcp: bool = False, workers: int = 1) -> Callable[[li
     """CPU microseconds for each request of a load."""
 
     def measure(contenders: list[Contender], setting: Setting) -> list[Row]:
-        able = [each for each in contenders if (each.tcp or not tcp) and (each.tls or not load.secure)]
+        able = [each for each in contenders if (each.tcp or not tcp) and (each.bootstrapped or not load.secure)]
         cpus = PROXY_CPU if workers == 1 else PROXY_CPU | LOAD_CPU
         upstream = setting.body_upstream if load.body_bytes else setting.upstream
         running = _start_all(able, setting, workers, cpus, upstream)
@@ -77,7 +89,7 @@ def idle(contenders: list[Contender], setting: Setting) -> list[Row]:
         finally:
             each.server.stop()
         rows.append(Row(contender.name, silent, "bytes a connection", detail={"after one request": served}))
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def rest(contenders: list[Contender], setting: Setting) -> list[Row]:
@@ -90,7 +102,7 @@ def rest(contenders: list[Contender], setting: Setting) -> list[Row]:
             rows.append(Row(contender.name, pss_bytes(each.server.pid) / 2**20, "MiB"))
         finally:
             each.server.stop()
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
@@ -104,7 +116,7 @@ def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
             taken.append((time.monotonic() - began) * 1000)
             each.server.stop()
         rows.append(Row(contender.name, statistics.median(taken), "ms", rounds=taken))
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def _start_all(
@@ -138,7 +150,7 @@ def _rounds(running: list[Running], load: Load, setting: Setting, *, tcp: bool, 
     for row, user_times in zip(rows, users, strict=True):
         row.value = statistics.median(row.rounds)
         row.detail["user µs"] = statistics.median(user_times)
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def _port(ports: Ports, load: Load, *, tcp: bool) -> int:
@@ -159,7 +171,8 @@ def _per_connection(each: Running, count: int, *, ask: bool) -> float:
         time.sleep(0.5)
 
 
-def _with_ratios(rows: list[Row]) -> list[Row]:
+def with_ratios(rows: list[Row]) -> list[Row]:
+    """The rows with their ratios to Envoy's."""
     base = next((row for row in rows if row.contender == "envoy"), None)
     for row in rows if base else []:
         assert base is not None
@@ -194,6 +207,16 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("idle", "5,000 idle connections", idle),
     Scenario("rest", "Memory at rest of the whole proxy (PSS)", rest),
     Scenario("start", "From start to accepting", start_up),
+    Scenario("lua-empty", "An empty Lua script", with_filter(lua(LUA_EMPTY), Load())),
+    Scenario("lua", "A Lua script that adds and replaces a header", with_filter(lua(LUA_HEADERS), Load()), 0.6),
+    Scenario("lua-body", "A Lua script that rewrites a 4 KiB body", with_filter(lua(LUA_BODY), Load("/4k"))),
+    Scenario("lua-call", "A Lua script that makes a call for each request", with_filter(lua(LUA_CALL), Load())),
+    Scenario("filter-lua-empty", "An empty Lua script", filter_cost(lua(LUA_EMPTY), 3.0, PROXY_CPU, LOAD_CPU)),
+    Scenario(
+        "filter-lua-headers",
+        "A Lua script that adds and replaces a header",
+        filter_cost(lua(LUA_HEADERS), 12.0, PROXY_CPU, LOAD_CPU),
+    ),
     Scenario(
         "filter-python-lower",
         "An empty Python filter, lower level",

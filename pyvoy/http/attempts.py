@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.http.charging import CANARY, INTERNAL, Charging, grpc_outcome
 from pyvoy.http.connect_request import ConnectRequest, ForwardedConnect
-from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.headers import HeaderMap, Pair, header_fault
 from pyvoy.http.http_filter import HttpFilter
 from pyvoy.http.retrying import Retrying
 from pyvoy.http.routing.direct_response import reply_headers
@@ -118,7 +118,10 @@ class Attempts(HttpFilter):
         info.attempt_count = self._attempts
         values = stream.request_headers.map
         if b":method" not in values or (b":path" not in values and values[b":method"] != b"CONNECT"):
-            self._refuse_headless(b":path" if b":method" in values else b":method")
+            self._refuse(f"missing required header: {':path' if b':method' in values else ':method'}")
+            return
+        if stream.suspect_headers and (fault := header_fault(stream.request_headers)):
+            self._refuse(fault)
             return
         if self._route.auto_host_rewrite and host.hostname:
             update_authority(
@@ -138,9 +141,9 @@ class Attempts(HttpFilter):
         attempt.watched = self._watched
         attempt.start()
 
-    def _refuse_headless(self, name: bytes) -> None:
-        """A filter has removed what a request cannot do without (Envoy: checkRequiredRequestHeaders)."""
-        text = f"missing required header: {name.decode()}"
+    def _refuse(self, text: str) -> None:
+        """A filter has removed what a request cannot do without, or written what none may hold (Envoy:
+        checkRequiredRequestHeaders, checkValidRequestHeaders)."""
         detail = f"{details.FILTER_REMOVED_REQUIRED_REQUEST_HEADERS}{{{text.replace(' ', '_')}}}"
         self.stream.send_local_reply(503, text.encode(), details=detail, flags=Flag.DOWNSTREAM_PROTOCOL_ERROR)
 

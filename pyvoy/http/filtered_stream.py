@@ -52,6 +52,10 @@ class FilteredStream(ABC):
     finished = False
     local_replied = False
     upgraded = False
+    reason_phrase = b""
+    """The reason phrase of an HTTP/1 response, where a script has chosen one."""
+    suspect_headers = False
+    """A script has written a request header that no codec would have let in: the router looks at all of them."""
     health_check = False
     """Answered by the health check filter: left out of the request statistics (Envoy: StreamInfo::healthCheck)."""
     connection_close = False
@@ -75,6 +79,8 @@ class FilteredStream(ABC):
 
     _route: Any = None
     _route_known = False
+    _route_forgotten = False
+    """A filter has asked to forget the route."""
     _calling = False
     _ending: tuple[str, LocalReply] | None = None
     _resumes: list[tuple[HeldPath, int]] | None = None
@@ -109,6 +115,9 @@ class FilteredStream(ABC):
             info.route_name = route.name
             info.virtual_host_name = route.virtual_host.name
             info.route_metadata = route.metadata
+        elif self.info.route_name:  # a filter has changed what an earlier look-up saw
+            self.info.route_name = self.info.virtual_host_name = ""
+            self.info.route_metadata = None
         return route
 
     # ---- the filters' calls: Stream ----
@@ -134,6 +143,7 @@ class FilteredStream(ABC):
     def clear_route_cache(self) -> None:
         """The next look-up matches anew."""
         self._route_known = False
+        self._route_forgotten = True
         self._route = None
 
     def route_plan(self, self_filter: HttpFilter) -> Any:
@@ -147,6 +157,19 @@ class FilteredStream(ABC):
         if route is None:
             return ()
         return route.filter_plans.get(self.chain.names[self_filter.slot], ())  # type: ignore[no-any-return]
+
+    def filter_name(self, self_filter: HttpFilter) -> str:
+        """The configured name of this filter."""
+        return self.chain.names[self_filter.slot]
+
+    def demand(self, self_filter: HttpFilter) -> None:
+        """From now on the filter sees its `on_demand` events too."""
+        chain = self.chain.demanding(self_filter.slot)
+        if chain is not self.chain:
+            self.chain = chain
+            for path in (self._request_path, self._response_path):
+                if path is not None:
+                    path.follow(chain)
 
     def continue_request(self, self_filter: HttpFilter) -> None:
         """Resume the request behind this filter."""

@@ -209,13 +209,13 @@ class HttpStream(FilteredStream):
             if self.over(side):
                 return
         path = self._path(side)
-        added = path.added.pop(slot, b"")
+        added = path.added.pop(slot, None)
         if verdict is not CONTINUE:
-            path.stopped_at_headers(slot, verdict, headers, end, added)
+            path.stopped_at_headers(slot, verdict, headers, end, added or b"")
             self.run_recorded()
             return
-        path.headers(headers, end and not added, slot)
-        if added and not self.over(side):
+        path.headers(headers, end and added is None, slot)
+        if added is not None and not self.over(side):
             path.data(added, end, slot)
         self.run_recorded()
 
@@ -316,6 +316,8 @@ class HttpStream(FilteredStream):
         if self.response_started:
             self._reset_now(reply)
             return
+        if self._route_forgotten and not self._route_known:
+            self._find_route()  # as in Envoy, a route that was forgotten is looked up once more for what is logged
         self._note_cluster()
         headers, body = self.manager.plan.local_reply(self, reply)
         self.response_headers = headers
@@ -347,6 +349,7 @@ class HttpStream(FilteredStream):
         if reply.details:
             self.info.response_code_details = reply.details
         self.info.response_flags |= reply.flags
+        self._note_cluster()
         self.manager.plan.stats.downstream_rq_tx_reset.inc()
         self.manager.codec.reset(self.stream_id, Reset.LOCAL_RESET)
         self._finish()
@@ -389,6 +392,10 @@ class HttpStream(FilteredStream):
             if body:
                 self.respond_data(body, True)
             return
+        if body and self.chain.response_data:  # a filter has just asked for it
+            self.encode_headers(headers, False)
+            self.respond_data(body, True)
+            return
         self.send_whole(headers, body)
 
     def enter_response(self, headers: HeaderMap, end: bool) -> bool:
@@ -402,6 +409,8 @@ class HttpStream(FilteredStream):
         self.response_started = True
         manager = self.manager
         manager.finish_response_headers(self, headers)
+        if self.reason_phrase:
+            manager.codec.next_reason(self.reason_phrase)
         self.info.bytes_sent = len(body)
         manager.codec.send_response(headers, body)
         self.response_ended = True
@@ -490,6 +499,8 @@ class HttpStream(FilteredStream):
             return
         self.response_started = True
         self.manager.finish_response_headers(self, headers)
+        if self.reason_phrase:
+            self.manager.codec.next_reason(self.reason_phrase)
         self.manager.codec.send_headers(self.stream_id, headers, end)
         if end:
             self._response_over()

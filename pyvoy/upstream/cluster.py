@@ -143,6 +143,8 @@ class Cluster:
         if context is not None and context.override_host is not None:
             host, final = self._overridden(context.override_host)
             if final:
+                if host is None:
+                    self.stats.upstream_cx_none_healthy.inc()
                 return host
         host = self.balancer.choose(context)
         if host is None:

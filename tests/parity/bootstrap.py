@@ -24,6 +24,8 @@ HTTP = {
     "cors": "Cors",
     "fault": "HTTPFault",
     "rbac": "RBAC",
+    "lua": "Lua",
+    "wasm": "Wasm",
     "router": "Router",
 }
 PER_ROUTE = {
@@ -33,6 +35,7 @@ PER_ROUTE = {
     "cors": "CorsPolicy",
     "fault": "HTTPFault",
     "rbac": "RBACPerRoute",
+    "lua": "LuaPerRoute",
 }
 NETWORK = {
     "tcp_proxy": "TcpProxy",
@@ -42,6 +45,7 @@ NETWORK = {
     "local_ratelimit": "LocalRateLimit",
     "sni_cluster": "SniCluster",
     "rbac": "RBAC",
+    "wasm": "Wasm",
     "http_connection_manager": "HttpConnectionManager",
 }
 LISTENER = {

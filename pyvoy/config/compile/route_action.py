@@ -5,6 +5,7 @@ Source of behaviour: Envoy's RouteEntryImplBase constructor.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +39,13 @@ supports(
     tuning="decorator tracing",
 )
 supports("envoy.config.route.v3.NonForwardingAction")
+supports("envoy.config.route.v3.ClusterSpecifierPlugin", "extension")
 # Envoy itself does nothing with these two.
 supports("envoy.config.route.v3.HedgePolicy", tuning="initial_requests additional_request_chance")
 supports(
     "envoy.config.route.v3.RouteAction",
-    "cluster cluster_header weighted_clusters cluster_not_found_response_code metadata_match timeout idle_timeout "
+    "cluster cluster_header cluster_specifier_plugin inline_cluster_specifier_plugin weighted_clusters "
+    "cluster_not_found_response_code metadata_match timeout idle_timeout "
     "retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration "
     "request_mirror_policies internal_redirect_policy hedge_policy rate_limits include_vh_rate_limits",
     tuning="early_data_policy flush_timeout",
@@ -114,6 +117,14 @@ def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None
         check_cluster(context, "cluster", action.cluster, "route: unknown cluster", above.table)
     elif which == "cluster_header":
         route.cluster_header = action.cluster_header.lower().encode()
+    elif which == "inline_cluster_specifier_plugin":
+        place = context.at("inline_cluster_specifier_plugin")
+        route.cluster_specifier = cluster_specifier(action.inline_cluster_specifier_plugin, place)
+    elif which == "cluster_specifier_plugin":
+        name = action.cluster_specifier_plugin
+        if name not in above.table.cluster_specifiers:
+            context.error(which, f"Unknown cluster specifier plugin name: {name} is used in the route")
+        route.cluster_specifier = above.table.cluster_specifiers.get(name)
     route.cluster_not_found_code = _NOT_FOUND_CODES[action.cluster_not_found_response_code]
     route.priority = action.priority
     route.metadata_match = lb_metadata(action, None)
@@ -130,6 +141,12 @@ def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None
     route.append_x_forwarded_host = action.append_x_forwarded_host
     _timeouts(route, action, context)
     _upgrades(route, action, context)
+
+
+def cluster_specifier(message: Any, context: Context) -> Callable[[Any], str] | None:
+    """The function of a ClusterSpecifierPlugin; None after a problem."""
+    found: Callable[[Any], str] | None = context.extension("cluster_specifier", message.extension, "extension")
+    return found
 
 
 def _timeouts(route: Route, action: Any, context: Context) -> None:

@@ -6,6 +6,7 @@ Source of behaviour: Envoy's ConfigImpl, RouteMatcher and VirtualHostImpl.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.compile import route_action, route_match
@@ -30,7 +31,7 @@ supports(
     "envoy.config.route.v3.RouteConfiguration",
     "name virtual_hosts internal_only_headers validate_clusters ignore_port_in_host_matching vhost_header "
     "ignore_path_parameters_in_path_matching most_specific_header_mutations_wins max_direct_response_body_size_bytes "
-    f"metadata request_mirror_policies {LEVEL_FIELDS}",
+    f"metadata cluster_specifier_plugins request_mirror_policies {LEVEL_FIELDS}",
 )
 supports(
     "envoy.config.route.v3.VirtualHost",
@@ -48,6 +49,7 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
         ignore_path_parameters=message.ignore_path_parameters_in_path_matching,
         most_specific_wins=message.most_specific_header_mutations_wins,
         max_body_bytes=context.wrapped(message, "max_direct_response_body_size_bytes", 4096),
+        cluster_specifiers=_cluster_specifiers(message.cluster_specifier_plugins, context),
     )
     level = level_of(message, context, Level())
     mirrors = mirror_policies(message.request_mirror_policies, context, table)
@@ -78,6 +80,14 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
         metadata_dict(message, "metadata"),
         settled=settled and message.vhost_header.lower() in ("", "host", ":authority"),
     )
+
+
+def _cluster_specifiers(messages: Sequence[Any], context: Context) -> dict[str, Any]:
+    places = [context.at("cluster_specifier_plugins", index) for index in range(len(messages))]
+    return {
+        plugin.extension.name: route_action.cluster_specifier(plugin, place)
+        for plugin, place in zip(messages, places, strict=True)
+    }
 
 
 def _virtual_host(

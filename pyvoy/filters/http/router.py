@@ -118,6 +118,8 @@ class Router(Attempts):
         name = route.cluster
         if name is None and route.cluster_header is not None:
             name = (headers.map.get(route.cluster_header) or b"").decode("latin-1")
+        elif name is None and route.cluster_specifier is not None:
+            name = route.cluster_specifier(stream)
         cluster = stream.services.clusters.get(name)
         if cluster is None:
             plan.no_cluster.inc()

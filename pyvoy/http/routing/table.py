@@ -59,6 +59,8 @@ class Route:
     action: Action = "route"
     cluster: str | None = None
     cluster_header: bytes | None = None
+    cluster_specifier: Callable[[Any], str] | None = None
+    """Names the cluster of a stream, where neither the route nor a header does."""
     cluster_not_found_code: int = 503
     priority: int = 0
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyvoy.http.codec import CodecError
 from pyvoy.http.h1.client import Http1ClientCodec
+from pyvoy.http.h1.heads import ResponseHead
 from pyvoy.http.h1.limits import UPSTREAM_PLAN
 from pyvoy.http.headers import HeaderMap
 from pyvoy.network.address import Address

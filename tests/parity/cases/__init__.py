@@ -10,6 +10,10 @@ from tests.parity.cases import (
     l4,
     limits,
     local_replies,
+    lua,
+    lua_calls,
+    lua_flow,
+    lua_plugins,
     manager,
     mirrors,
     original_dst,
@@ -26,6 +30,7 @@ from tests.parity.cases import (
     tls_upstream,
     upstream,
     upstream_faults,
+    wasm,
     workers,
 )
 
@@ -39,6 +44,10 @@ CASES: tuple[Case, ...] = (
     *codec.CASES,
     *access_log.CASES,
     *filters.CASES,
+    *lua.CASES,
+    *lua_flow.CASES,
+    *lua_calls.CASES,
+    *lua_plugins.CASES,
     *upstream.CASES,
     *upstream_faults.CASES,
     *health.CASES,
@@ -55,4 +64,5 @@ CASES: tuple[Case, ...] = (
     *tls.CASES,
     *tls_upstream.CASES,
     *workers.CASES,
+    *wasm.CASES,
 )
