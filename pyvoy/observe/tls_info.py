@@ -32,6 +32,8 @@ class TlsInfo:
     peer_dns_sans: tuple[str, ...] = ()
     peer_ip_sans: tuple[str, ...] = ()
     peer_email_sans: tuple[str, ...] = ()
+    peer_oids: tuple[str, ...] = ()
+    """Of the certificate's extensions."""
     peer_certificate: str = ""
     peer_chain: str = ""
     """All certificates that the peer sent, its own first."""
@@ -40,6 +42,7 @@ class TlsInfo:
     peer_valid_from_s: float | None = None
     """Epoch seconds."""
     peer_valid_to_s: float | None = None
+    local_oids: tuple[str, ...] = ()
     local_subject: str = ""
     local_uri_sans: tuple[str, ...] = ()
     local_dns_sans: tuple[str, ...] = ()

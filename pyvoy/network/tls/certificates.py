@@ -38,6 +38,8 @@ class CertificateFacts:
     dns_sans: tuple[str, ...] = ()
     ip_sans: tuple[str, ...] = ()
     email_sans: tuple[str, ...] = ()
+    oids: tuple[str, ...] = ()
+    """Of the extensions."""
     common_name: str = ""
     pem: str = ""
     """URL-encoded."""
@@ -81,6 +83,7 @@ def _read(der: bytes, fingerprint_1: str, fingerprint_256: str) -> CertificateFa
         dns_sans=_values(names, x509.DNSName),
         ip_sans=_values(names, x509.IPAddress),
         email_sans=_values(names, x509.RFC822Name),
+        oids=tuple(extension.oid.dotted_string for extension in certificate.extensions),
         common_name=str(common[0].value) if common else "",
         pem=url_encoded_pem(der),
         valid_from_s=certificate.not_valid_before_utc.timestamp(),

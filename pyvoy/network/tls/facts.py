@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.network.tls import openssl
@@ -34,7 +33,8 @@ def note_handshake(info: TlsInfo, transport: TlsTransport) -> None:
         info.peer_presented = True
         info.peer_validated = context.validates and not session.session_reused
         _note_peer(info, facts_of(certificate))
-        _note_chain(info, session)
+        # A resumed session of OpenSSL keeps the peer's own certificate alone.
+        _note_chain(info, _unverified_chain(session) or [certificate])
 
 
 def note_failure(info: TlsInfo, transport: TlsTransport) -> None:
@@ -44,6 +44,7 @@ def note_failure(info: TlsInfo, transport: TlsTransport) -> None:
 
 
 def _note_local(info: TlsInfo, facts: CertificateFacts) -> None:
+    info.local_oids = facts.oids
     info.local_subject = facts.subject
     info.local_uri_sans = facts.uri_sans
     info.local_dns_sans = facts.dns_sans
@@ -52,6 +53,7 @@ def _note_local(info: TlsInfo, facts: CertificateFacts) -> None:
 
 
 def _note_peer(info: TlsInfo, facts: CertificateFacts) -> None:
+    info.peer_oids = facts.oids
     info.peer_subject = facts.subject
     info.peer_issuer = facts.issuer
     info.peer_serial = facts.serial
@@ -66,8 +68,7 @@ def _note_peer(info: TlsInfo, facts: CertificateFacts) -> None:
     info.peer_valid_to_s = facts.valid_to_s
 
 
-def _note_chain(info: TlsInfo, session: ssl.SSLObject) -> None:
-    chain: Any = _unverified_chain(session)
+def _note_chain(info: TlsInfo, chain: list[bytes]) -> None:
     facts = [facts_of(der) for der in chain]
     info.peer_chain_fingerprints_1 = tuple(one.fingerprint_1 for one in facts)
     info.peer_chain_fingerprints_256 = tuple(one.fingerprint_256 for one in facts)

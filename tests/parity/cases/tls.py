@@ -90,6 +90,28 @@ def sans(kind: str, **matcher: Any) -> dict[str, Any]:
     return trust(match_typed_subject_alt_names=[{"san_type": kind, "matcher": matcher}])
 
 
+RETURNING = Tls(resume=True, certificate=CLIENT)
+LUA = """
+- lua:
+    default_source_code:
+      inline_string: |
+        function envoy_on_request(handle)
+          local ssl = handle:streamInfo():downstreamSslConnection()
+          local function add(name)
+            local value = ssl[name](ssl)
+            if type(value) == "table" then value = table.concat(value, "|") end
+            handle:headers():add("x-" .. name, tostring(value))
+          end
+          for _, name in ipairs({"peerCertificatePresented", "peerCertificateValidated", "uriSanLocalCertificate",
+              "sha256PeerCertificateDigest", "serialNumberPeerCertificate", "issuerPeerCertificate",
+              "subjectPeerCertificate", "uriSanPeerCertificate", "dnsSansPeerCertificate", "subjectLocalCertificate",
+              "dnsSansLocalCertificate", "oidsPeerCertificate", "oidsLocalCertificate", "validFromPeerCertificate",
+              "expirationPeerCertificate", "ciphersuiteId", "ciphersuiteString", "tlsVersion",
+              "urlEncodedPemEncodedPeerCertificate", "urlEncodedPemEncodedPeerCertificateChain"}) do
+            add(name)
+          end
+        end
+"""
 RBAC = "- rbac: {rules: {policies: {p: {permissions: [{any: true}], principals: [{authenticated: {%s}}]}}}}"
 
 
@@ -167,6 +189,11 @@ CASES = (
         ("other", ME, "403", "principal_name: {exact: 'spiffe://td/other'}"),
         ("any", ME, "200", ""),
         ("any-tls", Tls(), "200", ""),
+    )),
+    *(web(f"lua-{name}", context, tls, want, filters=LUA) for name, context, tls, want in (
+        ("mutual", MUTUAL, ME, "200"),
+        ("mutual-resumed", MUTUAL, (RETURNING, RETURNING), "200 200"),
+        ("unknown", server(), Tls(), "200"),
     )),
     refused("no-client-cert", MUTUAL),
     refused("no-client-cert-v12", MUTUAL, Tls(maximum=V12, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")),
