@@ -162,3 +162,17 @@ def test_plain_upstreams_behind_tls_clients(proxy: Proxy) -> None:
         proxy.configure(listeners=[web], clusters=[cluster("c", port)])
         proxy.start()
         assert [ask(proxy.ports[0], Tls())[1] for _ in range(3)] == [True, True, True]
+
+
+@pytest.mark.parametrize(("ca", "healthy"), [("Test CA", 1), ("Other CA", 0)])
+def test_health_checks_speak_tls_to_hosts_that_do(proxy: Proxy, ca: str, healthy: int) -> None:
+    inner = listener("inner", proxy.ports[1], body="inner")
+    inner["filter_chains"][0]["transport_socket"] = secured(proxy, "Downstream", {"tls_certificates": [pair(FIRST)]})
+    trust = {"validation_context": {"trusted_ca": {"inline_string": authority(ca).cert}}}
+    check = {"timeout": "2s", "interval": "0.1s", "no_traffic_interval": "0.1s", "unhealthy_threshold": 1,
+             "healthy_threshold": 1, "http_health_check": {"path": "/"}}  # fmt: skip
+    checked = cluster("c", proxy.ports[1], transport_socket=secured(proxy, "Upstream", trust), health_checks=[check])
+    proxy.configure(listeners=[listener("front", proxy.ports[0], cluster="c"), inner], clusters=[checked])
+    proxy.start()
+    proxy.wait(lambda: proxy.stats()[f"cluster.c.health_check.{'success' if healthy else 'network_failure'}"] > 1)
+    assert proxy.stats()["cluster.c.membership_healthy"] == healthy

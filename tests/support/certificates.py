@@ -120,10 +120,12 @@ class Authority:
         return builder.sign(self.issued.private_key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
-@cache
+_authority = cache(Authority)
+
+
 def authority(common: str = "Test CA") -> Authority:
     """The authority of that name, one for all tests of a run."""
-    return Authority(common)
+    return _authority(common)
 
 
 @cache

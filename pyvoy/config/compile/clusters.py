@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pyvoy.config.compile.cluster_balancing import build_balance, override_healths
@@ -82,8 +83,9 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
     else:
         balance = build_balance(message, found.discovery, context)
     transport_sockets = build_transport_sockets(message, context)
-    if transport_sockets is not None and message.health_checks:
-        context.error("health_checks", "active health checks of hosts behind TLS are not supported by pyvoy")
+    health_check = build_health_check(message, context)
+    if health_check is not None:
+        health_check = replace(health_check, transport_sockets=transport_sockets)
     thresholds = (
         _thresholds(message, RoutingPriority.DEFAULT, context),
         _thresholds(message, RoutingPriority.HIGH, context),
@@ -104,7 +106,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         transport_sockets=transport_sockets,
         override_host_healths=override_healths(message),
         close_connections_on_host_set_change=message.common_lb_config.close_connections_on_host_set_change,
-        health_check=build_health_check(message, context),
+        health_check=health_check,
         outlier=build_outlier(message, context),
         bind_ip=_bind_ip(message, context),
         subsets=subsets(message, context),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pyvoy.network.tls.context import TlsContext, TlsPlan, make_context
 from pyvoy.network.tls.facts import note_handshake
@@ -19,10 +19,33 @@ from pyvoy.observe.tls_info import TlsInfo
 if TYPE_CHECKING:
     from pyvoy.network.tls.stats import TlsStats
     from pyvoy.upstream.endpoint import Host
-    from pyvoy.upstream.pool.connection import UpstreamConnection
 
 NOT_READY = "TLS_error:_Secret_is_not_supplied_by_SDS"
 MATCH_NAMESPACE = "envoy.transport_socket_match"
+
+
+class Secured(Protocol):
+    """A connection that is to be TLS: an asyncio protocol that says what it wants, and hears what comes of it.
+
+    `server_name` is what the request asks for ("": what the cluster says), `expected_name` a DNS name that the host's
+    certificate must have, `alpn` what is offered where the cluster says nothing; `tls` is set before
+    `connection_made`."""
+
+    host: Host
+    server_name: str
+    expected_name: str
+    alpn: tuple[str, ...]
+    tls: TlsInfo | None
+
+    @property
+    def closed(self) -> bool:
+        """Nobody waits for the connection any more."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The handshake is complete."""
+
+    def transport_failed(self, text: str) -> None:
+        """TLS broke."""
 
 
 class ClientContexts:
@@ -66,7 +89,7 @@ class UpstreamTls:
     auto_host_sni: bool = False
     auto_san: bool = False
 
-    def secure(self, connection: UpstreamConnection) -> ClientTransport:
+    def secure(self, connection: Secured) -> ClientTransport:
         """The transport of a connection that is about to be made."""
         name = connection.server_name or self.server_name
         if self.auto_host_sni and connection.host.hostname and not connection.server_name:
@@ -107,8 +130,8 @@ class ClientTransport(TlsTransport):
 
     __slots__ = ("_connection", "_name", "_plan", "_told")
 
-    def __init__(self, plan: UpstreamTls, connection: UpstreamConnection, name: str) -> None:
-        super().__init__(connection, self._established, self._broken)
+    def __init__(self, plan: UpstreamTls, connection: Secured, name: str) -> None:
+        super().__init__(cast("asyncio.Protocol", connection), self._established, self._broken)
         self._plan = plan
         self._connection = connection
         self._name = name

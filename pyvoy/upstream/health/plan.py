@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pyvoy.http.routing.header_rules import HeaderRules
+
+if TYPE_CHECKING:
+    from pyvoy.network.tls.client import TransportSockets
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,3 +75,5 @@ class HealthCheckPlan:
     interval_jitter_s: float = 0.0
     interval_jitter_percent: int = 0
     reuse_connection: bool = True
+    transport_sockets: TransportSockets | None = None
+    """The cluster's; None for plain text."""

@@ -16,6 +16,7 @@ from pyvoy.http.h1.heads import ResponseHead
 from pyvoy.http.h1.limits import UPSTREAM_PLAN
 from pyvoy.http.headers import HeaderMap
 from pyvoy.network.address import Address
+from pyvoy.network.tls.client import ClientTransport
 from pyvoy.upstream.endpoint import Host
 from pyvoy.upstream.health.plan import HealthCheckPlan, HttpProbePlan, TcpProbePlan
 from pyvoy.upstream.health.session import Failure, HealthSession
@@ -23,6 +24,7 @@ from pyvoy.upstream.pool.connection import unix_path
 
 if TYPE_CHECKING:
     from pyvoy.http.h1.heads import ResponseHead
+    from pyvoy.observe.tls_info import TlsInfo
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 _USER_AGENT = b"Envoy/HC"
@@ -45,10 +47,16 @@ def target_of(host: Host) -> Address:
 class Prober(asyncio.Protocol):
     """What both have in common: the connection and its end.  One check at a time."""
 
+    server_name = expected_name = ""
+    alpn: tuple[str, ...] = ()
+    tls: TlsInfo | None = None
+    _securing: ClientTransport | None = None
+
     def __init__(
         self, session: HealthSession, plan: HealthCheckPlan, loop: asyncio.AbstractEventLoop, spawn: Spawn
     ) -> None:
         self._session = session
+        self.host = session.host
         self._plan = plan
         self._loop = loop
         self._spawn = spawn
@@ -66,12 +74,16 @@ class Prober(asyncio.Protocol):
             self._task = self._spawn(self._connect(), "health check")
 
     async def _connect(self) -> None:
-        address = target_of(self._session.host)
+        address = target_of(self.host)
+        sockets = self._plan.transport_sockets
+        socket = None if sockets is None else sockets.of(self.host).socket
+        protocol = self if socket is None else socket.secure(self)
+        self._securing = protocol if isinstance(protocol, ClientTransport) else None
         try:
             if address.is_pipe:
-                await self._loop.create_unix_connection(lambda: self, unix_path(address.path))  # type: ignore[arg-type]  # bytes name an abstract socket
+                await self._loop.create_unix_connection(lambda: protocol, unix_path(address.path))  # type: ignore[arg-type]  # bytes name an abstract socket
             else:
-                await self._loop.create_connection(lambda: self, address.ip, address.port)
+                await self._loop.create_connection(lambda: protocol, address.ip, address.port)
         except OSError:
             self.network_failed()
 
@@ -86,6 +98,8 @@ class Prober(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
             self._task = None
+        if self._securing is not None and self._transport is None:
+            self._securing.give_up()
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
@@ -95,6 +109,15 @@ class Prober(asyncio.Protocol):
         self._asking = False
         if not (keep and self._plan.reuse_connection):
             self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Nobody waits for a connection."""
+        return not self._asking
+
+    def transport_failed(self, text: str) -> None:
+        """TLS broke."""
+        self.network_failed()
 
     def network_failed(self) -> None:
         """No connection, or a broken one."""
@@ -141,6 +164,7 @@ class Prober(asyncio.Protocol):
 class HttpProbe(Prober):
     """A request for each check.  It is the sink of its own codec."""
 
+    alpn = ("http/1.1",)
     _codec: Http1ClientCodec
     _headers: HeaderMap
     _body = b""
