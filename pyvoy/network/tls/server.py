@@ -199,6 +199,7 @@ class ServerTransport(TlsTransport):
         """The connection is gone."""
         self._stop_timer()
         super().connection_lost(exc)
+        del self._connection
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -24,6 +24,14 @@ READ_BYTES = 65536
 """More than a record holds: one read is one record."""
 
 
+_NOBODY = asyncio.Protocol()
+"""Stands for the protocol of a connection that is gone."""
+
+
+def _forget(_: object) -> None:
+    """What a connection that is gone does with whatever comes."""
+
+
 class TlsTransport(asyncio.Transport, asyncio.Protocol):
     """One side of one TLS connection.  Owns the raw transport that it is the protocol of.
 
@@ -233,10 +241,13 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """The connection is gone; what refers to it in a circle is let go, so that no collector has to find it."""
         self._closing = True
         self._pending = []
-        self._protocol.connection_lost(exc)
+        protocol = self._protocol
+        self._protocol = _NOBODY
+        self._opened = self._failed = self.data_received = self._deliver = _forget
+        protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """The peer reads too slowly."""

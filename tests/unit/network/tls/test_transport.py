@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
+import weakref
 from typing import Any
 
 import pytest
@@ -309,6 +311,18 @@ def test_marks_and_socket_are_the_raw_transports() -> None:
     assert ends.tls.get_extra_info("peername") == ("1.2.3.4", 5)
     assert ends.tls.can_write_eof()
     assert ends.plain.events == ["pause", "resume", "lost"]
+
+
+def test_a_connection_that_is_gone_is_no_garbage_for_the_collector() -> None:
+    ends = Ends().shake()
+    gone = weakref.ref(ends.plain)
+    ends.tls.connection_lost(None)
+    gc.disable()
+    try:
+        ends.plain = Plain()
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_bytes_go_to_the_protocol_that_was_set_last() -> None:
