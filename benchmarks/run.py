@@ -18,7 +18,8 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import contenders, report  # noqa: E402
 from benchmarks.load import start_body_upstream, start_upstream  # noqa: E402
 from benchmarks.measure import machine  # noqa: E402
-from benchmarks.scenarios import LOAD_CPU, SCENARIOS, Setting  # noqa: E402
+from benchmarks.scenarios import LOAD_CPU, Setting  # noqa: E402
+from benchmarks.table import SCENARIOS  # noqa: E402
 
 
 def arguments(words: list[str]) -> argparse.Namespace:

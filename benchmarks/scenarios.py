@@ -89,7 +89,7 @@ def idle(contenders: list[Contender], setting: Setting) -> list[Row]:
         finally:
             each.server.stop()
         rows.append(Row(contender.name, silent, "bytes a connection", detail={"after one request": served}))
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def rest(contenders: list[Contender], setting: Setting) -> list[Row]:
@@ -102,7 +102,7 @@ def rest(contenders: list[Contender], setting: Setting) -> list[Row]:
             rows.append(Row(contender.name, pss_bytes(each.server.pid) / 2**20, "MiB"))
         finally:
             each.server.stop()
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
@@ -116,7 +116,7 @@ def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
             taken.append((time.monotonic() - began) * 1000)
             each.server.stop()
         rows.append(Row(contender.name, statistics.median(taken), "ms", rounds=taken))
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def _start_all(
@@ -150,7 +150,7 @@ def _rounds(running: list[Running], load: Load, setting: Setting, *, tcp: bool, 
     for row, user_times in zip(rows, users, strict=True):
         row.value = statistics.median(row.rounds)
         row.detail["user µs"] = statistics.median(user_times)
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def _per_connection(each: Running, count: int, *, ask: bool) -> float:
@@ -165,7 +165,8 @@ def _per_connection(each: Running, count: int, *, ask: bool) -> float:
         time.sleep(0.5)
 
 
-def _with_ratios(rows: list[Row]) -> list[Row]:
+def with_ratios(rows: list[Row]) -> list[Row]:
+    """The rows with their ratios to Envoy's."""
     base = next((row for row in rows if row.contender == "envoy"), None)
     for row in rows if base else []:
         assert base is not None

@@ -79,6 +79,8 @@ class FilteredStream(ABC):
 
     _route: Any = None
     _route_known = False
+    _route_forgotten = False
+    """A filter has asked to forget the route."""
     _calling = False
     _ending: tuple[str, LocalReply] | None = None
     _resumes: list[tuple[HeldPath, int]] | None = None
@@ -141,6 +143,7 @@ class FilteredStream(ABC):
     def clear_route_cache(self) -> None:
         """The next look-up matches anew."""
         self._route_known = False
+        self._route_forgotten = True
         self._route = None
 
     def route_plan(self, self_filter: HttpFilter) -> Any:

@@ -130,6 +130,19 @@ class LightStream:
         plans = self.route_plans(self_filter)
         return plans[-1] if plans else None
 
+    def clear_route_cache(self) -> None:
+        """Match anew: as long as it is the same route after all, the request stays an ordinary one."""
+        if self.promoted is None and self._stage is FILTERING and self._is_same_route():
+            return
+        self.full().clear_route_cache()
+
+    def _is_same_route(self) -> bool:
+        routes = self.manager.plan.routes
+        if not routes.settled:
+            return routes.find(self) is self._request.route
+        values, seen = self.request_headers.map, self._request.seen
+        return values.get(b":path") == seen[b":path"] and values.get(b":authority") == seen[b":authority"]
+
     @property
     def info(self) -> StreamInfo:
         """The facts so far; made when somebody asks."""

@@ -316,6 +316,8 @@ class HttpStream(FilteredStream):
         if self.response_started:
             self._reset_now(reply)
             return
+        if self._route_forgotten and not self._route_known:
+            self._find_route()  # as in Envoy, a route that was forgotten is looked up once more for what is logged
         self._note_cluster()
         headers, body = self.manager.plan.local_reply(self, reply)
         self.response_headers = headers
@@ -347,6 +349,7 @@ class HttpStream(FilteredStream):
         if reply.details:
             self.info.response_code_details = reply.details
         self.info.response_flags |= reply.flags
+        self._note_cluster()
         self.manager.plan.stats.downstream_rq_tx_reset.inc()
         self.manager.codec.reset(self.stream_id, Reset.LOCAL_RESET)
         self._finish()

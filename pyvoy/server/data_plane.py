@@ -127,12 +127,15 @@ class ProxyDataPlane:
             plan = await self._build(checked)
         except ConfigErrors as error:
             raise CheckFailed([str(problem) for problem in error.problems]) from None
-        self._retire()
-        self._retire = plan.retire
         if self._watch is not None:
             self._watch.watch((self._options.config_path, *plan.files))
         self._services.clusters.apply(plan.clusters)
         self._inflated.set(len(self._services.clusters))
+        if plan.warming:
+            self._child.send("to_main", {"kind": "started", "fields": {}})  # the clusters may need their addresses
+            await asyncio.gather(*(warm() for warm in plan.warming))
+        self._retire()
+        self._retire = plan.retire
         for listener_plan in plan.listeners:
             running = self._listeners.get(listener_plan.name)
             given = sockets.get(listener_plan.name, [])

@@ -23,6 +23,7 @@ HTTP = {
     "fault": "HTTPFault",
     "rbac": "RBAC",
     "lua": "Lua",
+    "wasm": "Wasm",
     "router": "Router",
 }
 PER_ROUTE = {
@@ -42,6 +43,7 @@ NETWORK = {
     "local_ratelimit": "LocalRateLimit",
     "sni_cluster": "SniCluster",
     "rbac": "RBAC",
+    "wasm": "Wasm",
     "http_connection_manager": "HttpConnectionManager",
 }
 LISTENER = {

@@ -34,7 +34,7 @@ _PLACE = re.compile(r"static_resources\.(listeners|clusters)\[(\d+)\]")
 _SUFFIX = re.compile(r"-(up|b|c|dead|empty|stuck)$")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # a failing run would print thousands of them
 class Exchange:
     """What one client connection saw; `end`: open, fin or reset."""
 
@@ -44,7 +44,7 @@ class Exchange:
     end: str = "open"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # a failing run would print thousands of them
 class Seen:
     """What one connection to an upstream carried, and how the proxy ended it."""
 
@@ -54,7 +54,7 @@ class Seen:
     raw: bytes = b""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # a failing run would print thousands of them
 class Observation:
     """Everything that is compared for a case; `refused`: why the proxy did not take its configuration."""
 

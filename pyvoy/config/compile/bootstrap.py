@@ -18,7 +18,7 @@ _CORE = "envoy.config.core.v3."
 
 supports(
     _BOOTSTRAP + "Bootstrap",
-    fields="node static_resources admin layered_runtime stats_config",
+    fields="node static_resources admin layered_runtime stats_config bootstrap_extensions",
     # What only tunes, watches, counts or describes the proxy itself, and protection that acts under overload only.
     tuning="""
     stats_flush_interval stats_flush_on_admin stats_eviction_interval stats_sinks deferred_stat_options

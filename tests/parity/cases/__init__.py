@@ -28,6 +28,7 @@ from tests.parity.cases import (
     tcp,
     upstream,
     upstream_faults,
+    wasm,
     workers,
 )
 
@@ -59,4 +60,5 @@ CASES: tuple[Case, ...] = (
     *tcp.CASES,
     *stats.CASES,
     *workers.CASES,
+    *wasm.CASES,
 )
