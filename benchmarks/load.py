@@ -15,7 +15,7 @@ BOOK = (
     b'{"id":1,"author":"William Shakespeare","year":1595,"type":"paperback","pages":200,'
     b'"publisher":"PublisherA","language":"English","ISBN-10":"1234567890","ISBN-13":"123-1234567890"}'
 )
-SIZES = {"/64k": 64 * 1024, "/10m": 10 * 1024 * 1024}
+SIZES = {"/4k": 4 * 1024, "/64k": 64 * 1024, "/10m": 10 * 1024 * 1024}
 
 
 @dataclass(frozen=True, slots=True)

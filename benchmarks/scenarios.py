@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.contenders import Contender, Running, start
-from benchmarks.filters import EMPTY_LOWER, EMPTY_UPPER, filter_cost, python, python_file
+from benchmarks.filters import (
+    EMPTY_LOWER,
+    EMPTY_UPPER,
+    LUA_BODY,
+    LUA_CALL,
+    LUA_EMPTY,
+    LUA_HEADERS,
+    filter_cost,
+    lua,
+    python,
+    python_file,
+    with_filter,
+)
 from benchmarks.load import Load, open_idle, run
 from benchmarks.measure import cpu_s, pss_bytes
 
@@ -182,6 +194,16 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("idle", "5,000 idle connections", idle),
     Scenario("rest", "Memory at rest of the whole proxy (PSS)", rest),
     Scenario("start", "From start to accepting", start_up),
+    Scenario("lua-empty", "An empty Lua script", with_filter(lua(LUA_EMPTY), Load())),
+    Scenario("lua", "A Lua script that adds and replaces a header", with_filter(lua(LUA_HEADERS), Load()), 0.6),
+    Scenario("lua-body", "A Lua script that rewrites a 4 KiB body", with_filter(lua(LUA_BODY), Load("/4k"))),
+    Scenario("lua-call", "A Lua script that makes a call for each request", with_filter(lua(LUA_CALL), Load())),
+    Scenario("filter-lua-empty", "An empty Lua script", filter_cost(lua(LUA_EMPTY), 3.0, PROXY_CPU, LOAD_CPU)),
+    Scenario(
+        "filter-lua-headers",
+        "A Lua script that adds and replaces a header",
+        filter_cost(lua(LUA_HEADERS), 12.0, PROXY_CPU, LOAD_CPU),
+    ),
     Scenario(
         "filter-python-lower",
         "An empty Python filter, lower level",

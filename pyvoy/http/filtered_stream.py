@@ -21,6 +21,7 @@ from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
     from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.http.routing.internal_redirect import Travelled
     from pyvoy.observe.filter_trace import Trace
     from pyvoy.server.services import Services
     from pyvoy.upstream.endpoint import Host
@@ -51,6 +52,10 @@ class FilteredStream(ABC):
     finished = False
     local_replied = False
     upgraded = False
+    reason_phrase = b""
+    """The reason phrase of an HTTP/1 response, where a script has chosen one."""
+    suspect_headers = False
+    """A script has written a request header that no codec would have let in: the router looks at all of them."""
     health_check = False
     """Answered by the health check filter: left out of the request statistics (Envoy: StreamInfo::healthCheck)."""
     connection_close = False
@@ -64,6 +69,8 @@ class FilteredStream(ABC):
     answer, None for no host."""
     upstream_override_host: tuple[str, bool] | None = None
     """A host that a filter insists on: (address text, strict)."""
+    travelled: Travelled | None = None
+    """The redirects that were followed so far (see `pyvoy.http.routing.internal_redirect`)."""
     trace: Trace | None = None
     """What is written down of the filters' work, when the client asks for it (see `pyvoy.http.traced_chain`)."""
     due_s: float | None = None
@@ -108,8 +115,9 @@ class FilteredStream(ABC):
             info.route_name = route.name
             info.virtual_host_name = route.virtual_host.name
             info.route_metadata = route.metadata
-        elif self.info.route_name:
-            self.info.route_name = ""  # the route of an earlier look-up
+        elif self.info.route_name:  # a filter has changed what an earlier look-up saw
+            self.info.route_name = self.info.virtual_host_name = ""
+            self.info.route_metadata = None
         return route
 
     # ---- the filters' calls: Stream ----
@@ -149,6 +157,19 @@ class FilteredStream(ABC):
         if route is None:
             return ()
         return route.filter_plans.get(self.chain.names[self_filter.slot], ())  # type: ignore[no-any-return]
+
+    def filter_name(self, self_filter: HttpFilter) -> str:
+        """The configured name of this filter."""
+        return self.chain.names[self_filter.slot]
+
+    def demand(self, self_filter: HttpFilter) -> None:
+        """From now on the filter sees its `on_demand` events too."""
+        chain = self.chain.demanding(self_filter.slot)
+        if chain is not self.chain:
+            self.chain = chain
+            for path in (self._request_path, self._response_path):
+                if path is not None:
+                    path.follow(chain)
 
     def continue_request(self, self_filter: HttpFilter) -> None:
         """Resume the request behind this filter."""

@@ -448,6 +448,15 @@ class HttpConnectionManager(ManagerTimeouts):
         for logger in self.plan.access_logs:
             logger.log(stream)
 
+    def stream_replaced(self, stream: HttpStream, now_s: float) -> None:
+        """The stream has ended, and another one goes on with its request."""
+        over = self.share.over
+        if not over.count:
+            over.board.note(over)
+        over.count += 1
+        over.values.append(int((now_s - stream.info.start_s) * 1000))
+        self._requests -= 1
+
     def stream_over(self, stream: HttpStream, now_s: float) -> None:
         """The stream has ended: go on with the connection, or close it."""
         self.streams.pop(stream.stream_id, None)

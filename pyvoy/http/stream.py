@@ -35,6 +35,9 @@ log = logging.getLogger("pyvoy.http")
 class HttpStream(FilteredStream):
     """One stream; implements `Stream` for filters and `RequestSink` for the codec.  Owned by its connection manager."""
 
+    replaced = False
+    """Another stream goes on with the request."""
+
     # ---- taking over from a short way (see `plain_exchange` and `light_stream`) ----
 
     def take_request(
@@ -124,7 +127,9 @@ class HttpStream(FilteredStream):
         plan = manager.plan
         if plan.meters:
             self.info.downstream_header_bytes_received = received_field_bytes(headers)
-        rejection = plan.request_rules(headers, self.connection, self.info, manager.share.random_hex, self)
+        rejection = None
+        if self.travelled is None:
+            rejection = plan.request_rules(headers, self.connection, self.info, manager.share.random_hex, self)
         if rejection is not None:
             manager.reject(self, rejection)
             return
@@ -148,6 +153,26 @@ class HttpStream(FilteredStream):
         if plan.log_on_new_request:
             manager.log_access(self, "DownstreamStart")
         self._run_request_headers(headers, end, chain.request_headers)
+
+    def begin_anew(self, body: bytes) -> None:
+        """The request has become another one (an internal redirect): a new stream carries it through the chain, and
+        this one is over without an answer of its own."""
+        manager = self.manager
+        info = self.info
+        info.response_code_details = details.INTERNAL_REDIRECT
+        self.replaced = True
+        self._finish()
+        stream = manager.new_stream(self.stream_id)
+        stream.travelled = self.travelled
+        stream.info.bytes_received = info.bytes_received
+        stream.info.request_id = info.request_id
+        stream.info.downstream_remote = info.downstream_remote
+        stream.info._filter_state = info._filter_state
+        stream.on_headers(self.request_headers, not body and self.request_trailers is None)
+        if body and not stream.finished:
+            stream.on_data(body, self.request_trailers is None)
+        if self.request_trailers is not None and not stream.finished:
+            stream.on_trailers(self.request_trailers)
 
     def _limit_by(self, route: Any) -> None:
         """The route's idle time-out and duration in place of the connection manager's; 0 means none."""
@@ -184,13 +209,13 @@ class HttpStream(FilteredStream):
             if self.over(side):
                 return
         path = self._path(side)
-        added = path.added.pop(slot, b"")
+        added = path.added.pop(slot, None)
         if verdict is not CONTINUE:
-            path.stopped_at_headers(slot, verdict, headers, end, added)
+            path.stopped_at_headers(slot, verdict, headers, end, added or b"")
             self.run_recorded()
             return
-        path.headers(headers, end and not added, slot)
-        if added and not self.over(side):
+        path.headers(headers, end and added is None, slot)
+        if added is not None and not self.over(side):
             path.data(added, end, slot)
         self.run_recorded()
 
@@ -367,6 +392,10 @@ class HttpStream(FilteredStream):
             if body:
                 self.respond_data(body, True)
             return
+        if body and self.chain.response_data:  # a filter has just asked for it
+            self.encode_headers(headers, False)
+            self.respond_data(body, True)
+            return
         self.send_whole(headers, body)
 
     def enter_response(self, headers: HeaderMap, end: bool) -> bool:
@@ -380,6 +409,8 @@ class HttpStream(FilteredStream):
         self.response_started = True
         manager = self.manager
         manager.finish_response_headers(self, headers)
+        if self.reason_phrase:
+            manager.codec.next_reason(self.reason_phrase)
         self.info.bytes_sent = len(body)
         manager.codec.send_response(headers, body)
         self.response_ended = True
@@ -468,6 +499,8 @@ class HttpStream(FilteredStream):
             return
         self.response_started = True
         self.manager.finish_response_headers(self, headers)
+        if self.reason_phrase:
+            self.manager.codec.next_reason(self.reason_phrase)
         self.manager.codec.send_headers(self.stream_id, headers, end)
         if end:
             self._response_over()
@@ -536,7 +569,10 @@ class HttpStream(FilteredStream):
             self._request_paused -= 1
             self.manager.pause_reading(False)
         self._let_go(now_s)
-        self.manager.stream_over(self, now_s)
+        if self.replaced:
+            self.manager.stream_replaced(self, now_s)
+        else:
+            self.manager.stream_over(self, now_s)
 
     def _let_go(self, now_s: float) -> None:
         """Log, tell the filters, and hold nothing any more."""

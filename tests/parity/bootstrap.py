@@ -23,6 +23,7 @@ HTTP = {
     "fault": "HTTPFault",
     "rbac": "RBAC",
     "wasm": "Wasm",
+    "lua": "Lua",
     "router": "Router",
 }
 PER_ROUTE = {
@@ -32,6 +33,7 @@ PER_ROUTE = {
     "cors": "CorsPolicy",
     "fault": "HTTPFault",
     "rbac": "RBACPerRoute",
+    "lua": "LuaPerRoute",
 }
 NETWORK = {
     "tcp_proxy": "TcpProxy",
