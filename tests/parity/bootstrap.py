@@ -22,13 +22,8 @@ HTTP = {
     "cors": "Cors",
     "fault": "HTTPFault",
     "rbac": "RBAC",
-<<<<<<< HEAD
     "lua": "Lua",
     "wasm": "Wasm",
-=======
-    "wasm": "Wasm",
-    "lua": "Lua",
->>>>>>> wasm
     "router": "Router",
 }
 PER_ROUTE = {

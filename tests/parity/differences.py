@@ -23,24 +23,14 @@ class Known:
 
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
-<<<<<<< HEAD
-=======
-_AT_THE_PROXY = "bytes of a TCP session are counted as the TCP proxy sees them, behind the filters before it"
-_WHOLE = "a response that came in one piece is read whole, so that its connection is free before a filter drops it"
-_BEFORE = "a request that lacks what it needs is refused before there is a connection for it, not by its codec"
-_SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
->>>>>>> wasm
 _HOST = "a request of HTTP/1.1 has a Host (RFC 9112 3.2): without an authority it is an empty one"
 _BEFORE_UPSTREAM = "a header that no request may carry is found before an upstream connection is taken"
 _EMPTY_BODY = "a body that is known to be empty before the head has left is announced as such, not chunked"
 _CHUNK_LENGTH = "setBytes of a chunk never sets content-length: in Envoy that depends on when the pool is ready"
-<<<<<<< HEAD
 _AT_THE_PROXY = "bytes of a TCP session are counted as the TCP proxy sees them, behind the filters before it"
 _WHOLE = "a response that came in one piece is read whole, so that its connection is free before a filter drops it"
 _BEFORE = "a request that lacks what it needs is refused before there is a connection for it, not by its codec"
 _SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
-=======
->>>>>>> wasm
 
 KNOWN: tuple[Known, ...] = (
     Known("fault-up-status-2-digits", "*", _STRICT),
@@ -51,15 +41,12 @@ KNOWN: tuple[Known, ...] = (
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
-<<<<<<< HEAD
     Known("lua-remove-authority", "upstream up:header:host", _HOST),
     Known("lua-bad-*", "stat:cluster.*", _BEFORE_UPSTREAM),
     Known("lua-bad-*", "upstream up:*", _BEFORE_UPSTREAM),
     Known("lua-body-none-wrapped", "upstream up:*", _EMPTY_BODY),
     Known("lua-body-empty-chunked", "upstream up:*", _EMPTY_BODY),
     Known("lua-chunks-set", "upstream up:*", _CHUNK_LENGTH),
-=======
->>>>>>> wasm
     Known("wasm-reply-empty", "log:de", "empty response code details are logged as if there were none"),
     Known("wasm-reply-twice", "log:de", "the first of two local responses counts, its details too"),
     Known("wasm-reply-from-response", "stat:cluster.*", _WHOLE),
@@ -77,14 +64,5 @@ KNOWN: tuple[Known, ...] = (
     Known("wasm-l4-notes", "log:tx", _AT_THE_PROXY),
     Known("wasm-l4-order", "log*:tx", _AT_THE_PROXY),
     Known("wasm-l4-properties", "log:tx", _AT_THE_PROXY),
-<<<<<<< HEAD
-=======
-    Known("lua-remove-authority", "upstream up:header:host", _HOST),
-    Known("lua-bad-*", "stat:cluster.*", _BEFORE_UPSTREAM),
-    Known("lua-bad-*", "upstream up:*", _BEFORE_UPSTREAM),
-    Known("lua-body-none-wrapped", "upstream up:*", _EMPTY_BODY),
-    Known("lua-body-empty-chunked", "upstream up:*", _EMPTY_BODY),
-    Known("lua-chunks-set", "upstream up:*", _CHUNK_LENGTH),
->>>>>>> wasm
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )

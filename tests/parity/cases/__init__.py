@@ -59,11 +59,6 @@ CASES: tuple[Case, ...] = (
     *l4.CASES,
     *tcp.CASES,
     *stats.CASES,
-<<<<<<< HEAD
     *workers.CASES,
     *wasm.CASES,
-=======
-    *wasm.CASES,
-    *workers.CASES,
->>>>>>> wasm
 )
