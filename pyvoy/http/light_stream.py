@@ -14,7 +14,7 @@ from pyvoy.http.charging import CANARY, INTERNAL
 from pyvoy.http.filtered_stream import FilteredStream
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter
-from pyvoy.http.plain_plan import SERVICE_TIME
+from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer
 from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED
 from pyvoy.http.stream import HttpStream, notify
@@ -307,7 +307,7 @@ class LightStream:
         if self._info is not None:
             self._note_response(self._info)
         if not chain.response_headers or self._filter(headers, body):
-            self._answer(headers, body)
+            self._answer(head, headers, body)
 
     def _filter(self, headers: HeaderMap, body: bytes) -> bool:
         """Show the head to the filters; False when the full stream has gone on with it."""
@@ -329,18 +329,17 @@ class LightStream:
             return False
         return True
 
-    def _answer(self, headers: HeaderMap, body: bytes) -> None:
+    def _answer(self, head: ResponseHead, headers: HeaderMap, body: bytes) -> None:
         """Write the response, and be done."""
         manager = self.manager
         codec = manager.codec
         if manager.closing or manager.draining or codec.special or manager.services.draining():
             self.full().send_whole(headers, body)
             return
-        manager.plan.response_rules(headers, self)
         now_s, took_ms = self._took
         self._stage = OVER
-        codec.send_response(headers, body)
         self._answer_bytes = len(body)
+        self._write(head, headers, body)
         if self._info is not None:
             self._note_end(self._info)
         chain = self.chain
@@ -355,6 +354,23 @@ class LightStream:
         manager.plain_over(self.stream_id, headers.map[b":status"], took_ms, now_s)
         if codec.finish(self.stream_id):
             manager.start_next()
+
+    def _write(self, head: ResponseHead, headers: HeaderMap, body: bytes) -> None:
+        """The response on the wire; one that no filter has touched is not encoded again."""
+        manager = self.manager
+        plan = manager.plan
+        answer = head.memo
+        plain = manager.share.plain
+        known = type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated
+        if type(answer) is PlainAnswer and known and answer.is_of(headers):
+            if plan.access_logs or self.chain.light_log:
+                plan.response_rules(headers, self)  # what is logged is what goes out
+            manager.write(b"%b%b%b%b" % (answer.before_time, headers.map[SERVICE_TIME], answer.behind, body))
+            return
+        plan.response_rules(headers, self)
+        manager.codec.send_response(headers, body)
+        if head.kept and plain is not None and not known:
+            plain.keep_answer(head, self)
 
     # ---- other events of the upstream ----
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyvoy.http.h1.client import Http1ClientCodec
     from pyvoy.http.h1.heads import RequestHead, ResponseHead
     from pyvoy.http.h1.limits import Http1Plan
+    from pyvoy.http.light_stream import LightStream
     from pyvoy.http.manager_plan import ManagerPlan
     from pyvoy.http.plain_exchange import PlainExchange
     from pyvoy.http.routing.table import Route
@@ -117,16 +118,30 @@ class PlainRequest:
 class PlainAnswer:
     """An ordinary response head as it goes to the clients of one connection manager."""
 
-    __slots__ = ("_second", "_wall", "before_time", "behind", "behind_closing", "plain")
+    __slots__ = ("_second", "_wall", "before_time", "behind", "behind_closing", "plain", "seen")
 
-    def __init__(self, plain: PlainPlan, encoded: bytes, closing: bytes, wall: Callable[[], float] | None) -> None:
-        """`encoded` has the mark in place of the service time, `closing` is the same for a connection that ends;
-        `wall` gives the time when the date is ours and not the upstream's."""
+    def __init__(
+        self,
+        plain: PlainPlan,
+        seen: dict[bytes, bytes],
+        encoded: bytes,
+        closing: bytes,
+        wall: Callable[[], float] | None,
+    ) -> None:
+        """`seen` are the headers as filters see them; `encoded` has the mark in place of the service time, `closing` is
+        the same for a connection that ends; `wall` gives the time when the date is ours and not the upstream's."""
         self.plain = plain
+        self.seen = seen
         self.before_time, _, self.behind = encoded.partition(_MARK)
         self.behind_closing = closing.partition(_MARK)[2]
         self._wall = wall
         self._second = int(wall()) if wall is not None else 0
+
+    def is_of(self, headers: HeaderMap) -> bool:
+        """Whether this is what these headers become, which have passed the filters."""
+        values, seen = headers.map, self.seen
+        seen[SERVICE_TIME] = values.get(SERVICE_TIME, b"")
+        return values == seen and headers.pairs is None
 
     @property
     def outdated(self) -> bool:
@@ -245,18 +260,19 @@ class PlainPlan:
         self._routes[route] = answer = expected_timeout(route.timeout_s, None) if plain else None
         return answer
 
-    def keep_answer(self, head: ResponseHead, exchange: PlainExchange) -> None:
+    def keep_answer(self, head: ResponseHead, exchange: PlainExchange | LightStream) -> None:
         """Let a response head that is remembered keep what it becomes."""
         manager = exchange.manager
         headers = head.headers()
         values = headers.map
         values[SERVICE_TIME] = _MARK
+        seen = values.copy()
         self._plan.response_rules(headers, exchange)
         encoded = manager.codec.encode_headers(headers, not head.length_bytes)
         values[b"connection"] = b"close"
         closing = manager.codec.encode_headers(headers, not head.length_bytes)
         wall = None if b"date" in head.values else manager.services.wall
-        head.memo = PlainAnswer(self, encoded, closing, wall)
+        head.memo = PlainAnswer(self, seen, encoded, closing, wall)
 
 
 class _Asking:

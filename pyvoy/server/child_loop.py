@@ -54,10 +54,12 @@ class ChildLoop:
 
     def ready(self) -> None:
         """Tell the supervisor that this child does its work now."""
-        self.send("ready")
         gc.collect()
         gc.enable()
         gc.freeze()  # plans live until the next reload: the collector need not look at them
+        self._heart.stop()  # the last beat is as old as the configuration took to load, which from now on is a stall
+        self._heart.start()
+        self.send("ready")
 
     def send(self, kind: str, fields: dict[str, Any] | None = None, blob: bytes = b"") -> None:
         """A frame to the supervisor."""

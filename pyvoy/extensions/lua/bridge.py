@@ -6,7 +6,6 @@ Source: Envoy's StreamHandleWrapper, HeaderMapWrapper, StreamInfoWrapper; texts 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions import stream_facts
 from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, UnknownCluster
 from pyvoy.extensions.lua import tls
+from pyvoy.extensions.lua.log_lines import log, log_line
 from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
 from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
 from pyvoy.http.headers import HeaderMap, is_valid_header
@@ -21,11 +21,6 @@ from pyvoy.http.headers import HeaderMap, is_valid_header
 if TYPE_CHECKING:
     from pyvoy.extensions.lua.hook import Hook
     from pyvoy.network.address import Address
-
-log = logging.getLogger("pyvoy.lua")
-
-LEVELS = (0, 5, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
-"""By the number that prelude/core.lua gives: trace, debug, info, warn, err, critical."""
 
 LOCKED = b"header map can no longer be modified"
 RESPOND_TOO_LATE = b"respond() cannot be called if headers have been continued"
@@ -59,12 +54,7 @@ class Bridge:
     def functions(self) -> dict[bytes, Callable[..., Any]]:
         """The functions by the names that the prelude uses."""
         names = [name for name in vars(Bridge) if not name.startswith("_") and name not in NO_FUNCTIONS]
-        return {name.encode(): getattr(self, name) for name in names}
-
-    # ---- log ----
-
-    def log(self, level: int, text: bytes) -> None:
-        log.log(LEVELS[level], "script log: %s", text.decode("utf-8", "replace"))
+        return {name.encode(): getattr(self, name) for name in names} | {b"log": log_line}
 
     # ---- header maps ----
 

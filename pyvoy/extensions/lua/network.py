@@ -6,7 +6,6 @@ on_close(conn); a text that on_data or on_write returns goes on in place of the 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions.failure import FailurePolicy, Failures
 from pyvoy.extensions.host import Host
 from pyvoy.extensions.lua import helpers
+from pyvoy.extensions.lua.log_lines import log_line
 from pyvoy.extensions.lua.options import options_of
 from pyvoy.extensions.lua.plan import ScriptFailure
-from pyvoy.extensions.lua.plugins import log_line
 from pyvoy.extensions.lua.script import try_load
 from pyvoy.extensions.lua.values import ValueKindError, from_lua
 from pyvoy.extensions.lua.vm import NETWORK_PARTS, LuaVm
@@ -24,8 +23,6 @@ from pyvoy.network.network_filter import CloseType, Connection, NetworkFilter, N
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
-
-log = logging.getLogger("pyvoy.lua")
 
 DETAILS = "extension_failed"
 Call = Callable[..., Any]

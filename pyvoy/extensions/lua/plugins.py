@@ -5,25 +5,15 @@ Source: Envoy, router/cluster_specifiers/lua and string_matcher/lua (observed on
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.extensions.lua.log_lines import log, log_line
 from pyvoy.extensions.lua.script import try_load
 from pyvoy.extensions.lua.vm import MATCHER_PARTS, ROUTE_PARTS, LuaVm
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
-
-log = logging.getLogger("pyvoy.lua")
-
-LEVELS = (0, 5, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
-"""By the number that prelude/core.lua gives: trace, debug, info, warn, err, critical."""
-
-
-def log_line(level: int, text: bytes) -> None:
-    """What the log methods write."""
-    log.log(LEVELS[level], "script log: %s", text.decode("utf-8", "replace"))
 
 
 class LuaClusterSpecifier:

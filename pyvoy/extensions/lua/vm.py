@@ -7,6 +7,7 @@ functions of a bridge; values cross as bytes.  Source: Envoy, ThreadLocalState a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -23,6 +24,17 @@ class ScriptError(Exception):
     """A script that cannot be loaded; the text is Lua's."""
 
 
+@cache
+def prelude(name: str) -> bytes:
+    """A file of the prelude as bytecode: compiled once in a process, since each script has a state of its own."""
+    import lupa.luajit21 as lupa
+
+    source = (files(__package__) / "prelude" / f"{name}.lua").read_bytes()
+    runtime = lupa.LuaRuntime(encoding=None)
+    dump = runtime.eval(b"function(source, name) return string.dump(assert(loadstring(source, name))) end")
+    return bytes(dump(source, f"=pyvoy/{name}.lua".encode()))
+
+
 def _no_attributes(_object: object, name: bytes, _setting: bool) -> bytes:
     """Scripts hold a few Python objects; they may hand them back and nothing else."""
     raise AttributeError(name)
@@ -32,7 +44,7 @@ class LuaVm:
     """A state.  `runner` makes hooks of a filter's functions, `go_on` goes on with one that has waited, `call` calls a
     function that cannot wait: True and its last value, or False, text and traceback."""
 
-    __slots__ = ("_core", "_globals", "_load", "call", "go_on", "runner", "runtime")
+    __slots__ = ("_core", "_globals", "_load", "_loadstring", "call", "go_on", "runner", "runtime")
 
     runner: Callable[[Any], Callable[[], Any]]
     go_on: Callable[..., Any]
@@ -57,6 +69,7 @@ class LuaVm:
         )
         self._globals = self.runtime.globals()
         del self._globals[b"python"]
+        self._loadstring = self._globals[b"loadstring"]
         core = self.runtime.table()
         host = self.runtime.table_from(functions)
         for name in parts:
@@ -76,8 +89,7 @@ class LuaVm:
         self._core = core
 
     def _run_part(self, name: str, *arguments: Any) -> Any:
-        source = (files(__package__) / "prelude" / f"{name}.lua").read_bytes()
-        return self.runtime.compile(source, name=f"=pyvoy/{name}.lua".encode())(*arguments)
+        return self._loadstring(prelude(name))(*arguments)
 
     def load(self, code: bytes, file: str = "") -> None:
         """Run a script's main chunk; errors name `file` if there is one.  Raises ScriptError with Lua's text."""

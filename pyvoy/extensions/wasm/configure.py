@@ -135,6 +135,8 @@ def _code(config: Any, context: Context) -> bytes | None:
     if kind == "remote":
         return b"" if _remote(config, context) is not None else None
     code = context.at("code").data_source(config.code, "local")
+    if config.code.local.filename:
+        context.env.files.add(config.code.local.filename)  # `run --dev` loads it anew when it changes
     return code or None
 
 
