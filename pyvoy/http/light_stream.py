@@ -327,7 +327,7 @@ class LightStream:
         manager.plan.response_rules(headers, self)
         now_s, took_ms = self._took
         self._stage = OVER
-        codec.send_response(headers, body)
+        codec.send_response(self.stream_id, headers, body)
         self._answer_bytes = len(body)
         if self._info is not None:
             self._note_end(self._info)

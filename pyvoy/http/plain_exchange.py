@@ -131,7 +131,7 @@ class PlainExchange:
             behind = answer.behind_closing if closing else answer.behind
             manager.write(b"%b%d%b%b" % (answer.before_time, took_ms, behind, body))
         else:
-            codec.send_response(self._headers(head, plain, took_ms, closing=closing), body)
+            codec.send_response(self.stream_id, self._headers(head, plain, took_ms, closing=closing), body)
         if closing:
             manager.close_answered()
         elif codec.finish(self.stream_id):

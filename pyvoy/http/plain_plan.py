@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _UNUSUAL = frozenset((WATCHED | STEERING | {b"expect", INTERNAL}) - {b"connection"})
 _ORDINARY_METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 _ORDINARY_CONNECTION = (None, b"keep-alive", b"Keep-Alive", b"close")
+_ORDINARY_SCHEMES = (b"", b"http")
 _MARK = b"\0"
 """Stands for what varies; no header can hold it."""
 SERVICE_TIME = b"x-envoy-upstream-service-time"
@@ -188,6 +189,7 @@ class PlainPlan:
             or values.get(b"connection") not in _ORDINARY_CONNECTION
             or b"#" in values[b":path"]
             or not self._is_good_host(values[b":authority"])
+            or values[b":scheme"] not in _ORDINARY_SCHEMES
         ):
             return None
         if b"content-type" in values and values[b"content-type"].startswith(b"application/grpc"):
@@ -259,7 +261,9 @@ class _Asking:
         self.request_headers = request_headers
 
 
-def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo) -> PlainPlan | None:
+def plain_plan(
+    plan: ManagerPlan, services: Services, connection: ConnectionInfo, *, http2: bool = False
+) -> PlainPlan | None:
     """The plan of the short way; None when a connection manager, whose first connection this is, must not take it."""
     specs = plan.chain.specs
     if (
@@ -281,7 +285,8 @@ def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo
     if router.suppress_envoy_headers or router.respect_expected_timeout:
         return None
     stats = plan.stats
-    cells = (stats.downstream_rq_total, stats.downstream_rq_http1_total, stats.downstream_rq_active, router.rq_total)
+    by_protocol = stats.downstream_rq_http2_total if http2 else stats.downstream_rq_http1_total
+    cells = (stats.downstream_rq_total, by_protocol, stats.downstream_rq_active, router.rq_total)
     begun = Tally(services.tallies, stats.cells, tuple(counter.index for counter in cells))
     routed = Tally(services.tallies, stats.cells, (router.rq_total.index,))
     return PlainPlan(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.http.chain import NO_FILTERS, Entries
 from pyvoy.http.codec import CodecError
 from pyvoy.http.filtered_stream import FilteredStream
-from pyvoy.http.h1.metered import received_field_bytes
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.held_path import HeldPath
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
@@ -123,7 +122,7 @@ class HttpStream(FilteredStream):
         manager = self.manager
         plan = manager.plan
         if plan.meters:
-            self.info.downstream_header_bytes_received = received_field_bytes(headers)
+            manager.meter_head(self, headers)
         rejection = plan.request_rules(headers, self.connection, self.info, manager.share.random_hex, self)
         if rejection is not None:
             manager.reject(self, rejection)
@@ -278,7 +277,7 @@ class HttpStream(FilteredStream):
             return
         self.local_replied = True
         if reply.status == 400:
-            self.manager.closing = True  # as in Envoy: who sends one broken message on HTTP/1 may send another
+            self.manager.on_bad_request()
         info = self.info
         info.response_code_details = reply.details
         info.response_flags |= reply.flags
@@ -378,7 +377,7 @@ class HttpStream(FilteredStream):
         manager = self.manager
         manager.finish_response_headers(self, headers)
         self.info.bytes_sent = len(body)
-        manager.codec.send_response(headers, body)
+        manager.codec.send_response(self.stream_id, headers, body)
         self.response_ended = True
         self._finish()
 
@@ -497,7 +496,7 @@ class HttpStream(FilteredStream):
         if self.finished:
             return
         self._request_paused += 1 if pause else -1
-        self.manager.pause_reading(pause)
+        self.manager.pause_request(self.stream_id, pause)
 
     def pause_response(self, pause: bool) -> None:
         """Stop or resume reading from the upstream; calls nest."""
@@ -531,7 +530,7 @@ class HttpStream(FilteredStream):
         now_s = self.services.clock()
         while self._request_paused > 0:
             self._request_paused -= 1
-            self.manager.pause_reading(False)
+            self.manager.pause_request(self.stream_id, False)
         self._let_go(now_s)
         self.manager.stream_over(self, now_s)
 

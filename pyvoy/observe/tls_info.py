@@ -10,6 +10,8 @@ from __future__ import annotations
 class TlsInfo:
     """Facts of the handshake; `peer_` is the other side's certificate, `local_` our own."""
 
+    alpn: str = ""
+    """The application protocol that was agreed on."""
     version: str = ""
     cipher: str = ""
     group: str = ""

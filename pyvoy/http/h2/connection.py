@@ -1,0 +1,772 @@
+"""HTTP/2, what both sides of a connection share: frames, settings, flow control, resets, the end.  Pure.
+
+Bytes are handed in; output goes to `write`, gathered while one read is worked off.  The subclasses, server and client,
+know what a stream's first head means.  Faults are `Http2Error`s inside, and reach the owner once, behind the GOAWAY
+frame, as `connection_failed`.  Source: RFC 9113; where it leaves a choice, what Envoy's codec does.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from pyvoy.http.h2 import frames
+from pyvoy.http.h2.floods import FloodGuard
+from pyvoy.http.h2.frames import ErrorCode, frame_head, word_at
+from pyvoy.http.h2.head_rules import (
+    MESSAGING,
+    UNDERSCORE,
+    Malformed,
+    Oversized,
+    Refused,
+    response_fields,
+    trailer_map,
+)
+from pyvoy.http.h2.hpack import Field, HeaderDecoder, HeaderEncoder, Http2Error
+from pyvoy.http.h2.limits import (
+    DEFAULT_FRAME_BYTES,
+    DEFAULT_WINDOW,
+    LARGEST_FRAME_BYTES,
+    LARGEST_WINDOW,
+    Http2Plan,
+)
+from pyvoy.http.h2.stats import CodecStats
+from pyvoy.http.h2.stream import CodecStream
+from pyvoy.http.headers import HeaderMap
+
+_ID_MASK = 0x7FFFFFFF
+_FIELD_OVERHEAD = 32
+_RESETS_REMEMBERED = 2048
+_GAPS_REMEMBERED = 32
+
+
+def _discard(data: bytes) -> None:
+    """Output of a connection that is gone."""
+
+
+def _protocol_error(details: str = "http2.protocol_error") -> Http2Error:
+    return Http2Error(ErrorCode.PROTOCOL_ERROR, details)
+
+
+def _size_error() -> Http2Error:
+    return Http2Error(ErrorCode.FRAME_SIZE_ERROR, "http2.frame_size_error")
+
+
+class Http2Connection(ABC):
+    """One connection's codec.  `streams` are those that are not closed, by id."""
+
+    __slots__ = (
+        "_block",
+        "_block_end",
+        "_block_size",
+        "_block_stream",
+        "_buffer",
+        "_decoder",
+        "_depth",
+        "_encoder",
+        "_gaps",
+        "_guard",
+        "_handlers",
+        "_last_seen",
+        "_max_frame",
+        "_out",
+        "_peer_window",
+        "_receive_left",
+        "_resets",
+        "_send_window",
+        "_settled",
+        "_unacked",
+        "_waiting",
+        "_write",
+        "broken",
+        "heard",
+        "pending_limit_bytes",
+        "plan",
+        "protocol",
+        "stats",
+        "streams",
+    )
+
+    def __init__(
+        self, write: Callable[[bytes], None], plan: Http2Plan, stats: CodecStats, unwritten: Callable[[], int]
+    ) -> None:
+        self.plan = plan
+        self.stats = stats
+        self.protocol = "HTTP/2"
+        self.broken = False
+        """After a fault or the end: nothing is read or written any more."""
+        self.heard = False
+        """Something has come since this was last set to False."""
+        self.streams: dict[int, CodecStream] = {}
+        self.pending_limit_bytes = 256 * 1024
+        """Body of one stream that may wait for the peer's window before its producer is told to wait."""
+        self._write = write
+        self._guard = FloodGuard(plan, stats, unwritten)
+        self._decoder = self._make_decoder()
+        self._encoder = HeaderEncoder()
+        self._buffer = b""
+        self._out: list[bytes] = []
+        self._depth = 0
+        self._settled = False
+        self._block_stream = 0
+        self._block: list[bytes] = []
+        self._block_size = 0
+        self._block_end = False
+        self._last_seen = 0
+        self._gaps: deque[tuple[int, int]] = deque(maxlen=_GAPS_REMEMBERED)
+        self._resets: dict[int, None] = {}
+        self._max_frame = DEFAULT_FRAME_BYTES
+        self._peer_window = DEFAULT_WINDOW
+        self._send_window = DEFAULT_WINDOW
+        self._receive_left = max(plan.connection_window_bytes, DEFAULT_WINDOW)
+        self._unacked = 0
+        self._waiting: dict[int, CodecStream] = {}
+        self._handlers = (
+            self._on_data,
+            self._on_headers,
+            self._on_priority,
+            self._on_rst_stream,
+            self._on_settings,
+            self._on_push_promise,
+            self._on_ping,
+            self._on_goaway,
+            self._on_window_update,
+            self._on_continuation,
+        )
+
+    def _make_decoder(self) -> HeaderDecoder[object]:
+        plan = self.plan
+        limit_bytes = plan.head_limit_bytes + _FIELD_OVERHEAD * (plan.count_limit + 1)
+        return HeaderDecoder(plan.hpack_table_bytes, limit_bytes)
+
+    # ---- the subclass's ----
+
+    @abstractmethod
+    def _own_settings(self) -> list[tuple[int, int]]:
+        """What is announced at the start."""
+
+    @abstractmethod
+    def _on_head(self, stream_id: int, block: bytes, end: bool) -> None:
+        """A whole header block has come."""
+
+    @abstractmethod
+    def _stream_reset(self, stream: CodecStream, code: int) -> None:
+        """The peer has reset a stream, which is no longer among `streams`."""
+
+    @abstractmethod
+    def _stream_malformed(self, stream: CodecStream, details: str) -> None:
+        """A stream was reset from here because of what the peer sent on it."""
+
+    @abstractmethod
+    def _watermark(self, stream: CodecStream, high: bool) -> None:
+        """The peer's window is shut and too much waits (True), or has opened again."""
+
+    @abstractmethod
+    def connection_failed(self, error: Http2Error) -> None:
+        """The peer broke the protocol; GOAWAY has been written.  Called once."""
+
+    @abstractmethod
+    def _is_idle(self, stream_id: int) -> bool:
+        """Whether a stream with this id has never been."""
+
+    @abstractmethod
+    def _peer_setting(self, identifier: int, value: int) -> None:
+        """A setting that only one of the sides has."""
+
+    @abstractmethod
+    def _peer_goaway(self, last_stream_id: int, code: int) -> None:
+        """The peer takes no more streams."""
+
+    @abstractmethod
+    def on_ping_answered(self, payload: bytes) -> None:
+        """The answer to a PING of ours."""
+
+    # ---- input ----
+
+    def start(self, preface: bytes = b"") -> None:
+        """Announce our settings, and the connection's window."""
+        plan = self.plan
+        first = preface + frames.settings(self._own_settings())
+        if plan.connection_window_bytes > DEFAULT_WINDOW:
+            first += frames.window_update(0, plan.connection_window_bytes - DEFAULT_WINDOW)
+        self._emit(first)
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the peer."""
+        if self.broken:
+            return
+        self.heard = True
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        self._depth += 1
+        try:
+            rest = self._read_frames(data)
+            if not self.broken:
+                self._buffer = rest
+        except Http2Error as error:
+            self.fail(error)
+        finally:
+            self._depth -= 1
+            self._flush()
+
+    def _read_frames(self, data: bytes) -> bytes:
+        """Work off whole frames; what is left of the last one.  Raises Http2Error."""
+        at = 0
+        size = len(data)
+        unpack = frame_head.unpack_from
+        handlers = self._handlers
+        while size - at >= 9:
+            high, low, kind, flags, stream_id = unpack(data, at)
+            length = high << 8 | low
+            if length > DEFAULT_FRAME_BYTES:
+                raise _size_error()
+            stop = at + 9 + length
+            if stop > size:
+                break
+            payload = data[at + 9 : stop]
+            at = stop
+            stream_id &= _ID_MASK
+            if not self._settled and (kind != frames.SETTINGS or flags & frames.ACK):
+                raise _protocol_error()
+            if self._block_stream and (kind != frames.CONTINUATION or stream_id != self._block_stream):
+                raise _protocol_error()
+            if kind < 10:
+                handlers[kind](flags, stream_id, payload)
+                if self.broken:
+                    return b""
+        return data[at:]
+
+    def _without_padding(self, flags: int, payload: bytes) -> bytes:
+        if not flags & frames.PADDED:
+            return payload
+        if not payload or payload[0] >= len(payload):
+            raise _protocol_error()
+        return payload[1 : len(payload) - payload[0]]
+
+    def _closed_stream(self, stream_id: int) -> None:
+        """A frame with content for a stream that is not there: ignored behind a reset of ours (RFC 9113 5.1)."""
+        if not stream_id or self._is_idle(stream_id):
+            raise _protocol_error()
+        if stream_id not in self._resets:
+            raise Http2Error(ErrorCode.STREAM_CLOSED, "http2.stream_closed")
+
+    def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        size = len(payload)
+        end = bool(flags & frames.END_STREAM)
+        data = self._without_padding(flags, payload) if flags & frames.PADDED else payload
+        self._guard.note_payload(not data and not end)
+        self._receive_left -= size
+        if self._receive_left < 0:
+            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            self._closed_stream(stream_id)
+            self._give_back(size)
+        elif stream.remote_ended:
+            raise Http2Error(ErrorCode.STREAM_CLOSED, "http2.stream_closed")
+        elif not stream.final:
+            raise _protocol_error(MESSAGING)
+        else:
+            self._take_data(stream, data, size, end)
+
+    def _take_data(self, stream: CodecStream, data: bytes, size: int, end: bool) -> None:
+        """A piece of a body; `size` counts its padding too."""
+        if stream.meter is not None:
+            self._meter_received(stream.meter, size)
+        stream.receive_left -= size
+        stream.received += len(data)
+        if stream.receive_left < 0:
+            self._give_back(size)
+            self._reset_stream(stream, ErrorCode.FLOW_CONTROL_ERROR)
+            self._stream_malformed(stream, "http2.flow_control_error")
+            return
+        if self._wrong_length(stream, end):
+            self._give_back(size)
+            self._malformed_body(stream)
+            return
+        if stream.paused and not end:
+            stream.held_bytes += size
+        else:
+            self._consume(stream, size, end)
+        if end:
+            self._remote_end(stream)
+        elif not data:
+            return
+        if stream.sink is not None:
+            stream.sink.on_data(data, end)
+
+    @staticmethod
+    def _wrong_length(stream: CodecStream, end: bool) -> bool:
+        """Whether the body is not (or cannot become) as long as announced (RFC 9113 8.1.1)."""
+        expected, received = stream.expected, stream.received
+        if expected < 0 or (stream.headless and not received):
+            return False
+        return received > expected or (end and received != expected)
+
+    def _malformed_body(self, stream: CodecStream) -> None:
+        """A body that is not as long as announced: that ends the stream (nghttp2 resets it)."""
+        self.stats.rx_messaging_error.inc()
+        self._reset_stream(stream, ErrorCode.PROTOCOL_ERROR)
+        self._stream_malformed(stream, MESSAGING)
+
+    def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
+        block = self._without_padding(flags, payload) if flags & frames.PADDED else payload
+        end = bool(flags & frames.END_STREAM)
+        if flags & frames.HAS_PRIORITY:
+            if len(block) < 5:
+                raise _size_error()
+            if word_at(block)[0] & _ID_MASK == stream_id:
+                raise _protocol_error()
+            block = block[5:]
+        if not stream_id:
+            raise _protocol_error()
+        if flags & frames.END_HEADERS:
+            self._guard.note_payload(not block and not end)
+            self._on_head(stream_id, block, end)
+            return
+        self._guard.note_payload(not block)
+        self._block_stream = stream_id
+        self._block = [block]
+        self._block_size = len(block)
+        self._block_end = end
+
+    def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if not self._block_stream:
+            raise _protocol_error()
+        last = bool(flags & frames.END_HEADERS)
+        self._guard.note_payload(not payload and not last)
+        self._block.append(payload)
+        self._block_size += len(payload)
+        if self._block_size > self.plan.head_limit_bytes:
+            raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "http2.headers_too_large")
+        if last:
+            block, self._block = b"".join(self._block), []
+            self._block_stream = 0
+            self._on_head(stream_id, block, self._block_end)
+
+    def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if not stream_id:
+            raise _protocol_error()
+        if len(payload) != 5:
+            raise _size_error()
+        if word_at(payload)[0] & _ID_MASK == stream_id:
+            raise _protocol_error()
+        self._guard.note_priority()
+
+    def _on_rst_stream(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if len(payload) != 4:
+            raise _size_error()
+        if not stream_id or self._is_idle(stream_id):
+            raise _protocol_error()
+        stream = self.streams.pop(stream_id, None)
+        if stream is None:
+            return
+        self.stats.rx_reset.inc()
+        self._gone(stream)
+        self._stream_reset(stream, word_at(payload)[0])
+
+    def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if stream_id:
+            raise _protocol_error()
+        if flags & frames.ACK:
+            if payload:
+                raise _size_error()
+            return
+        if len(payload) % 6:
+            raise _size_error()
+        self._settled = True
+        for identifier, value in frames.settings_of(payload):
+            self._apply_setting(identifier, value)
+        self._guard.note_control()
+        self._emit(frames.frame(frames.SETTINGS, frames.ACK, 0))
+        self._send_waiting()
+
+    def _apply_setting(self, identifier: int, value: int) -> None:
+        if identifier == frames.HEADER_TABLE_SIZE:
+            self._encoder.resize(value)
+        elif identifier == frames.INITIAL_WINDOW_SIZE:
+            if value > LARGEST_WINDOW:
+                raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+            change = value - self._peer_window
+            self._peer_window = value
+            for stream in self.streams.values():
+                stream.send_window += change
+                if stream.send_window > LARGEST_WINDOW:
+                    raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+        elif identifier == frames.MAX_FRAME_SIZE:
+            if not DEFAULT_FRAME_BYTES <= value <= LARGEST_FRAME_BYTES:
+                raise _protocol_error()
+            self._max_frame = min(value, 65536)
+        elif identifier in (frames.ENABLE_PUSH, frames.ENABLE_CONNECT_PROTOCOL) and value > 1:
+            raise _protocol_error()
+        else:
+            self._peer_setting(identifier, value)
+
+    def _on_push_promise(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """Never allowed: clients do not push, and to servers we announce that we take none."""
+        raise _protocol_error()
+
+    def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if stream_id:
+            raise _protocol_error()
+        if len(payload) != 8:
+            raise _size_error()
+        if flags & frames.ACK:
+            self.on_ping_answered(payload)
+            return
+        self._guard.note_control()
+        self._emit(frames.frame(frames.PING, frames.ACK, 0, payload))
+
+    def _on_goaway(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if stream_id:
+            raise _protocol_error()
+        if len(payload) < 8:
+            raise _size_error()
+        self._peer_goaway(word_at(payload)[0] & _ID_MASK, word_at(payload, 4)[0])
+
+    def _on_window_update(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if len(payload) != 4:
+            raise _size_error()
+        self._guard.note_window_update()
+        increment = word_at(payload)[0] & _ID_MASK
+        if not increment:
+            raise _protocol_error()
+        if not stream_id:
+            self._send_window += increment
+            if self._send_window > LARGEST_WINDOW:
+                raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+            self._send_waiting()
+            return
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            if self._is_idle(stream_id):
+                raise _protocol_error()
+            return
+        stream.send_window += increment
+        if stream.send_window > LARGEST_WINDOW:
+            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+        if stream.pending is not None:
+            self._send_pending(stream)
+
+    # ---- heads ----
+
+    def _decode(self, block: bytes) -> list[Field]:
+        return self._decoder.decode(block)
+
+    def _take_trailers(self, stream: CodecStream, block: bytes, end: bool) -> None:
+        """A second head on a stream ends its message."""
+        fields = self._decode(block)
+        if stream.remote_ended:
+            raise Http2Error(ErrorCode.STREAM_CLOSED, "http2.stream_closed")
+        try:
+            if not end:
+                raise Malformed(MESSAGING)
+            trailers = trailer_map(fields, self.plan)
+            if not stream.headless and stream.expected >= 0 and stream.received != stream.expected:
+                raise Malformed(MESSAGING)
+        except Malformed as fault:
+            self._refuse_message(stream, fault)
+            return
+        self.stats.trailers.inc()
+        if stream.meter is not None:
+            self._meter_received(stream.meter, len(block), head=True)
+        self._remote_end(stream)
+        if stream.sink is not None:
+            stream.sink.on_trailers(trailers)
+
+    def _refuse_message(self, stream: CodecStream, fault: Malformed) -> None:
+        """A malformed message ends its stream or, unless configured otherwise, the connection.  Raises Http2Error."""
+        if isinstance(fault, Oversized):
+            self.stats.header_overflow.inc()
+            code = ErrorCode.INTERNAL_ERROR
+        elif isinstance(fault, Refused):
+            self.stats.requests_rejected_with_underscores_in_headers.inc()
+            code = ErrorCode.INTERNAL_ERROR
+        else:
+            self.stats.rx_messaging_error.inc()
+            if not self.plan.stream_errors:
+                raise _protocol_error(fault.details)
+            code = ErrorCode.PROTOCOL_ERROR
+        if fault.details == UNDERSCORE:
+            code = ErrorCode.REFUSED_STREAM
+        self._reset_stream(stream, code)
+        self._stream_malformed(stream, fault.details)
+
+    # ---- output ----
+
+    def _emit(self, data: bytes) -> None:
+        if self._depth:
+            self._out.append(data)
+        else:
+            self._write(data)
+
+    def _flush(self) -> None:
+        if self._out and not self._depth:
+            out, self._out = self._out, []
+            self._write(b"".join(out))
+
+    @property
+    def corked(self) -> bool:
+        """True while output is gathered because more is about to come."""
+        return self._depth > 0
+
+    @corked.setter
+    def corked(self, value: bool) -> None:
+        if value:
+            self._depth += 1
+
+    def uncork(self) -> None:
+        """No more output for now: let go what was gathered."""
+        self._depth -= 1
+        self._flush()
+
+    def _send_head(self, stream: CodecStream, fields: list[Field], end: bool, key: object = None) -> None:
+        block = self._encoder.known.get(key) if key is not None else None
+        if block is None:
+            block = self._encoder.encode(fields, key)
+        if stream.meter is not None:
+            self._meter_sent(stream.meter, len(block), head=True)
+        self._note_frame()
+        self._emit(frames.header_frames(stream.stream_id, block, end, self._max_frame))
+        if end:
+            self._local_end(stream)
+
+    def _note_frame(self) -> None:
+        try:
+            self._guard.note_frame()
+        except Http2Error as error:
+            self.fail(error)
+
+    def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
+        """A piece of the body, as far as the peer's windows allow; the rest waits."""
+        stream = self.streams.get(stream_id)
+        if stream is None or stream.local_ended or stream.pending_end:
+            return
+        size = len(data)
+        if (
+            stream.pending is None
+            and size <= stream.send_window
+            and size <= self._send_window
+            and size <= self._max_frame
+        ):
+            if size or end:
+                stream.send_window -= size
+                self._send_window -= size
+                self._emit_data(stream, data, end)
+            return
+        if stream.pending is None:
+            stream.pending = deque()
+            self._waiting[stream_id] = stream
+        if size:
+            stream.pending.append(data)
+            stream.pending_bytes += size
+        stream.pending_end = end
+        self._send_pending(stream)
+
+    def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
+        """Trailers, behind what waits of the body; the end."""
+        stream = self.streams.get(stream_id)
+        if stream is None or stream.local_ended or stream.pending_end:
+            return
+        if stream.pending is not None:
+            stream.pending_trailers = trailers
+            stream.pending_end = True
+            self._send_pending(stream)
+            return
+        self._emit_trailers(stream, trailers)
+
+    def _emit_trailers(self, stream: CodecStream, trailers: HeaderMap) -> None:
+        if len(trailers):
+            self._send_head(stream, response_fields(trailers), True)
+        else:
+            self._emit_data(stream, b"", True)
+
+    def _emit_data(self, stream: CodecStream, data: bytes, end: bool) -> None:
+        self._guard.data_sent += 1
+        self._note_frame()
+        self._emit(frames.data_frame(stream.stream_id, data, end))
+        if stream.meter is not None:
+            self._meter_sent(stream.meter, len(data))
+        if end:
+            self._local_end(stream)
+
+    def _send_waiting(self) -> None:
+        """The windows have grown: every stream that waits gets its turn, a frame at a time."""
+        while self._waiting and self._send_window > 0 and not self.broken:
+            before = self._send_window
+            for stream in list(self._waiting.values()):
+                self._send_pending(stream, 1)
+            if self._send_window == before:
+                return
+
+    def _send_pending(self, stream: CodecStream, count: int = 1 << 30) -> None:
+        """Send what waits of a stream, at most `count` frames."""
+        pending = stream.pending
+        if pending is None:
+            return
+        while pending and count and not self.broken:
+            room = min(stream.send_window, self._send_window, self._max_frame)
+            if room <= 0:
+                break
+            piece = pending.popleft()
+            if len(piece) > room:
+                pending.appendleft(piece[room:])
+                piece = piece[:room]
+            size = len(piece)
+            stream.pending_bytes -= size
+            stream.send_window -= size
+            self._send_window -= size
+            count -= 1
+            last = not pending and stream.pending_end and stream.pending_trailers is None
+            self._emit_data(stream, piece, last)
+        if not pending:
+            self._pending_sent(stream)
+        self._tell_watermark(stream)
+
+    def _pending_sent(self, stream: CodecStream) -> None:
+        stream.pending = None
+        self._waiting.pop(stream.stream_id, None)
+        if stream.pending_end and not stream.local_ended:
+            if stream.pending_trailers is not None:
+                self._emit_trailers(stream, stream.pending_trailers)
+            else:
+                self._emit_data(stream, b"", True)
+
+    def _tell_watermark(self, stream: CodecStream) -> None:
+        if not stream.blocked and stream.pending_bytes > self.pending_limit_bytes:
+            stream.blocked = True
+            self._watermark(stream, True)
+        elif stream.blocked and stream.pending_bytes <= self.pending_limit_bytes // 2:
+            stream.blocked = False
+            self._watermark(stream, False)
+
+    # ---- receiving windows ----
+
+    def pause(self, stream_id: int, pause: bool) -> None:
+        """Give the peer no more credit on a stream, or again; calls nest."""
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return
+        stream.paused += 1 if pause else -1
+        if not stream.paused and stream.held_bytes:
+            held, stream.held_bytes = stream.held_bytes, 0
+            self._consume(stream, held, stream.remote_ended)
+
+    def _consume(self, stream: CodecStream, size: int, ended: bool) -> None:
+        """Bytes have found their reader: give the credit back, half a window at a time."""
+        self._give_back(size)
+        if ended:
+            return
+        stream.unacked += size
+        if stream.unacked * 2 >= self.plan.stream_window_bytes:
+            stream.receive_left += stream.unacked
+            self._emit(frames.window_update(stream.stream_id, stream.unacked))
+            stream.unacked = 0
+
+    def _give_back(self, size: int) -> None:
+        self._unacked += size
+        if self._unacked * 2 >= self.plan.connection_window_bytes:
+            self._receive_left += self._unacked
+            self._emit(frames.window_update(0, self._unacked))
+            self._unacked = 0
+
+    # ---- ends ----
+
+    def _remote_end(self, stream: CodecStream) -> None:
+        stream.remote_ended = True
+        if stream.local_ended:
+            self._close(stream)
+
+    def _local_end(self, stream: CodecStream) -> None:
+        stream.local_ended = True
+        if stream.remote_ended:
+            self._close(stream)
+
+    def _close(self, stream: CodecStream) -> None:
+        """Both sides are done."""
+        if self.streams.pop(stream.stream_id, None) is not None:
+            self._gone(stream)
+
+    def _gone(self, stream: CodecStream) -> None:
+        """A stream is no longer among those that are open."""
+        self._waiting.pop(stream.stream_id, None)
+        self.stats.streams_active.dec()
+        if stream.held_bytes:
+            held, stream.held_bytes = stream.held_bytes, 0
+            self._give_back(held)
+        stream.pending = None
+
+    def _reset_stream(self, stream: CodecStream, code: int) -> None:
+        """RST_STREAM, and nothing more of this stream."""
+        if self.streams.pop(stream.stream_id, None) is None:
+            return
+        self._gone(stream)
+        self._emit_reset(stream.stream_id, code)
+
+    def _emit_reset(self, stream_id: int, code: int) -> None:
+        resets = self._resets
+        if len(resets) >= _RESETS_REMEMBERED:
+            del resets[next(iter(resets))]
+        resets[stream_id] = None
+        self.stats.tx_reset.inc()
+        try:
+            self._guard.note_control()
+        except Http2Error as error:
+            self.fail(error)
+            return
+        self._emit(frames.rst_stream(stream_id, code))
+
+    def reset_code(self, stream_id: int, code: int) -> None:
+        """Reset a stream; nothing when it is closed."""
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            self._reset_stream(stream, code)
+
+    def ping(self, payload: bytes) -> None:
+        """Ask for a sign of life; `payload` has eight bytes."""
+        if not self.broken:
+            self._emit(frames.frame(frames.PING, 0, 0, payload))
+
+    def goaway(self, last_stream_id: int, code: int = ErrorCode.NO_ERROR, debug: bytes = b"") -> None:
+        """Announce the end."""
+        if not self.broken:
+            self.stats.goaway_sent.inc()
+            self._emit(frames.goaway(last_stream_id, code, debug))
+
+    @property
+    def last_stream_id(self) -> int:
+        """The newest stream of the peer's that was taken."""
+        return self._last_seen
+
+    def fail(self, error: Http2Error) -> None:
+        """Write GOAWAY, tell the owner, and stop."""
+        if self.broken:
+            return
+        self.goaway(self._last_seen, error.code, error.details.encode())
+        self.broken = True
+        if self._out:
+            out, self._out = self._out, []
+            self._write(b"".join(out))
+        self.connection_failed(error)
+
+    def release(self) -> None:
+        """The connection is gone: let go of the others, so that the collector has no circle to find."""
+        self.broken = True
+        self._write = _discard
+        self._handlers = ()  # type: ignore[assignment]
+        self.stats.streams_active.sub(len(self.streams))
+        self.streams.clear()
+        self._waiting.clear()
+
+    # ---- meters ----
+
+    @abstractmethod
+    def _meter_received(self, meter: Any, size: int, *, head: bool = False) -> None:
+        """Count a frame of the peer's, with its header; `head`: it carries fields."""
+
+    @abstractmethod
+    def _meter_sent(self, meter: Any, size: int, *, head: bool = False) -> None:
+        """Count a frame of ours."""
