@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.parity.bootstrap import Ports, bootstrap, cluster_owners, upstream_names
 from tests.parity.case import Case, methods
+from tests.support import h2wire
 from tests.support.messages import Message, requests, responses
 from tests.support.peer import Peer, connect
 from tests.support.ports import free_port, free_ports, refused_port, stuck_port
@@ -217,7 +218,9 @@ async def _converse(case: Case, steps: tuple[Step, ...], port: int) -> Peer:
 def _settle_s(case: Case, peer: Peer) -> float:
     if case.settle_s is not None:
         return case.settle_s
-    announced = b"connection: close" in peer.received.lower()
+    announced = b"connection: close" in peer.received.lower() or any(
+        one.kind == h2wire.GOAWAY for one in h2wire.frames(bytes(peer.received)) if peer.sent[:3] == b"PRI"
+    )
     return SHORT_S if case.http and peer.final_responses() and not announced else LONG_S
 
 
@@ -225,6 +228,9 @@ def _exchange_of(case: Case, peer: Peer, steps: tuple[Step, ...]) -> Exchange:
     raw = bytes(peer.received)
     if not case.http:
         return Exchange(raw=raw, end=peer.end)
+    if peer.sent.startswith(h2wire.PREFACE):
+        found, rest = h2wire.responses(raw)
+        return Exchange(found, rest, raw, peer.end)
     found, rest = responses(raw, methods(steps), peer.end != "open")
     return Exchange(found, rest, raw, peer.end)
 

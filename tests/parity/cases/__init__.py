@@ -6,6 +6,7 @@ from tests.parity.cases import (
     codec,
     filters,
     header_rules,
+    http2_downstream,
     l4,
     limits,
     local_replies,
@@ -33,4 +34,5 @@ CASES: tuple[Case, ...] = (
     *l4.CASES,
     *tcp.CASES,
     *stats.CASES,
+    *http2_downstream.CASES,
 )
