@@ -366,6 +366,10 @@ class HttpConnectionManager(ManagerTimeouts):
         """Stop or resume reading a request; calls nest."""
         self.connection.read_disable(pause)
 
+    def on_upgrade_refused(self) -> None:
+        """A change of protocol is not allowed: what the client says next may not be HTTP."""
+        self.closing = True
+
     def meter_head(self, stream: HttpStream, headers: HeaderMap) -> None:
         """Count the bytes of a request's head before anything changes it."""
         stream.info.downstream_header_bytes_received = received_field_bytes(headers)
@@ -379,7 +383,7 @@ class HttpConnectionManager(ManagerTimeouts):
     def reject(self, stream: HttpStream, rejection: Any) -> None:
         """The request rules refused the request."""
         if rejection.close:
-            self.closing = True
+            self.on_bad_request()
         if rejection.counter:
             self.plan.stats.scope.counter(rejection.counter).inc()
         if rejection.codec:
@@ -425,7 +429,7 @@ class HttpConnectionManager(ManagerTimeouts):
         stats = self.plan.stats
         if not allowed:
             stats.downstream_rq_ws_on_non_ws_route.inc()
-            self.closing = True
+            self.on_upgrade_refused()
             stream.send_local_reply(403, details=details.UPGRADE_FAILED)
             return False
         stats.downstream_cx_upgrades_total.inc()

@@ -7,11 +7,13 @@ Source: Envoy's ConnectionManagerImpl where it asks for the codec's protocol.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyvoy.http.codec import CodecError
 from pyvoy.http.exchange_h2 import Http2Exchange
+from pyvoy.http.h2.floods import FloodError
 from pyvoy.http.h2.frames import ErrorCode
+from pyvoy.http.h2.head_rules import REMOTE_RESET, TOO_LARGE, TOO_MANY, UNDERSCORE
 from pyvoy.http.h2.server import Http2ServerCodec
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.keepalive_h2 import KeepAliveTimer
@@ -74,7 +76,6 @@ class Http2ConnectionManager(HttpConnectionManager):
         self._spoken = True
         self.share.spoken.hit()
         self._start_timers(self.services.clock())
-        codec.start()
         if plan.http2.keepalive is not None:
             self._keepalive = KeepAliveTimer(plan.http2.keepalive, self.services, codec, self._keepalive_over)
         connection.receive_directly(self.receive)
@@ -151,8 +152,8 @@ class Http2ConnectionManager(HttpConnectionManager):
         self._flushing.pop(stream_id, None)
         stream = self._find(stream_id)
         if stream is not None:
-            self._note_end(stream, self.services.clock())
-            stream.on_reset("")
+            stream.abandon(REMOTE_RESET, Flag.DOWNSTREAM_REMOTE_RESET)
+            self._note_reset(stream, self.services.clock())
 
     def on_stream_error(self, stream_id: int, details: str) -> None:
         """A malformed message ended its stream."""
@@ -161,8 +162,8 @@ class Http2ConnectionManager(HttpConnectionManager):
             return
         if not hasattr(stream, "request_headers"):
             stream.await_head()
-        self.plan.stats.downstream_rq_rx_reset.inc()
-        stream.abandon(details, Flag.DOWNSTREAM_PROTOCOL_ERROR)
+        limit = details in (TOO_MANY, TOO_LARGE, UNDERSCORE)
+        stream.abandon(details, Flag.DOWNSTREAM_REMOTE_RESET if limit else Flag.DOWNSTREAM_PROTOCOL_ERROR)
 
     def on_stream_watermark(self, stream_id: int, high: bool) -> None:
         """The client's window for a stream is shut, or has opened again."""
@@ -192,16 +193,20 @@ class Http2ConnectionManager(HttpConnectionManager):
 
     def on_connection_error(self, error: CodecError) -> None:
         """The client broke the protocol: every stream ends, and the connection."""
-        self.plan.stats.downstream_cx_protocol_error.inc()
+        if not isinstance(error, FloodError):
+            self.plan.stats.downstream_cx_protocol_error.inc()
         self._end_all(error.details)
         self.connection.close(CloseType.FLUSH_AND_DELAY, error.details)
 
     def _end_all(self, details: str) -> None:
         self.closing = True
+        stats = self.plan.stats
+        if self.streams:
+            stats.downstream_cx_destroy_active_rq.inc()
+            stats.downstream_cx_destroy_local_active_rq.inc()
         for stream in self._live_streams():
             if not hasattr(stream, "request_headers"):
                 stream.await_head()
-            self.plan.stats.downstream_rq_rx_reset.inc()
             stream.abandon(details, Flag.DOWNSTREAM_PROTOCOL_ERROR)
 
     # ---- what streams ask of their connection ----
@@ -209,10 +214,9 @@ class Http2ConnectionManager(HttpConnectionManager):
     def on_bad_request(self) -> None:
         """One bad stream says nothing of the others."""
 
-    def reject(self, stream: HttpStream, rejection: Any) -> None:
-        """The request rules refused the request: it alone is answered."""
-        super().reject(stream, rejection)
-        self.closing = False
+    def on_upgrade_refused(self) -> None:
+        """As in Envoy, the connection begins to end."""
+        self._start_drain()
 
     def finish_response_headers(self, stream: HttpStream, headers: HeaderMap) -> None:
         """The last rules on a response head, and whether the connection begins to end."""
@@ -234,12 +238,6 @@ class Http2ConnectionManager(HttpConnectionManager):
                 plan.stats.downstream_cx_drain_close.inc()
             self._start_drain()
 
-    def upgrade_allowed(self, stream: HttpStream, route: Any) -> bool:
-        """As for HTTP/1; a refusal ends the stream alone."""
-        allowed = super().upgrade_allowed(stream, route)
-        self.closing = False
-        return allowed
-
     def plain_over(self, stream_id: int, status: bytes, took_ms: int, now_s: float) -> None:
         """A plain exchange is answered."""
         super().plain_over(stream_id, status, took_ms, now_s)
@@ -255,6 +253,8 @@ class Http2ConnectionManager(HttpConnectionManager):
         if not stream.health_check:
             over.values.append(int((now_s - stream.info.start_s) * 1000))
         self._idle_since_s = now_s
+        if not (stream.request_ended and stream.response_ended):
+            self.plan.stats.downstream_rq_rx_reset.inc()
         if self.closing:
             return
         codec = self.codec
@@ -287,7 +287,7 @@ class Http2ConnectionManager(HttpConnectionManager):
 
     # ---- resets that cost us more than the client ----
 
-    def _note_end(self, stream: HttpStream, now_s: float) -> None:
+    def _note_reset(self, stream: HttpStream, now_s: float) -> None:
         """A reset by the client: many early ones end the connection (CVE-2023-44487).
 
         Source: Envoy's ConnectionManagerImpl::maybeDrainDueToPrematureResets."""
@@ -298,6 +298,7 @@ class Http2ConnectionManager(HttpConnectionManager):
         if self._premature * 2 < bound or self.closing:
             return
         self.plan.stats.downstream_rq_too_many_premature_resets.inc()
+        self.plan.stats.downstream_cx_protocol_error.inc()
         self.closing = True
         self.codec.broken = True
         self.connection.close(CloseType.NO_FLUSH, "too_many_premature_resets")

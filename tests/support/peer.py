@@ -69,7 +69,9 @@ class Peer(asyncio.Protocol):
         """How many complete final responses have arrived."""
         if self.sent.startswith(h2wire.PREFACE):
             found, _ = h2wire.responses(bytes(self.received))
-            return sum(1 for message in found if not message.interim and (message.complete or message.framing != "stream"))
+            return sum(
+                1 for message in found if not message.interim and (message.complete or message.framing != "stream")
+            )
         found, _ = responses(bytes(self.received), methods_of(bytes(self.sent)), self.end != "open")
         return sum(1 for message in found if message.complete and not message.interim)
 

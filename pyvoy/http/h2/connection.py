@@ -17,14 +17,15 @@ from pyvoy.http.h2.floods import FloodGuard
 from pyvoy.http.h2.frames import ErrorCode, frame_head, word_at
 from pyvoy.http.h2.head_rules import (
     MESSAGING,
-    UNDERSCORE,
+    NGHTTP2_ERROR,
+    REMOTE_RESET,
     Malformed,
     Oversized,
     Refused,
     response_fields,
     trailer_map,
 )
-from pyvoy.http.h2.hpack import Field, HeaderDecoder, HeaderEncoder, Http2Error
+from pyvoy.http.h2.hpack import CODEC_ERROR, Field, HeaderDecoder, HeaderEncoder, Http2Error
 from pyvoy.http.h2.limits import (
     DEFAULT_FRAME_BYTES,
     DEFAULT_WINDOW,
@@ -46,12 +47,12 @@ def _discard(data: bytes) -> None:
     """Output of a connection that is gone."""
 
 
-def _protocol_error(details: str = "http2.protocol_error") -> Http2Error:
+def _protocol_error(details: str = CODEC_ERROR) -> Http2Error:
     return Http2Error(ErrorCode.PROTOCOL_ERROR, details)
 
 
 def _size_error() -> Http2Error:
-    return Http2Error(ErrorCode.FRAME_SIZE_ERROR, "http2.frame_size_error")
+    return Http2Error(ErrorCode.FRAME_SIZE_ERROR, CODEC_ERROR)
 
 
 class Http2Connection(ABC):
@@ -103,11 +104,11 @@ class Http2Connection(ABC):
         self.pending_limit_bytes = 256 * 1024
         """Body of one stream that may wait for the peer's window before its producer is told to wait."""
         self._write = write
-        self._guard = FloodGuard(plan, stats, unwritten)
         self._decoder = self._make_decoder()
         self._encoder = HeaderEncoder()
         self._buffer = b""
         self._out: list[bytes] = []
+        self._guard = FloodGuard(plan, stats, self._out, unwritten)
         self._depth = 0
         self._settled = False
         self._block_stream = 0
@@ -251,7 +252,7 @@ class Http2Connection(ABC):
         if not stream_id or self._is_idle(stream_id):
             raise _protocol_error()
         if stream_id not in self._resets:
-            raise Http2Error(ErrorCode.STREAM_CLOSED, "http2.stream_closed")
+            raise Http2Error(ErrorCode.STREAM_CLOSED, CODEC_ERROR)
 
     def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
         size = len(payload)
@@ -260,13 +261,13 @@ class Http2Connection(ABC):
         self._guard.note_payload(not data and not end)
         self._receive_left -= size
         if self._receive_left < 0:
-            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, CODEC_ERROR)
         stream = self.streams.get(stream_id)
         if stream is None:
             self._closed_stream(stream_id)
             self._give_back(size)
         elif stream.remote_ended:
-            raise Http2Error(ErrorCode.STREAM_CLOSED, "http2.stream_closed")
+            raise Http2Error(ErrorCode.STREAM_CLOSED, CODEC_ERROR)
         elif not stream.final:
             raise _protocol_error(MESSAGING)
         else:
@@ -281,7 +282,7 @@ class Http2Connection(ABC):
         if stream.receive_left < 0:
             self._give_back(size)
             self._reset_stream(stream, ErrorCode.FLOW_CONTROL_ERROR)
-            self._stream_malformed(stream, "http2.flow_control_error")
+            self._stream_malformed(stream, CODEC_ERROR)
             return
         if self._wrong_length(stream, end):
             self._give_back(size)
@@ -310,7 +311,7 @@ class Http2Connection(ABC):
         """A body that is not as long as announced: that ends the stream (nghttp2 resets it)."""
         self.stats.rx_messaging_error.inc()
         self._reset_stream(stream, ErrorCode.PROTOCOL_ERROR)
-        self._stream_malformed(stream, MESSAGING)
+        self._stream_malformed(stream, REMOTE_RESET)
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         block = self._without_padding(flags, payload) if flags & frames.PADDED else payload
@@ -389,13 +390,13 @@ class Http2Connection(ABC):
             self._encoder.resize(value)
         elif identifier == frames.INITIAL_WINDOW_SIZE:
             if value > LARGEST_WINDOW:
-                raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+                raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, CODEC_ERROR)
             change = value - self._peer_window
             self._peer_window = value
             for stream in self.streams.values():
                 stream.send_window += change
                 if stream.send_window > LARGEST_WINDOW:
-                    raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+                    raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, CODEC_ERROR)
         elif identifier == frames.MAX_FRAME_SIZE:
             if not DEFAULT_FRAME_BYTES <= value <= LARGEST_FRAME_BYTES:
                 raise _protocol_error()
@@ -433,11 +434,11 @@ class Http2Connection(ABC):
         self._guard.note_window_update()
         increment = word_at(payload)[0] & _ID_MASK
         if not increment:
-            raise _protocol_error()
+            raise _protocol_error(NGHTTP2_ERROR if stream_id else CODEC_ERROR)
         if not stream_id:
             self._send_window += increment
             if self._send_window > LARGEST_WINDOW:
-                raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+                raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, CODEC_ERROR)
             self._send_waiting()
             return
         stream = self.streams.get(stream_id)
@@ -447,7 +448,7 @@ class Http2Connection(ABC):
             return
         stream.send_window += increment
         if stream.send_window > LARGEST_WINDOW:
-            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "http2.flow_control_error")
+            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, CODEC_ERROR)
         if stream.pending is not None:
             self._send_pending(stream)
 
@@ -460,7 +461,7 @@ class Http2Connection(ABC):
         """A second head on a stream ends its message."""
         fields = self._decode(block)
         if stream.remote_ended:
-            raise Http2Error(ErrorCode.STREAM_CLOSED, "http2.stream_closed")
+            raise Http2Error(ErrorCode.STREAM_CLOSED, NGHTTP2_ERROR)
         try:
             if not end:
                 raise Malformed(MESSAGING)
@@ -490,8 +491,6 @@ class Http2Connection(ABC):
             if not self.plan.stream_errors:
                 raise _protocol_error(fault.details)
             code = ErrorCode.PROTOCOL_ERROR
-        if fault.details == UNDERSCORE:
-            code = ErrorCode.REFUSED_STREAM
         self._reset_stream(stream, code)
         self._stream_malformed(stream, fault.details)
 
@@ -505,8 +504,9 @@ class Http2Connection(ABC):
 
     def _flush(self) -> None:
         if self._out and not self._depth:
-            out, self._out = self._out, []
-            self._write(b"".join(out))
+            data = b"".join(self._out)
+            self._out.clear()
+            self._write(data)
 
     @property
     def corked(self) -> bool:
@@ -748,8 +748,9 @@ class Http2Connection(ABC):
         self.goaway(self._last_seen, error.code, error.details.encode())
         self.broken = True
         if self._out:
-            out, self._out = self._out, []
-            self._write(b"".join(out))
+            data = b"".join(self._out)
+            self._out.clear()
+            self._write(data)
         self.connection_failed(error)
 
     def release(self) -> None:

@@ -17,6 +17,8 @@ from pyvoy.http.headers import HeaderMap, Pair
 INVALID_FIELD = "http2.invalid.header.field"
 MESSAGING = "http2.violation.of.messaging.rule"
 UNDERSCORE = "http2.unexpected_underscore"
+REMOTE_RESET = "http2.remote_reset"
+NGHTTP2_ERROR = "http2.unknown.nghttp2.error"
 TOO_MANY = "http2.too_many_headers"
 TOO_LARGE = "http2.headers_too_large"
 
@@ -84,7 +86,7 @@ def request_headers(fields: list[Field], plan: Http2Plan) -> HeaderMap:
 def _check_target(pseudo: dict[bytes, bytes], method: bytes, protocol: bytes | None, plan: Http2Plan) -> None:
     """RFC 9113 8.3.1 and 8.5; RFC 8441 4."""
     if protocol is not None and (method != b"CONNECT" or not plan.allow_connect):
-        raise Malformed(MESSAGING)
+        raise Malformed(INVALID_FIELD)
     if method == b"CONNECT" and protocol is None:
         if b":scheme" in pseudo or b":path" in pseudo or b":authority" not in pseudo:
             raise Malformed(MESSAGING)
@@ -92,7 +94,7 @@ def _check_target(pseudo: dict[bytes, bytes], method: bytes, protocol: bytes | N
     path = pseudo.get(b":path", b"")
     scheme = pseudo.get(b":scheme", b"")
     if not path or not scheme:
-        raise Malformed(MESSAGING)
+        raise Malformed(INVALID_FIELD if b":path" in pseudo and b":scheme" in pseudo else MESSAGING)
     if not _SCHEME(scheme) or _BAD_PATH(path):
         raise Malformed(INVALID_FIELD)
     if path[:1] != b"/" and not (path == b"*" and method == b"OPTIONS"):
@@ -128,7 +130,7 @@ def _split(fields: list[Field], plan: Http2Plan, allowed: frozenset[bytes]) -> t
     for name, value, _ in fields:
         if name[:1] == b":":
             if pairs or name in pseudo or name not in allowed or _BAD_VALUE(value):
-                raise Malformed(INVALID_FIELD if _BAD_VALUE(value) else MESSAGING)
+                raise Malformed(INVALID_FIELD)
             pseudo[name] = value
             continue
         if not _NAME(name) or _BAD_VALUE(value):

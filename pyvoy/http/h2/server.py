@@ -17,7 +17,7 @@ from pyvoy.http.h2 import frames
 from pyvoy.http.h2.connection import Http2Connection
 from pyvoy.http.h2.frames import ErrorCode, frame_head
 from pyvoy.http.h2.head_rules import Malformed, content_length, request_headers, response_fields
-from pyvoy.http.h2.hpack import Http2Error
+from pyvoy.http.h2.hpack import CODEC_ERROR, Http2Error
 from pyvoy.http.h2.limits import DEFAULT_FRAME_BYTES, Http2Plan
 from pyvoy.http.h2.stats import CodecStats
 from pyvoy.http.h2.stream import CodecStream
@@ -102,12 +102,14 @@ class Http2ServerCodec(Http2Connection):
             expected = self._preface_left
             size = min(len(expected), len(data))
             if data[:size] != expected[:size]:
-                self.fail(Http2Error(ErrorCode.PROTOCOL_ERROR, "http2.bad_preface"))
+                self.broken = True
+                self.connection_failed(Http2Error(ErrorCode.PROTOCOL_ERROR, CODEC_ERROR))
                 return
             self._preface_left = expected[size:]
             data = data[size:]
-            if not data:
+            if self._preface_left:
                 return
+            self.start()
         super().feed(data)
 
     def _own_settings(self) -> list[tuple[int, int]]:
@@ -149,9 +151,9 @@ class Http2ServerCodec(Http2Connection):
                 self._decode(block)
                 self._closed_stream(stream_id)
                 return
-            raise Http2Error(ErrorCode.PROTOCOL_ERROR, "http2.protocol_error")
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, CODEC_ERROR)
         if not stream_id & 1:
-            raise Http2Error(ErrorCode.PROTOCOL_ERROR, "http2.protocol_error")
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, CODEC_ERROR)
         if stream is None:
             self._take_id(stream_id)
             if len(self.streams) >= self.plan.max_concurrent_streams or self.refusing:
@@ -180,7 +182,12 @@ class Http2ServerCodec(Http2Connection):
         if known is not None and (not end or not known.length_bytes):
             self._begin_request(stream, known, end, len(block))
             return
-        fields = self._decode(block)
+        try:
+            fields = self._decode(block)
+        except Http2Error:
+            if stream.sink is None:
+                stream.sink = self.server.new_stream(stream.stream_id)  # as in Envoy, it is counted and logged
+            raise
         try:
             headers = request_headers(fields, self.plan)
             expected = content_length(headers)

@@ -1,7 +1,7 @@
 """HTTP/2 from clients: messages, faults, floods, limits, settings."""
 # ruff: noqa: E501 - a table: a case reads best on its own line
 
-from tests.parity.case import Case, answers, response
+from tests.parity.case import ROUTE_ALL, Case, answers, response
 from tests.support import h2wire as h2
 from tests.support.h2wire import GET, POST, data, frame, head, opening, rst, settings, window
 from tests.support.steps import Answers, Drip, Step, UntilEnd, Wait
@@ -18,10 +18,12 @@ def talk(*steps: Step, first: bytes = opening(), count: int = 1) -> tuple[tuple[
     return ((start, *steps[1:], Answers(count, 3.0)),)
 
 
-def fault(name: str, *steps: Step, want: str = "", first: bytes = opening(), hcm: str = HCM) -> Case:
+def fault(
+    name: str, *steps: Step, want: str = "", first: bytes = opening(), hcm: str = HCM, routes: str = DIRECT
+) -> Case:
     """A client that breaks a rule, and is cut off."""
     start = first + steps[0] if steps and isinstance(steps[0], bytes) else first
-    return Case(f"h2-fault-{name}", want, ((start, *steps[1:], UntilEnd(3.0)),), routes=DIRECT, hcm=hcm, settle_s=0.1)
+    return Case(f"h2-fault-{name}", want, ((start, *steps[1:], UntilEnd(3.0)),), routes=routes, hcm=hcm, settle_s=0.1)
 
 
 def changed(name: bytes, value: bytes | None) -> h2.Headers:
@@ -72,16 +74,16 @@ MESSAGES = (
     fine("direct", "200", head(1), routes=DIRECT),
     fine("direct-empty", "204", head(1), routes="- {match: {prefix: /}, direct_response: {status: 204}}"),
     fine("grpc-local-reply", "200", head(1, (b"content-type", b"application/grpc"), fields=POST), routes="- {match: {prefix: /x}, route: {cluster: $up}}"),
-    fine("big-request", "200", head(1, fields=POST, end=False) + b"".join(data(1, b"x" * 16384, end=False) for _ in range(40)) + data(1, b"y")),
+    Case("h2-big-request", "200", ((opening(), Wait(0.3), frame(h2.SETTINGS, h2.ACK) + head(1, fields=POST, end=False) + b"".join(data(1, b"x" * 16384, end=False) for _ in range(40)) + data(1, b"y"), Answers(1)),), hcm=HCM),
     fine("connect-no-route", "404", head(1, fields=[(b":method", b"CONNECT"), (b":authority", b"a.test:443")], end=False)),
     fine("answer-before-end", "200", head(1, fields=POST, end=False), routes=DIRECT),
     fine("upgrade-not-allowed", "403", head(1, fields=[(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:]], end=False), hcm=HCM + "\nhttp2_protocol_options: {allow_connect: true}"),
-    fine("underscore-reject", "", head(1, (b"a_b", b"c")), hcm=HCM + "\ncommon_http_protocol_options: {headers_with_underscores_action: REJECT_REQUEST}", routes=DIRECT),
+    fine("underscore-reject", "0", head(1, (b"a_b", b"c")), hcm=HCM + "\ncommon_http_protocol_options: {headers_with_underscores_action: REJECT_REQUEST}", routes=DIRECT),
     fine("underscore-drop", "200", head(1, (b"a_b", b"c")), hcm=HCM + "\ncommon_http_protocol_options: {headers_with_underscores_action: DROP_HEADER}"),
     Case("h2-stream-window-1", "200", talk(head(1), Wait(0.2), window(1, 3), Wait(0.1), window(1, 100), first=opening((4, 1))), routes=DIRECT, hcm=HCM),
     Case("h2-window-by-settings", "200", talk(head(1), Wait(0.2), settings((4, 100)), first=opening((4, 0))), routes=DIRECT, hcm=HCM),
     fine("reset-by-client", "", head(1, fields=POST, end=False), Wait(0.2), rst(1), Wait(0.2), count=0),
-    fine("reset-and-next", "200", head(1, fields=POST, end=False), Wait(0.1), rst(1) + head(3)),
+    fine("reset-and-next", "200", head(1, fields=POST, end=False), Wait(0.5), rst(1) + head(3)),
     fine("max-streams", "0", head(1, fields=POST, end=False) + head(3), hcm=HCM + "\nhttp2_protocol_options: {max_concurrent_streams: 1}"),
     fine("max-requests", "200 200", head(1), Answers(1), head(3), count=2, routes=DIRECT, hcm=HCM + "\ncommon_http_protocol_options: {max_requests_per_connection: 2}\ndrain_timeout: 0.3s"),
     fine("too-many-headers", "0", head(1, *((b"x-%d" % n, b"y") for n in range(101)))),
@@ -96,7 +98,7 @@ FAULTS = (
     fault("push-2", settings((2, 2))),
     fault("window-setting", settings((4, 1 << 31))),
     fault("frame-size-setting", settings((5, 100))),
-    fault("frame-too-big", head(1, fields=POST, end=False) + data(1, b"x" * 16385)),
+    fault("frame-too-big", head(1, fields=POST, end=False) + data(1, b"x" * 16385), routes=ROUTE_ALL),
     fault("data-0", data(0, b"x")),
     fault("headers-0", head(0)),
     fault("even-stream", head(2)),
@@ -142,12 +144,22 @@ FAULTS = (
     bad("name-empty", (b"", b"c")),
     bad("length-and-end", (b"content-length", b"5")),
     bad("extended-connect-off", fields=[(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:]]),
-    fault("many-empty-data", head(1, fields=POST, end=False) + data(1, b"", end=False) * 10),
+    fault("data-after-end", head(1, fields=POST, end=False) + data(1, b"x") + data(1, b"x"), routes=ROUTE_ALL),
+    fault("headers-after-end", head(1) + head(1), routes=ROUTE_ALL),
+    fault("trailers-without-end", head(1, fields=POST, end=False) + head(1, fields=[(b"x-t", b"1")], end=False), routes=ROUTE_ALL),
+    fault("trailers-pseudo", head(1, fields=POST, end=False) + head(1, fields=[(b":path", b"/x")]), routes=ROUTE_ALL),
+    fault("window-zero-stream", head(1, fields=POST, end=False) + window(1, 0), routes=ROUTE_ALL),
+    fault("padding", head(1, fields=POST, end=False) + frame(h2.DATA, h2.PADDED, 1, b"\x09hello"), routes=ROUTE_ALL),
+    fault("rst-length", head(1, fields=POST, end=False) + frame(h2.RST_STREAM, 0, 1, b"\0\0\1"), routes=ROUTE_ALL),
+    fine("length-short", "0", head(1, (b"content-length", b"10"), fields=POST, end=False) + data(1, b"hello")),
+    fine("length-long", "0", head(1, (b"content-length", b"1"), fields=POST, end=False) + data(1, b"hello")),
+    fine("stream-errors", "0", head(1, (b"connection", b"close")), hcm=HCM + "\nhttp2_protocol_options: {override_stream_error_on_invalid_http_message: true}"),
+    fault("many-empty-data", head(1, fields=POST, end=False) + data(1, b"", end=False) * 10, routes=ROUTE_ALL),
     fault("many-priority", frame(h2.PRIORITY, 0, 1, b"\0\0\0\0\x10") * 300),
     fault("many-window-updates", window(0, 1) * 100),
     fault("many-pings", frame(h2.PING, 0, 0, b"12345678") * 30000),
     fault("many-settings", settings() * 30000),
-    fault("many-resets", b"".join(head(n, fields=POST, end=False) + rst(n) for n in range(1, 2001, 2))),
+    Case("h2-fault-many-resets", " ".join(["0"] * 0), ((opening() + b"".join(head(n, fields=POST, end=False) + rst(n) for n in range(1, 1201, 2)), UntilEnd(3.0)),), hcm=HCM, routes=DIRECT, filters="- fault: {delay: {fixed_delay: 9s, percentage: {numerator: 100}}}", settle_s=0.1),
 )  # fmt: skip
 
 CASES = (*MESSAGES, *FAULTS)
