@@ -19,7 +19,7 @@ from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe import details
 from pyvoy.observe.details import RESET_FLAGS, Flag, Reset, reset_details
 from pyvoy.upstream.balancing.context import LoadBalancerContext
-from pyvoy.upstream.pool.h1 import http1_pool
+from pyvoy.upstream.pool.choose import http_pool
 
 if TYPE_CHECKING:
     from pyvoy.http.routing.retry import RetryState
@@ -122,7 +122,7 @@ class Attempts(HttpFilter):
                 append_forwarded_host=self._route.append_x_forwarded_host,
                 keep_original=not self.plan.suppress_envoy_headers,
             )
-        pool = http1_pool(stream.services, self._cluster, host, self._route.priority)
+        pool = http_pool(stream.services, self._cluster, host, self._route.priority, info.protocol)
         attempt = self._attempt = UpstreamRequest(self, host, pool, end)
         stream.source = self
         attempt.watched = self._watched

@@ -166,6 +166,7 @@ class LightStream:
         info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
         info.upstream_local = self._connection.local
         info.upstream_connection_id = self._connection.connection_id
+        info.upstream_protocol = self._connection.codec.protocol
 
     def _note_response(self, info: StreamInfo) -> None:
         info.first_upstream_rx_s = info.last_upstream_rx_s = self._took[0]

@@ -25,7 +25,7 @@ from pyvoy.http.plain_plan import PlainPlan, PlainRequest
 from pyvoy.http.stream import HttpStream
 from pyvoy.network.network_filter import CloseType, NetworkVerdict
 from pyvoy.observe import details
-from pyvoy.observe.details import Flag
+from pyvoy.observe.details import Flag, Reset
 
 if TYPE_CHECKING:
     from pyvoy.http.h1.heads import RequestHead
@@ -373,6 +373,10 @@ class HttpConnectionManager(ManagerTimeouts):
     def meter_head(self, stream: HttpStream, headers: HeaderMap) -> None:
         """Count the bytes of a request's head before anything changes it."""
         stream.info.downstream_header_bytes_received = received_field_bytes(headers)
+
+    def reset_stream(self, stream: HttpStream) -> None:
+        """Give a stream up without an answer, or in the middle of it."""
+        self.codec.reset(stream.stream_id, Reset.LOCAL_RESET)
 
     def on_bad_request(self) -> None:
         """A request was answered 400: as in Envoy, who sends one broken message on HTTP/1 may send another."""

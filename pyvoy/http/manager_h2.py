@@ -211,6 +211,12 @@ class Http2ConnectionManager(HttpConnectionManager):
 
     # ---- what streams ask of their connection ----
 
+    def reset_stream(self, stream: HttpStream) -> None:
+        """Give a stream up; a tunnel whose far end is gone hears so (RFC 9113 8.5)."""
+        lost = stream.info.response_flags & (Flag.UPSTREAM_CONNECTION_FAILURE | Flag.UPSTREAM_CONNECTION_TERMINATION)
+        code = ErrorCode.CONNECT_ERROR if stream.upgraded and lost else ErrorCode.INTERNAL_ERROR
+        self.codec.reset_code(stream.stream_id, code)
+
     def on_bad_request(self) -> None:
         """One bad stream says nothing of the others."""
 

@@ -193,6 +193,7 @@ class PlainExchange:
         info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
         info.upstream_local = self._connection.local
         info.upstream_connection_id = self._connection.connection_id
+        info.upstream_protocol = self._connection.codec.protocol
 
     def _promote(self, *, attached: bool) -> UpstreamRequest:
         """Put a stream, its router and the attempt in this exchange's place; `attached` says that the upstream

@@ -19,7 +19,7 @@ from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
 from pyvoy.http.routing.timeouts import stream_duration_s
 from pyvoy.http.sides import REQUEST_SIDE, RESPONSE_SIDE, RequestSide, ResponseSide
 from pyvoy.observe import details
-from pyvoy.observe.details import Flag, Reset
+from pyvoy.observe.details import Flag
 
 if TYPE_CHECKING:
     from pyvoy.http.manager_plan import ManagerPlan
@@ -322,7 +322,7 @@ class HttpStream(FilteredStream):
             self.info.response_code_details = reply.details
         self.info.response_flags |= reply.flags
         self.manager.plan.stats.downstream_rq_tx_reset.inc()
-        self.manager.codec.reset(self.stream_id, Reset.LOCAL_RESET)
+        self.manager.reset_stream(self)
         self._finish()
 
     def abandon(self, detail: str, flags: int) -> None:

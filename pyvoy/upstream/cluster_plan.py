@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any
 
+from pyvoy.http.h2.limits import Http2Plan
 from pyvoy.network.address import Address
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
 from pyvoy.upstream.endpoint import NO_FLAGS, NO_LOCALITY, HealthFlag, Locality
@@ -151,6 +152,7 @@ class HttpPlan:
     max_headers_count: int = 100
     enable_trailers: bool = False
     header_case: str = "lower"
+    http2: Http2Plan = field(default_factory=Http2Plan)
 
 
 @dataclass(slots=True, frozen=True)

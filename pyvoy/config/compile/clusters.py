@@ -30,6 +30,7 @@ supports(
     """
     name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
     max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
+    http2_protocol_options protocol_selection
     typed_extension_protocol_options dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl
     dns_lookup_family use_tcp_for_dns_lookups typed_dns_resolver_config ring_hash_lb_config maglev_lb_config
     least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy

@@ -169,6 +169,10 @@ class Http2Connection(ABC):
         """The peer broke the protocol; GOAWAY has been written.  Called once."""
 
     @abstractmethod
+    def _trailers_counted(self) -> None:
+        """Trailers have come."""
+
+    @abstractmethod
     def _is_idle(self, stream_id: int) -> bool:
         """Whether a stream with this id has never been."""
 
@@ -309,7 +313,6 @@ class Http2Connection(ABC):
 
     def _malformed_body(self, stream: CodecStream) -> None:
         """A body that is not as long as announced: that ends the stream (nghttp2 resets it)."""
-        self.stats.rx_messaging_error.inc()
         self._reset_stream(stream, ErrorCode.PROTOCOL_ERROR)
         self._stream_malformed(stream, REMOTE_RESET)
 
@@ -471,7 +474,7 @@ class Http2Connection(ABC):
         except Malformed as fault:
             self._refuse_message(stream, fault)
             return
-        self.stats.trailers.inc()
+        self._trailers_counted()
         if stream.meter is not None:
             self._meter_received(stream.meter, len(block), head=True)
         self._remote_end(stream)
@@ -745,7 +748,7 @@ class Http2Connection(ABC):
         """Write GOAWAY, tell the owner, and stop."""
         if self.broken:
             return
-        self.goaway(self._last_seen, error.code, error.details.encode())
+        self._emit(frames.goaway(self._last_seen, error.code, error.details.encode()))
         self.broken = True
         if self._out:
             data = b"".join(self._out)

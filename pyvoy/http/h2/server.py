@@ -258,6 +258,9 @@ class Http2ServerCodec(Http2Connection):
         """The client has answered a PING."""
         self.server.on_ping_answered(payload)
 
+    def _trailers_counted(self) -> None:
+        self.stats.trailers.inc()
+
     def _peer_setting(self, identifier: int, value: int) -> None:
         """A client's other settings concern pushes."""
 

@@ -41,3 +41,14 @@ class CodecStats:
         scope = root.scope("http2")
         for name, kind in CodecStats.__annotations__.items():
             setattr(self, name, (scope.gauge if kind == "Gauge" else scope.counter)(name))
+
+
+class ClientCodecStats(CodecStats):
+    """Those of a cluster."""
+
+    nghttp2_upstream_connections: Counter
+    """Envoy counts which of its two codecs serves; this is the one that its defaults choose."""
+
+    def __init__(self, root: Scope) -> None:
+        super().__init__(root)
+        self.nghttp2_upstream_connections = root.scope("http2").counter("nghttp2_upstream_connections")

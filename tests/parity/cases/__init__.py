@@ -7,6 +7,7 @@ from tests.parity.cases import (
     filters,
     header_rules,
     http2_downstream,
+    http2_upstream,
     l4,
     limits,
     local_replies,
@@ -35,4 +36,5 @@ CASES: tuple[Case, ...] = (
     *tcp.CASES,
     *stats.CASES,
     *http2_downstream.CASES,
+    *http2_upstream.CASES,
 )
