@@ -117,15 +117,19 @@ def _events(sent: bytes) -> Iterator[tuple[Frame, Headers | bytes]]:
     held: Frame | None = None
     for one in frames(sent):
         if one.kind in (HEADERS, CONTINUATION):
-            if held is not None:
-                one = Frame(HEADERS, held.flags | one.flags, held.stream, held.payload + one.payload)
-            else:
-                one = Frame(HEADERS, one.flags & ~(PADDED | HAS_PRIORITY), one.stream, _unpadded(one))
-            held = None if one.flags & END_HEADERS else one
+            whole = _joined(held, one)
+            held = None if whole.flags & END_HEADERS else whole
             if held is None:
-                yield one, [(bytes(name), bytes(value)) for name, value in decoder.decode(one.payload, raw=True)]
+                yield whole, [(bytes(name), bytes(value)) for name, value in decoder.decode(whole.payload, raw=True)]
         elif one.kind in (DATA, RST_STREAM):
             yield one, _unpadded(one)
+
+
+def _joined(held: Frame | None, one: Frame) -> Frame:
+    """A HEADERS frame with what has come of its CONTINUATIONs."""
+    if held is not None:
+        return Frame(HEADERS, held.flags | one.flags, held.stream, held.payload + one.payload)
+    return Frame(HEADERS, one.flags & ~(PADDED | HAS_PRIORITY), one.stream, _unpadded(one))
 
 
 def messages(sent: bytes, first: bytes) -> dict[int, list[Message]]:
