@@ -28,6 +28,8 @@ class Contender:
     configure: Callable[["Ports", int, Path], Path]
     command: Command
     tcp: bool = True
+    http2: bool = False
+    """Its listener speaks HTTP/2 as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,12 @@ def installed(names: list[str], subject: list[str]) -> list[Contender]:
     oracle = envoy()
     for name in names:
         if name == "pyvoy":
-            found.append(Contender(name, version([*subject, "--version"]), _bootstrap, _serve(subject)))
+            found.append(Contender(name, version([*subject, "--version"]), _bootstrap, _serve(subject), http2=True))
         elif name == "envoy" and oracle:
             command = [*oracle.command, "--disable-hot-restart", "--use-dynamic-base-id"]
-            found.append(Contender(name, version([*oracle.command, "--version"]), _bootstrap, _serve(command)))
+            found.append(
+                Contender(name, version([*oracle.command, "--version"]), _bootstrap, _serve(command), http2=True)
+            )
         elif name == "nginx" and shutil.which("nginx"):
             found.append(Contender(name, version(["nginx", "-v"]), _nginx, _nginx_command, tcp=False))
         elif name == "haproxy" and shutil.which("haproxy"):

@@ -51,7 +51,7 @@ def requests(load: Load, *, tcp: bool = False, workers: int = 1) -> Callable[[li
     """CPU microseconds for each request of a load."""
 
     def measure(contenders: list[Contender], setting: Setting) -> list[Row]:
-        able = [each for each in contenders if each.tcp or not tcp]
+        able = [each for each in contenders if (each.tcp or not tcp) and (each.http2 or not load.streams)]
         cpus = PROXY_CPU if workers == 1 else PROXY_CPU | LOAD_CPU
         running = _start_all(able, setting, workers, cpus)
         try:
@@ -163,6 +163,12 @@ def _with_ratios(rows: list[Row]) -> list[Row]:
 SMALL, LARGE = 64 * 1024, 10 * 1024 * 1024
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario("http", "HTTP keep-alive, 32 connections, 180-byte JSON", requests(Load()), 0.65),
+    Scenario(
+        "http2",
+        "HTTP/2 keep-alive, 4 connections of 10 streams, HTTP/1 upstream",
+        requests(Load(connections=4, streams=10)),
+        1.0,
+    ),
     Scenario("tcp", "TCP (tcp_proxy), 32 connections", requests(Load(), tcp=True), 0.95),
     Scenario("new-connection", "A new connection for each request", requests(Load(connections=8, close=True)), 1.0),
     Scenario("down-64k", "64 KiB response body", requests(Load("/64k"))),

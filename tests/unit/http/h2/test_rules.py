@@ -1,7 +1,7 @@
 """Every rule of RFC 9113 that a client can break, as bytes: which error ends the stream or the connection."""
 # ruff: noqa: E501 - tables
 
-from struct import pack
+from struct import pack, unpack
 
 import pytest
 
@@ -265,8 +265,7 @@ def test_what_is_announced_at_the_start():
     server = Server(started=False, max_concurrent_streams=9, stream_window_bytes=70000, allow_connect=True)
     server.feed(h2.opening())
     first = server.frames[0]
-    values = dict([(int.from_bytes(first.payload[at : at + 2], "big"), int.from_bytes(first.payload[at + 2 : at + 6], "big"))
-                   for at in range(0, len(first.payload), 6)])  # fmt: skip
+    values = dict(unpack(">HI", first.payload[at : at + 6]) for at in range(0, len(first.payload), 6))
     assert values == {3: 9, 4: 70000, 8: 1}
     assert int.from_bytes(server.sent(WINDOW_UPDATE)[0].payload, "big") == 24 * 1024 * 1024 - 65535
 
