@@ -51,6 +51,8 @@ class FilteredStream(ABC):
     finished = False
     local_replied = False
     upgraded = False
+    answers_grpc: bool | None = None
+    """Whether a local reply has gRPC's form; None: if the request's content-type is gRPC's."""
     health_check = False
     """Answered by the health check filter: left out of the request statistics (Envoy: StreamInfo::healthCheck)."""
     connection_close = False

@@ -152,7 +152,7 @@ class HttpPlan:
     max_headers_count: int = 100
     enable_trailers: bool = False
     header_case: str = "lower"
-    http2: Http2Plan = field(default_factory=Http2Plan)
+    http2: Http2Plan = field(default_factory=lambda: Http2Plan(head_limit_bytes=80 * 1024))
 
 
 @dataclass(slots=True, frozen=True)

@@ -23,6 +23,9 @@ HTTP = {
     "fault": "HTTPFault",
     "rbac": "RBAC",
     "router": "Router",
+    "grpc_web": "GrpcWeb",
+    "grpc_http1_bridge": "Config",
+    "grpc_stats": "FilterConfig",
 }
 PER_ROUTE = {
     "header_mutation": "HeaderMutationPerRoute",

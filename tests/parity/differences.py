@@ -23,6 +23,9 @@ class Known:
 
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
+_LAST_PIECE = (
+    "Envoy's HTTP/1 codec tells the end of a body apart from its last piece, so that the request is not whole yet"
+)
 _DRAINED = "Envoy counts a protocol error when it closes a drained HTTP/2 connection in the middle of a read"
 _NO_CONNECT = "CONNECT is forwarded, not ended here: connect_config is refused at load"
 
@@ -36,6 +39,10 @@ KNOWN: tuple[Known, ...] = (
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
     Known("connect-terminated", "*", _NO_CONNECT),
     Known("connect-upstream-refuses", "*", _NO_CONNECT),
+    Known("grpc-web-text-pieces", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
+    Known("grpc-web-text-pieces", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
+    Known("grpc-web-text-bad", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
+    Known("grpc-web-text-bad", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
     Known("up2-goaway-then-next", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("up2-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),

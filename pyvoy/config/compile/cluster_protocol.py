@@ -13,7 +13,6 @@ from pyvoy.config.compile.http2 import client_http2
 from pyvoy.config.context import Context
 from pyvoy.config.message_types import TypeNotFoundError, unpack
 from pyvoy.config.registry import supports, type_name_of
-from pyvoy.http.h2.limits import Http2Plan
 from pyvoy.upstream.cluster_plan import HttpPlan, UpstreamProtocol
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -54,12 +53,8 @@ def build_http(cluster: Any, context: Context) -> HttpPlan:
             cluster.common_http_protocol_options,
             cluster.http_protocol_options,
             context.wrapped(cluster, "max_requests_per_connection", 0),
-            context.at("common_http_protocol_options"),
-            client_http2(
-                cluster.http2_protocol_options,
-                cluster.common_http_protocol_options,
-                context.at("http2_protocol_options"),
-            ),
+            context,
+            cluster.http2_protocol_options,
         )
     at = context.at("typed_extension_protocol_options", HTTP_OPTIONS)
     protocol, http1, http2 = _protocol(options, at)
@@ -70,8 +65,8 @@ def build_http(cluster: Any, context: Context) -> HttpPlan:
         options.common_http_protocol_options,
         http1,
         context.wrapped(cluster, "max_requests_per_connection", 0),
-        at.at("common_http_protocol_options"),
-        client_http2(http2, options.common_http_protocol_options, at.at("http2_protocol_options")),
+        at,
+        http2,
     )
 
 
@@ -118,12 +113,17 @@ def _protocol(options: Any, context: Context) -> tuple[UpstreamProtocol, Any, An
 
 
 def _plan(
-    protocol: UpstreamProtocol, common: Any, http1: Any, max_requests: int, context: Context, http2: Http2Plan
+    protocol: UpstreamProtocol, common: Any, http1: Any, max_requests: int, context: Context, http2: Any
 ) -> HttpPlan:
+    """`context` stands at what holds the options."""
     header_format = http1.header_key_format
+    more = {}
+    if protocol is not UpstreamProtocol.HTTP1:
+        more["http2"] = client_http2(http2, common, context.at("http2_protocol_options"))
+    context = context.at("common_http_protocol_options")
     return HttpPlan(
         protocol=protocol,
-        http2=http2,
+        **more,
         idle_timeout_s=context.duration_s(common, "idle_timeout", DEFAULT_IDLE_TIMEOUT_S) or None,
         max_connection_duration_s=context.duration_s(common, "max_connection_duration") or None,
         max_stream_duration_s=context.duration_s(common, "max_stream_duration") or None,

@@ -5,6 +5,7 @@ from tests.parity.cases import (
     access_log,
     codec,
     filters,
+    grpc,
     header_rules,
     http2_downstream,
     http2_upstream,
@@ -37,4 +38,5 @@ CASES: tuple[Case, ...] = (
     *stats.CASES,
     *http2_downstream.CASES,
     *http2_upstream.CASES,
+    *grpc.CASES,
 )
