@@ -19,7 +19,7 @@ from tests.parity.case import Case, methods
 from tests.support import h2wire
 from tests.support.messages import Message, requests, responses
 from tests.support.peer import Peer, connect
-from tests.support.ports import free_port, free_ports, refused_port, stuck_port
+from tests.support.ports import free_port, refused_port, reserved_ports, stuck_port
 from tests.support.process import Server, StartError, admin_ready, http_get
 from tests.support.proxies import Proxy
 from tests.support.steps import Answers, Step
@@ -69,7 +69,8 @@ def allocate(cases: Iterable[Case]) -> dict[str, Ports]:
     stuck, crowd = stuck_port()
     _KEPT_SOCKETS.extend([holder, *crowd])
     names = {case.id: upstream_names(case) for case in cases}
-    ports = free_ports(sum(1 + len(each) for each in names.values()))
+    ports, holders = reserved_ports(sum(1 + len(each) for each in names.values()))
+    _KEPT_SOCKETS.extend(holders)
     return {case: Ports(ports.pop(), {name: ports.pop() for name in each}, dead, stuck) for case, each in names.items()}
 
 

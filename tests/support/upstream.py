@@ -48,6 +48,7 @@ class Upstream:
         loop = asyncio.get_running_loop()
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # the port may be reserved
         sock.bind(("127.0.0.1", self.port))
         self.port = sock.getsockname()[1]
         self._server = await loop.create_server(lambda: Peer(self._accept), sock=sock)
