@@ -6,7 +6,7 @@ Envoy and pyvoy get the same bootstrap file: full statistics, no access log, an 
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ class Contender:
     configure: Callable[["Ports", int, Path], Path]
     command: Command
     tcp: bool = True
-    http2: bool = False
-    """Its listener speaks HTTP/2 as well."""
+    bootstrapped: bool = False
+    """It takes Envoy's bootstrap, and its listener speaks HTTP/2 as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,13 @@ def installed(names: list[str], subject: list[str]) -> list[Contender]:
     oracle = envoy()
     for name in names:
         if name == "pyvoy":
-            found.append(Contender(name, version([*subject, "--version"]), _bootstrap, _serve(subject), http2=True))
+            found.append(
+                Contender(name, version([*subject, "--version"]), bootstrap, _serve(subject), bootstrapped=True)
+            )
         elif name == "envoy" and oracle:
             command = [*oracle.command, "--disable-hot-restart", "--use-dynamic-base-id"]
             found.append(
-                Contender(name, version([*oracle.command, "--version"]), _bootstrap, _serve(command), http2=True)
+                Contender(name, version([*oracle.command, "--version"]), bootstrap, _serve(command), bootstrapped=True)
             )
         elif name == "nginx" and shutil.which("nginx"):
             found.append(Contender(name, version(["nginx", "-v"]), _nginx, _nginx_command, tcp=False))
@@ -96,7 +98,8 @@ def _serve(command: list[str]) -> Command:
     return lambda path, workers: [*command, "-c", str(path), "--concurrency", str(workers), "-l", "error"]
 
 
-def _bootstrap(ports: Ports, workers: int, folder: Path) -> Path:
+def bootstrap(ports: Ports, workers: int, folder: Path, *, filters: Sequence[dict[str, Any]] = ()) -> Path:
+    """Write the bootstrap of Envoy and pyvoy; `filters` stand before the router."""
     types = "type.googleapis.com/envoy.extensions.filters."
     router = {"name": "envoy.filters.http.router", "typed_config": {"@type": types + "http.router.v3.Router"}}
     manager = {
@@ -112,7 +115,7 @@ def _bootstrap(ports: Ports, workers: int, folder: Path) -> Path:
                 }
             ],
         },
-        "http_filters": [router],
+        "http_filters": [*filters, router],
     }
     tcp = {"@type": types + "network.tcp_proxy.v3.TcpProxy", "stat_prefix": "tcp", "cluster": "service"}
     limits = {"max_connections": 100000, "max_pending_requests": 100000, "max_requests": 100000}

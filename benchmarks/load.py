@@ -15,17 +15,19 @@ BOOK = (
     b'{"id":1,"author":"William Shakespeare","year":1595,"type":"paperback","pages":200,'
     b'"publisher":"PublisherA","language":"English","ISBN-10":"1234567890","ISBN-13":"123-1234567890"}'
 )
-SIZES = {"/64k": 64 * 1024, "/10m": 10 * 1024 * 1024}
+SIZES = {"/4k": 4 * 1024, "/64k": 64 * 1024, "/10m": 10 * 1024 * 1024}
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How to ask: the path, the size of the request's body, connections, and whether each asks once only."""
+    """How to ask: the path, the size of the request's body, connections, whether each asks once only, and whether each
+    request has a path of its own."""
 
     path: str = "/details/1"
     body_bytes: int = 0
     connections: int = 32
     close: bool = False
+    unique_paths: bool = False
     streams: int = 0
     """Above 0: HTTP/2 with so many requests at once on each connection."""
 
@@ -40,6 +42,15 @@ def start_upstream(folder: Path, cpus: set[int]) -> tuple[Server, int]:
     port = free_port()
     command = _nginx(port, folder) if shutil.which("nginx") else _own(port)
     server = Server(command, folder / "log", cpus=cpus)
+    server.wait_ready(accepts(port))
+    return server, port
+
+
+def start_body_upstream(folder: Path, cpus: set[int]) -> tuple[Server, int]:
+    """A server that reads the whole body of a request before it answers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    server = Server(_own(port), folder / "log", cpus=cpus)
     server.wait_ready(accepts(port))
     return server, port
 
@@ -78,6 +89,8 @@ def _script(load: Load) -> str:
         lines += ['wrk.method = "POST"', f'wrk.body = string.rep("x", {load.body_bytes})']
     if load.close:
         lines.append('wrk.headers["Connection"] = "close"')
+    if load.unique_paths:
+        lines.append("function request() return wrk.format(nil, wrk.path .. math.random(1, 1000000000)) end")
     return "\n".join(lines) + "\n"
 
 

@@ -16,9 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import contenders, report  # noqa: E402
-from benchmarks.load import start_upstream  # noqa: E402
+from benchmarks.load import start_body_upstream, start_upstream  # noqa: E402
 from benchmarks.measure import machine  # noqa: E402
-from benchmarks.scenarios import LOAD_CPU, SCENARIOS, Setting  # noqa: E402
+from benchmarks.scenarios import LOAD_CPU, Setting  # noqa: E402
+from benchmarks.table import SCENARIOS  # noqa: E402
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -49,13 +50,15 @@ def main(words: list[str]) -> int:
     results: report.Results = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         upstream, port = start_upstream(Path(name) / "upstream", LOAD_CPU)
+        body_upstream, body_port = start_body_upstream(Path(name) / "body-upstream", LOAD_CPU)
         try:
-            setting = Setting(options.rounds, options.seconds, port, Path(name), options.connections)
+            setting = Setting(options.rounds, options.seconds, port, body_port, Path(name), options.connections)
             for scenario in chosen:
                 print(f"{scenario.name}: {scenario.title}", file=sys.stderr, flush=True)
                 results.append((scenario, scenario.measure(able, setting)))
         finally:
             upstream.stop()
+            body_upstream.stop()
     print(report.as_markdown(results, facts))
     print("written to", report.write(results, facts, ROOT / "benchmarks" / "results", options.name).relative_to(ROOT))
     return _verdict(results) if options.check else 0

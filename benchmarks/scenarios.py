@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.contenders import Contender, Running, start
-from benchmarks.filters import EMPTY_LOWER, EMPTY_UPPER, filter_cost, python, python_file
+from benchmarks.filters import (
+    EMPTY_LOWER,
+    EMPTY_UPPER,
+    LUA_BODY,
+    LUA_CALL,
+    LUA_EMPTY,
+    LUA_HEADERS,
+    filter_cost,
+    lua,
+    python,
+    python_file,
+    with_filter,
+)
 from benchmarks.load import Load, open_idle, run
 from benchmarks.measure import cpu_s, pss_bytes
 
@@ -21,6 +33,8 @@ class Setting:
     rounds: int
     seconds: float
     upstream: int
+    body_upstream: int
+    """One that reads the whole body before it answers; nginx's own replies do not."""
     folder: Path
     connections: int = 5000
 
@@ -51,9 +65,10 @@ def requests(load: Load, *, tcp: bool = False, workers: int = 1) -> Callable[[li
     """CPU microseconds for each request of a load."""
 
     def measure(contenders: list[Contender], setting: Setting) -> list[Row]:
-        able = [each for each in contenders if (each.tcp or not tcp) and (each.http2 or not load.streams)]
+        able = [each for each in contenders if (each.tcp or not tcp) and (each.bootstrapped or not load.streams)]
         cpus = PROXY_CPU if workers == 1 else PROXY_CPU | LOAD_CPU
-        running = _start_all(able, setting, workers, cpus)
+        upstream = setting.body_upstream if load.body_bytes else setting.upstream
+        running = _start_all(able, setting, workers, cpus, upstream)
         try:
             return _rounds(running, load, setting, tcp=tcp, load_cpus=LOAD_CPU if workers == 1 else cpus)
         finally:
@@ -74,7 +89,7 @@ def idle(contenders: list[Contender], setting: Setting) -> list[Row]:
         finally:
             each.server.stop()
         rows.append(Row(contender.name, silent, "bytes a connection", detail={"after one request": served}))
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def rest(contenders: list[Contender], setting: Setting) -> list[Row]:
@@ -87,7 +102,7 @@ def rest(contenders: list[Contender], setting: Setting) -> list[Row]:
             rows.append(Row(contender.name, pss_bytes(each.server.pid) / 2**20, "MiB"))
         finally:
             each.server.stop()
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
@@ -101,14 +116,16 @@ def start_up(contenders: list[Contender], setting: Setting) -> list[Row]:
             taken.append((time.monotonic() - began) * 1000)
             each.server.stop()
         rows.append(Row(contender.name, statistics.median(taken), "ms", rounds=taken))
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
-def _start_all(contenders: list[Contender], setting: Setting, workers: int, cpus: set[int]) -> list[Running]:
+def _start_all(
+    contenders: list[Contender], setting: Setting, workers: int, cpus: set[int], upstream: int
+) -> list[Running]:
     running: list[Running] = []
     try:
         for each in contenders:
-            running.append(start(each, setting.upstream, workers, cpus, setting.folder))
+            running.append(start(each, upstream, workers, cpus, setting.folder))
     except BaseException:
         for started in running:
             started.server.stop()
@@ -133,7 +150,7 @@ def _rounds(running: list[Running], load: Load, setting: Setting, *, tcp: bool, 
     for row, user_times in zip(rows, users, strict=True):
         row.value = statistics.median(row.rounds)
         row.detail["user µs"] = statistics.median(user_times)
-    return _with_ratios(rows)
+    return with_ratios(rows)
 
 
 def _per_connection(each: Running, count: int, *, ask: bool) -> float:
@@ -148,7 +165,8 @@ def _per_connection(each: Running, count: int, *, ask: bool) -> float:
         time.sleep(0.5)
 
 
-def _with_ratios(rows: list[Row]) -> list[Row]:
+def with_ratios(rows: list[Row]) -> list[Row]:
+    """The rows with their ratios to Envoy's."""
     base = next((row for row in rows if row.contender == "envoy"), None)
     for row in rows if base else []:
         assert base is not None
@@ -169,6 +187,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         requests(Load(connections=4, streams=10)),
         1.0,
     ),
+    Scenario("http-paths", "HTTP keep-alive, another path with each request", requests(Load(unique_paths=True))),
+    Scenario("http-post", "HTTP keep-alive, POST of 1 KiB", requests(Load(body_bytes=1024))),
     Scenario("tcp", "TCP (tcp_proxy), 32 connections", requests(Load(), tcp=True), 0.95),
     Scenario("new-connection", "A new connection for each request", requests(Load(connections=8, close=True)), 1.0),
     Scenario("down-64k", "64 KiB response body", requests(Load("/64k"))),
@@ -180,6 +200,16 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("idle", "5,000 idle connections", idle),
     Scenario("rest", "Memory at rest of the whole proxy (PSS)", rest),
     Scenario("start", "From start to accepting", start_up),
+    Scenario("lua-empty", "An empty Lua script", with_filter(lua(LUA_EMPTY), Load())),
+    Scenario("lua", "A Lua script that adds and replaces a header", with_filter(lua(LUA_HEADERS), Load()), 0.6),
+    Scenario("lua-body", "A Lua script that rewrites a 4 KiB body", with_filter(lua(LUA_BODY), Load("/4k"))),
+    Scenario("lua-call", "A Lua script that makes a call for each request", with_filter(lua(LUA_CALL), Load())),
+    Scenario("filter-lua-empty", "An empty Lua script", filter_cost(lua(LUA_EMPTY), 3.0, PROXY_CPU, LOAD_CPU)),
+    Scenario(
+        "filter-lua-headers",
+        "A Lua script that adds and replaces a header",
+        filter_cost(lua(LUA_HEADERS), 12.0, PROXY_CPU, LOAD_CPU),
+    ),
     Scenario(
         "filter-python-lower",
         "An empty Python filter, lower level",

@@ -7,7 +7,7 @@ from typing import cast
 import uvloop
 
 BOOK = b'{"id":1,"author":"William Shakespeare","year":1595,"type":"paperback","pages":200,"publisher":"PublisherA"}'
-SIZES = {b"/64k": 64 * 1024, b"/10m": 10 * 1024 * 1024}
+SIZES = {b"/4k": 4 * 1024, b"/64k": 64 * 1024, b"/10m": 10 * 1024 * 1024}
 
 
 class Answering(asyncio.Protocol):

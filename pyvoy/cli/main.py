@@ -24,6 +24,7 @@ EPILOG = """commands:
   pyvoy demo              a sidecar at work in front of a small service
   pyvoy filter new NAME   write a filter that runs at once
   pyvoy filter test PATH  run a filter, or its tests, without a server
+  pyvoy wasm inspect FILE what a Wasm module is, and whether it would run
   pyvoy trace URL         send a request and show what each filter did to it
 
 All other flags of Envoy are accepted and change nothing here. SIGTERM drains and exits, SIGHUP reloads the
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "demo": demo,
         "filter": filter_,
         "trace": trace,
+        "wasm": wasm,
     }
     try:
         if arguments and arguments[0] in commands:
@@ -63,7 +65,7 @@ def envoy(arguments: list[str]) -> int:
     """Envoy's own command line."""
     parser = Parser(
         "pyvoy",
-        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter,trace} [options]",
+        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter,wasm,trace} [options]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -108,6 +110,17 @@ def run(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     args.config_path = args.config_path or args.file
     return _serve(flags.options_from(args))
+
+
+def wasm(arguments: list[str]) -> int:
+    """`pyvoy wasm inspect FILE`."""
+    parser = Parser("pyvoy wasm", description="Look at Wasm modules.", allow_abbrev=False)
+    parser.add_argument("command", choices=["inspect"], help="print ABI, imports, exports, and what is missing")
+    parser.add_argument("file", metavar="FILE", help="a module")
+    args = parser.parse_args(arguments)
+    from pyvoy.cli.wasm import inspect_file
+
+    return inspect_file(args.file)
 
 
 def validate(arguments: list[str]) -> int:

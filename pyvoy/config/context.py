@@ -8,7 +8,7 @@ problems.  Hard conversions live in `pyvoy.config.compile`; this file only finds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from types import MappingProxyType
@@ -35,7 +35,9 @@ class Environment:
     be done when the plans are no longer in force (or were never put in force).  `files` are those that the plans were
     made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built.
     `development`: what goes wrong may be told to clients.  `caller` makes the calls of extensions in place of the
-    clusters (tests).  `trace_sink` takes the traces of requests; None where there are none."""
+    clusters (tests).  `trace_sink` takes the traces of requests; None where there are none.  `shared` is what the
+    extensions of one mechanism share within this load, by the mechanism's name; `warming` is what has to be waited for
+    before its listeners open."""
 
     problems: Problems
     root_scope: Scope
@@ -46,6 +48,8 @@ class Environment:
     random: Random = field(default_factory=Random)
     services: Services | None = None
     retire: list[Callable[[], None]] = field(default_factory=list)
+    shared: dict[str, Any] = field(default_factory=dict)
+    warming: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
     route_plans: list[tuple[str, Any]] = field(default_factory=list)
     development: bool = False

@@ -225,8 +225,16 @@ _CONNECTIONS: dict[str, Attribute] = {
 # ---- configuration and state ----
 
 
+def _cluster_name(stream: Any) -> str | None:
+    """The cluster of the request, or before it is sent that of its route."""
+    name: str = stream.info.upstream_cluster
+    if not name and stream.route is not None:
+        name = stream.route.cluster
+    return name or None
+
+
 def _cluster_metadata(stream: Any) -> Mapping[str, Any] | None:
-    cluster = stream.services.clusters.get(stream.info.upstream_cluster)
+    cluster = stream.services.clusters.get(_cluster_name(stream) or "")
     return None if cluster is None else cluster.plan.metadata
 
 
@@ -244,7 +252,7 @@ _STATE: dict[str, Attribute] = {
     "metadata": lambda stream: stream.info.dynamic_metadata,
     "filter_state": lambda stream: {**stream.connection.filter_state, **stream.info.filter_state},
     "upstream_filter_state": lambda stream: _NOTHING,
-    "xds.cluster_name": lambda stream: stream.info.upstream_cluster or None,
+    "xds.cluster_name": _cluster_name,
     "xds.cluster_metadata": _cluster_metadata,
     "xds.route_name": lambda stream: stream.info.route_name or None,
     "xds.route_metadata": lambda stream: stream.info.route_metadata,

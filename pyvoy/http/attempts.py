@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pyvoy.http.charging import CANARY, INTERNAL, Charging
-from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.charging import CANARY, INTERNAL, Charging, grpc_outcome
+from pyvoy.http.connect_request import ConnectRequest, ForwardedConnect
+from pyvoy.http.headers import HeaderMap, Pair, header_fault
 from pyvoy.http.http_filter import HttpFilter
 from pyvoy.http.retrying import Retrying
 from pyvoy.http.routing.direct_response import reply_headers
@@ -22,6 +23,7 @@ from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.pool.choose import http_pool
 
 if TYPE_CHECKING:
+    from pyvoy.http.routing.internal_redirect import InternalRedirectPlan
     from pyvoy.http.routing.retry import RetryState
     from pyvoy.http.routing.table import Route
     from pyvoy.http.stream import HttpStream
@@ -88,6 +90,9 @@ class Attempts(HttpFilter):
     _complete_s: float | None = None
     """When the request was whole."""
     _cookies: list[bytes] | None = None
+    _kept: list[bytes] | None = None
+    """The request's body while a redirect may have to be followed."""
+    _kept_bytes = 0
     _retries: Retrying | None = None
     """While another attempt is possible."""
     _response_started = False
@@ -113,7 +118,10 @@ class Attempts(HttpFilter):
         info.attempt_count = self._attempts
         values = stream.request_headers.map
         if b":method" not in values or (b":path" not in values and values[b":method"] != b"CONNECT"):
-            self._refuse_headless(b":path" if b":method" in values else b":method")
+            self._refuse(f"missing required header: {':path' if b':method' in values else ':method'}")
+            return
+        if stream.suspect_headers and (fault := header_fault(stream.request_headers)):
+            self._refuse(fault)
             return
         if self._route.auto_host_rewrite and host.hostname:
             update_authority(
@@ -125,12 +133,16 @@ class Attempts(HttpFilter):
         pool = http_pool(stream.services, self._cluster, host, self._route.priority, info.protocol)
         attempt = self._attempt = UpstreamRequest(self, host, pool, end)
         stream.source = self
+        make = UpstreamRequest
+        if stream.upgraded and values[b":method"] == b"CONNECT":
+            make = ConnectRequest if self._route.ends_connect else ForwardedConnect
+        attempt = self._attempt = make(self, host, pool, end)
         attempt.watched = self._watched
         attempt.start()
 
-    def _refuse_headless(self, name: bytes) -> None:
-        """A filter has removed what a request cannot do without (Envoy: checkRequiredRequestHeaders)."""
-        text = f"missing required header: {name.decode()}"
+    def _refuse(self, text: str) -> None:
+        """A filter has removed what a request cannot do without, or written what none may hold (Envoy:
+        checkRequiredRequestHeaders, checkValidRequestHeaders)."""
         detail = f"{details.FILTER_REMOVED_REQUIRED_REQUEST_HEADERS}{{{text.replace(' ', '_')}}}"
         self.stream.send_local_reply(503, text.encode(), details=detail, flags=Flag.DOWNSTREAM_PROTOCOL_ERROR)
 
@@ -142,8 +154,11 @@ class Attempts(HttpFilter):
         retry = None if retries is None else retries.state
         plain = route.hash_policy is None and route.metadata_match is None and stream.upstream_override_host is None
         if plain and (retry is None or not retry.plan.host_predicates):
-            picked = stream.chosen_host if stream.host_is_chosen else cluster.pick_any()
-            stream.host_is_chosen = False
+            if cluster.original_dst is not None:
+                picked = cluster.original_dst.choose(stream.connection, stream.request_headers)
+            else:
+                picked = stream.chosen_host if stream.host_is_chosen else cluster.pick_any()
+                stream.host_is_chosen = False
             if picked is None:
                 cluster.stats.upstream_cx_none_healthy.inc()
             return picked
@@ -251,7 +266,13 @@ class Attempts(HttpFilter):
         if info.first_upstream_rx_s is None:
             info.first_upstream_rx_s = now_s
         status = int(headers.map[b":status"])
+        results = self._cluster.results
+        if results is not None:
+            results.response(attempt.host, grpc_outcome(stream.request_headers, headers, status))
         if self._retries is not None and self._retried_headers(attempt, status, headers, end):
+            return False
+        redirects = self._route.internal_redirects
+        if redirects is not None and status in redirects.codes and self._redirected(redirects, attempt, headers, end):
             return False
         host = attempt.host
         self.charging().code(status, headers, host)
@@ -317,6 +338,8 @@ class Attempts(HttpFilter):
         stream = self.stream
         if reason in (Reset.REMOTE_CONNECTION_FAILURE, Reset.CONNECTION_TIMEOUT):
             stream.info.upstream_transport_failure_reason = detail
+        if reason != Reset.OVERFLOW:
+            self._tell_failure(attempt, 503)
         if self._retried_reset(attempt, reason):
             return
         self._attempt = None
@@ -356,10 +379,17 @@ class Attempts(HttpFilter):
         if attempt is not None:
             self.charging().timeout()
             attempt.host.stats.rq_timeout.inc()
+            self._tell_failure(attempt, self._timeout_status)
             if not self._response_started:
                 self._charge_abort(attempt, self._timeout_status)
             self._give_up(attempt)
         self._time_out_reply(details.RESPONSE_TIMEOUT)
+
+    def _tell_failure(self, attempt: UpstreamRequest, status: int) -> None:
+        """The host was not reached, broke off, or took too long: outlier detection hears of it."""
+        results = self._cluster.results
+        if results is not None:
+            results.failed(attempt.host, status)
 
     @property
     def _timeout_status(self) -> int:
@@ -384,6 +414,9 @@ class Attempts(HttpFilter):
         charging = self._charging
         if charging is not None and charging.traffic is not None:
             charging.traffic.total.inc()
+        results = self._cluster.results
+        if results is not None:
+            results.connected(attempt.host)
         if self._stream_limit_s:
             attempt.limit(self._stream_limit_s, self._stream_limit_reached)
         if self._complete_s is not None:
@@ -410,6 +443,7 @@ class Attempts(HttpFilter):
         """A time-out of one attempt (Envoy: onPerTryTimeoutCommon): another attempt, or the end."""
         counter.inc()
         attempt.host.stats.rq_timeout.inc()
+        self._tell_failure(attempt, self._timeout_status)
         self._give_up(attempt)
         self._timed_out_try = True
         if not self._retried_reset(attempt, Reset.LOCAL_RESET):
@@ -441,6 +475,27 @@ class Attempts(HttpFilter):
         self._attempt = None
         if not end:
             attempt.cancel()
+        return True
+
+    def _redirected(
+        self, redirects: InternalRedirectPlan, attempt: UpstreamRequest, headers: HeaderMap, end: bool
+    ) -> bool:
+        """Follow a redirect in the client's place (Envoy: setupRedirect); False when the client gets it."""
+        stream = self.stream
+        stats = self._cluster.stats
+        body = None
+        if stream.request_ended and self._kept is not None:
+            body = redirects.convert(stream, headers, b"".join(self._kept))
+        if body is None:
+            stats.upstream_internal_redirect_failed_total.inc()
+            return False
+        stats.upstream_internal_redirect_succeeded_total.inc()
+        stream.info.response_code = int(headers.map[b":status"])
+        self._attempt = None
+        if not end:
+            attempt.cancel()
+        self._stop_retries()
+        stream.begin_anew(body)
         return True
 
     def try_again(self) -> None:

@@ -65,8 +65,10 @@ def _handler(cls: type[HttpFilter], event: str) -> Handler | None:
     return method
 
 
-def _entries(specs: Iterable[tuple[int, FilterSpec]], event: str) -> Entries:
-    found = [(slot, _handler(spec.cls, event)) for slot, spec in specs]
+def _entries(specs: Iterable[tuple[int, FilterSpec]], event: str, demanded: frozenset[int]) -> Entries:
+    found = [
+        (slot, _handler(spec.cls, event)) for slot, spec in specs if slot in demanded or event not in spec.cls.on_demand
+    ]
     return tuple((slot, handler) for slot, handler in found if handler is not None)
 
 
@@ -77,6 +79,9 @@ class ChainPlan:
     """
 
     __slots__ = (
+        "_chosen",
+        "_demanded",
+        "_demanding",
         "_variants",
         "destroy",
         "informational",
@@ -104,19 +109,29 @@ class ChainPlan:
     response_data: Entries
     response_trailers: Entries
 
-    def __init__(self, specs: tuple[FilterSpec, ...], *, active: tuple[FilterSpec, ...] | None = None) -> None:
-        """`active` is the subset that runs (a route may disable or enable filters); by default those not disabled."""
+    def __init__(
+        self,
+        specs: tuple[FilterSpec, ...],
+        *,
+        active: tuple[FilterSpec, ...] | None = None,
+        demanded: frozenset[int] = frozenset(),
+    ) -> None:
+        """`active` is the subset that runs (a route may disable or enable filters); by default those not disabled.
+        `demanded` are the slots of filters that have asked for their `on_demand` events."""
         self.specs = specs
         chosen = active if active is not None else tuple(spec for spec in specs if not spec.disabled)
         self.names = tuple(spec.name for spec in chosen)
         self.makers = tuple(_maker(spec) for spec in chosen)
         order = list(enumerate(chosen))
         for event in _VERDICT_EVENTS:
-            setattr(self, event, _entries(order if event.startswith("request") else reversed(order), event))
-        self.informational = _entries(reversed(order), "response_informational")
-        self.local_reply = _entries(reversed(order), "on_local_reply")
-        self.log = _entries(order, "on_log")
-        self.destroy = _entries(order, "on_destroy")
+            setattr(self, event, _entries(order if event.startswith("request") else reversed(order), event, demanded))
+        self.informational = _entries(reversed(order), "response_informational", demanded)
+        self.local_reply = _entries(reversed(order), "on_local_reply", demanded)
+        self.log = _entries(order, "on_log", demanded)
+        self.destroy = _entries(order, "on_destroy", demanded)
+        self._chosen = chosen
+        self._demanded = demanded
+        self._demanding: dict[int, ChainPlan] = {}
         last = len(chosen) - 1
         self.light_request_headers = _before(last, self.request_headers)
         """Events of all filters but the last, for a stream that does without the router (see `light_stream`)."""
@@ -134,6 +149,16 @@ class ChainPlan:
                 spec for spec in self.specs if spec.name not in disabled and (not spec.disabled or spec.name in enabled)
             )
             plan = self._variants[key] = ChainPlan(self.specs, active=active)
+        return plan
+
+    def demanding(self, slot: int) -> ChainPlan:
+        """This chain once the filter of that slot has asked for its `on_demand` events; compiled on first use, kept."""
+        if slot in self._demanded:
+            return self
+        plan = self._demanding.get(slot)
+        if plan is None:
+            plan = ChainPlan(self.specs, active=self._chosen, demanded=self._demanded | {slot})
+            self._demanding[slot] = plan
         return plan
 
     def make_filters(self) -> list[HttpFilter]:

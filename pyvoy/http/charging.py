@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.routing.timeouts import is_grpc
 
 if TYPE_CHECKING:
     from pyvoy.http.routing.virtual_cluster import TrafficStats
@@ -16,8 +17,20 @@ if TYPE_CHECKING:
     from pyvoy.upstream.cluster_stats import ClusterStats
     from pyvoy.upstream.endpoint import Host
 
+_GRPC_AS_HTTP = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
+"""HTTP statuses by gRPC status (Envoy: Grpc::Utility::grpcToHttpStatus)."""
+
 INTERNAL = b"x-envoy-internal"
 CANARY = b"x-envoy-upstream-canary"
+
+
+def grpc_outcome(request: HeaderMap, headers: HeaderMap, status: int) -> int:
+    """The status by which outlier detection judges a response: that of gRPC, where there is one."""
+    value = headers.map.get(b"grpc-status")
+    if value is None or not value.isdigit() or not is_grpc(request):
+        return status
+    number = int(value)
+    return _GRPC_AS_HTTP[number] if number < len(_GRPC_AS_HTTP) else 500
 
 
 class Charging:

@@ -90,6 +90,9 @@ class ServerCodec(Protocol):
     def send_trailers(self, stream_id: int, trailers: HeaderMap) -> None:
         """Trailers; the end of the response."""
 
+    def next_reason(self, phrase: bytes) -> None:
+        """The reason phrase of the response head that comes next; without effect in HTTP/2."""
+
     def reset(self, stream_id: int, reason: str) -> None:
         """Give the stream up (HTTP/1: the connection must be closed)."""
 

@@ -21,6 +21,7 @@ from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
 
 if TYPE_CHECKING:
     from pyvoy.http.manager import HttpConnectionManager
+    from pyvoy.http.routing.internal_redirect import Travelled
     from pyvoy.observe.filter_trace import Trace
     from pyvoy.server.services import Services
     from pyvoy.upstream.endpoint import Host
@@ -53,6 +54,10 @@ class FilteredStream(ABC):
     upgraded = False
     answers_grpc: bool | None = None
     """Whether a local reply has gRPC's form; None: if the request's content-type is gRPC's."""
+    reason_phrase = b""
+    """The reason phrase of an HTTP/1 response, where a script has chosen one."""
+    suspect_headers = False
+    """A script has written a request header that no codec would have let in: the router looks at all of them."""
     health_check = False
     """Answered by the health check filter: left out of the request statistics (Envoy: StreamInfo::healthCheck)."""
     connection_close = False
@@ -66,6 +71,8 @@ class FilteredStream(ABC):
     answer, None for no host."""
     upstream_override_host: tuple[str, bool] | None = None
     """A host that a filter insists on: (address text, strict)."""
+    travelled: Travelled | None = None
+    """The redirects that were followed so far (see `pyvoy.http.routing.internal_redirect`)."""
     trace: Trace | None = None
     """What is written down of the filters' work, when the client asks for it (see `pyvoy.http.traced_chain`)."""
     due_s: float | None = None
@@ -74,6 +81,8 @@ class FilteredStream(ABC):
 
     _route: Any = None
     _route_known = False
+    _route_forgotten = False
+    """A filter has asked to forget the route."""
     _calling = False
     _ending: tuple[str, LocalReply] | None = None
     _resumes: list[tuple[HeldPath, int]] | None = None
@@ -108,6 +117,9 @@ class FilteredStream(ABC):
             info.route_name = route.name
             info.virtual_host_name = route.virtual_host.name
             info.route_metadata = route.metadata
+        elif self.info.route_name:  # a filter has changed what an earlier look-up saw
+            self.info.route_name = self.info.virtual_host_name = ""
+            self.info.route_metadata = None
         return route
 
     # ---- the filters' calls: Stream ----
@@ -133,6 +145,7 @@ class FilteredStream(ABC):
     def clear_route_cache(self) -> None:
         """The next look-up matches anew."""
         self._route_known = False
+        self._route_forgotten = True
         self._route = None
 
     def route_plan(self, self_filter: HttpFilter) -> Any:
@@ -146,6 +159,19 @@ class FilteredStream(ABC):
         if route is None:
             return ()
         return route.filter_plans.get(self.chain.names[self_filter.slot], ())  # type: ignore[no-any-return]
+
+    def filter_name(self, self_filter: HttpFilter) -> str:
+        """The configured name of this filter."""
+        return self.chain.names[self_filter.slot]
+
+    def demand(self, self_filter: HttpFilter) -> None:
+        """From now on the filter sees its `on_demand` events too."""
+        chain = self.chain.demanding(self_filter.slot)
+        if chain is not self.chain:
+            self.chain = chain
+            for path in (self._request_path, self._response_path):
+                if path is not None:
+                    path.follow(chain)
 
     def continue_request(self, self_filter: HttpFilter) -> None:
         """Resume the request behind this filter."""

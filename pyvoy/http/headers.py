@@ -8,6 +8,7 @@ stale).  Names that Envoy keeps "inline" are joined with a comma when repeated, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 Pair = tuple[bytes, bytes]
@@ -32,6 +33,25 @@ _COALESCED = frozenset(
 )
 """Envoy's inline headers: a repeated one is appended to the first with a comma.  The list is http/headers.h, and those
 that its extensions register, as the running 1.40 joins them."""
+
+
+_NAME = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")
+_BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def is_valid_header(name: bytes, value: bytes) -> bool:
+    """Whether a codec would let this header in (RFC 9110 5.1, 5.5)."""
+    return _NAME.fullmatch(name) is not None and _BAD_VALUE.search(value) is None
+
+
+def header_fault(headers: HeaderMap) -> str:
+    """What is wrong with the first header that no request may carry, in Envoy's words; "" if all are well."""
+    for name, value in headers.items():
+        if _NAME.fullmatch(name) is None:
+            return f"invalid header name: {name.decode('latin-1')}"
+        if _BAD_VALUE.search(value) is not None:
+            return f"invalid header value for: {name.decode('latin-1')}"
+    return ""
 
 
 class HeaderMap:

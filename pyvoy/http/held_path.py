@@ -119,12 +119,9 @@ class HeldPath:
     )
 
     def __init__(self, stream: HttpStream, direction: Direction) -> None:
-        headers, data, trailers = direction.entries(stream.chain)
         self._stream = stream
         self._direction = direction
-        self._headers = dict(headers)
-        self._data = dict(data)
-        self._trailers = dict(trailers)
+        self.follow(stream.chain)
         self._order = direction.order(len(stream.filters))
         self.holds: dict[int, Hold] = {}
         self.added: dict[int, bytes] = {}
@@ -136,6 +133,13 @@ class HeldPath:
         """Filters whose coroutine for this direction is running."""
         self.new_trailers: HeaderMap | None = None
         """Trailers that a filter has added from inside its last data callback."""
+
+    def follow(self, chain: ChainPlan) -> None:
+        """Run the events of this chain from now on."""
+        headers, data, trailers = self._direction.entries(chain)
+        self._headers = dict(headers)
+        self._data = dict(data)
+        self._trailers = dict(trailers)
 
     def _from(self, slot: int | None, *, own: bool) -> range:
         """The slots behind `slot`, with it (`own`), or all."""

@@ -64,13 +64,15 @@ class HttpFilter:
     on_destroy(stream) -> None                               once, last; no call comes after it
 
     `slot` is the filter's place in the chain and is set by the chain.  A class with `stateless = True` is instantiated
-    once per chain at load and shared by all streams.
+    once per chain at load and shared by all streams.  Events that a class names in `on_demand` pass it by until it
+    asks for them with `stream.demand(self)`: data that nobody looks at takes the short way.
     """
 
     __slots__ = ("slot",)
 
     terminal: ClassVar[bool] = False
     stateless: ClassVar[bool] = False
+    on_demand: ClassVar[frozenset[str]] = frozenset()
     slot: int
 
     def __init__(self, plan: Any) -> None:
@@ -107,6 +109,11 @@ class Stream(Protocol):
     info: StreamInfo
     connection: ConnectionInfo
     services: Services
+    local_replied: bool
+    suspect_headers: bool
+    reason_phrase: bytes
+    request_buffer_limit_bytes: int
+    response_buffer_limit_bytes: int
     request_headers: HeaderMap
     request_trailers: HeaderMap | None
     response_headers: HeaderMap | None
@@ -127,6 +134,12 @@ class Stream(Protocol):
 
     def route_plans(self, self_filter: HttpFilter) -> tuple[Any, ...]:
         """Every per-route plan of this filter, least specific first."""
+
+    def filter_name(self, self_filter: HttpFilter) -> str:
+        """The configured name of this filter."""
+
+    def demand(self, self_filter: HttpFilter) -> None:
+        """From now on the filter sees its `on_demand` events of this stream too."""
 
     def continue_request(self, self_filter: HttpFilter) -> None:
         """Resume the request behind this filter after a STOP of any kind; without effect when not stopped."""

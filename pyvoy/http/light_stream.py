@@ -61,7 +61,6 @@ class LightStream:
         "chosen_host",
         "filters",
         "host_is_chosen",
-        "log_type",
         "manager",
         "promoted",
         "request_headers",
@@ -78,7 +77,6 @@ class LightStream:
     _status: bytes
     _took: tuple[float, int]
     """When the response came, and how many milliseconds after the request."""
-    log_type: str
 
     def __init__(
         self,
@@ -131,6 +129,19 @@ class LightStream:
         """The most specific per-route plan of this filter, or None."""
         plans = self.route_plans(self_filter)
         return plans[-1] if plans else None
+
+    def clear_route_cache(self) -> None:
+        """Match anew: as long as it is the same route after all, the request stays an ordinary one."""
+        if self.promoted is None and self._stage is FILTERING and self._is_same_route():
+            return
+        self.full().clear_route_cache()
+
+    def _is_same_route(self) -> bool:
+        routes = self.manager.plan.routes
+        if not routes.settled:
+            return routes.find(self) is self._request.route
+        values, seen = self.request_headers.map, self._request.seen
+        return values.get(b":path") == seen[b":path"] and values.get(b":authority") == seen[b":authority"]
 
     @property
     def info(self) -> StreamInfo:
@@ -221,7 +232,7 @@ class LightStream:
         ):
             return False
         cluster = self.services.clusters.get(request.cluster)
-        if cluster is None:
+        if cluster is None or cluster.original_dst is not None:
             return False
         self.host_is_chosen = True
         host = self.chosen_host = cluster.pick_any()
@@ -337,7 +348,7 @@ class LightStream:
         if chain.light_log:
             notify(chain.light_log, self.filters, self, plan)
         if plan.access_logs:
-            manager.log_access(self, "DownstreamEnd")
+            manager.log_access(_Ended(self), "DownstreamEnd")
         if chain.light_destroy:
             notify(chain.light_destroy, self.filters, self, plan)
         self.filters = []
@@ -411,6 +422,24 @@ class LightStream:
             stream.take_response(attempt)
         elif attached:
             self._connection.hand_over(attempt, manager.codec)
+
+
+class _Ended:
+    """A light stream that is over, as access logs read it: the facts that they ask for twenty times, at hand."""
+
+    __slots__ = ("_light", "connection", "info", "log_type", "request_headers", "response_headers", "services")
+
+    def __init__(self, light: LightStream) -> None:
+        self._light = light
+        self.info = light.info
+        self.connection = light.connection
+        self.services = light.services
+        self.request_headers = light.request_headers
+        self.response_headers = light.response_headers
+        self.log_type = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._light, name)
 
 
 class _Kept:

@@ -8,7 +8,7 @@ base class.  Source: Envoy's ConnectionManagerImpl.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.codec import CodecError, RequestSink
 from pyvoy.http.h1.client import Http1ClientCodec
@@ -42,6 +42,12 @@ _PLAN_TRIES = 50
 def _is_tunnel(stream: HttpStream, status: int) -> bool:
     """Whether a status grants the change of protocol that the request asked for."""
     return status == 101 or (200 <= status < 300 and stream.request_headers.map.get(b":method") == b"CONNECT")
+
+
+class LogSource(Protocol):
+    """What is logged: a stream, of either kind."""
+
+    log_type: str
 
 
 class HttpConnectionManager(ManagerTimeouts):
@@ -494,11 +500,20 @@ class HttpConnectionManager(ManagerTimeouts):
         elif codec.is_http_10:
             headers.set(b"connection", b"keep-alive")
 
-    def log_access(self, stream: HttpStream | LightStream, log_type: str) -> None:
+    def log_access(self, stream: LogSource, log_type: str) -> None:
         """One line to each access log; `log_type` is what %ACCESS_LOG_TYPE% says."""
         stream.log_type = log_type
         for logger in self.plan.access_logs:
             logger.log(stream)
+
+    def stream_replaced(self, stream: HttpStream, now_s: float) -> None:
+        """The stream has ended, and another one goes on with its request."""
+        over = self.share.over
+        if not over.count:
+            over.board.note(over)
+        over.count += 1
+        over.values.append(int((now_s - stream.info.start_s) * 1000))
+        self._requests -= 1
 
     def stream_over(self, stream: HttpStream, now_s: float) -> None:
         """The stream has ended: go on with the connection, or close it."""

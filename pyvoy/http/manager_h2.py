@@ -28,7 +28,6 @@ from pyvoy.upstream.cluster_plan import UpstreamProtocol
 
 if TYPE_CHECKING:
     from pyvoy.http.h1.heads import RequestHead
-    from pyvoy.http.light_stream import LightStream
     from pyvoy.http.plain_exchange import PlainExchange
     from pyvoy.network.connection import DownstreamConnection
     from pyvoy.network.timers import Timer
@@ -376,12 +375,6 @@ class Http2ConnectionManager(HttpConnectionManager):
         super().on_close(connection)
         self._flushing.clear()
         self.codec.release()
-
-    def log_access(self, stream: HttpStream | LightStream, log_type: str) -> None:
-        """One line to each access log."""
-        if not hasattr(stream, "request_headers"):
-            stream.request_headers = HeaderMap()
-        super().log_access(stream, log_type)
 
 
 _: type[PlainExchange] = Http2Exchange

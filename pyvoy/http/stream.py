@@ -34,6 +34,9 @@ log = logging.getLogger("pyvoy.http")
 class HttpStream(FilteredStream):
     """One stream; implements `Stream` for filters and `RequestSink` for the codec.  Owned by its connection manager."""
 
+    replaced = False
+    """Another stream goes on with the request."""
+
     # ---- taking over from a short way (see `plain_exchange` and `light_stream`) ----
 
     def take_request(
@@ -123,7 +126,9 @@ class HttpStream(FilteredStream):
         plan = manager.plan
         if plan.meters:
             manager.meter_head(self, headers)
-        rejection = plan.request_rules(headers, self.connection, self.info, manager.share.random_hex, self)
+        rejection = None
+        if self.travelled is None:
+            rejection = plan.request_rules(headers, self.connection, self.info, manager.share.random_hex, self)
         if rejection is not None:
             manager.reject(self, rejection)
             return
@@ -147,6 +152,26 @@ class HttpStream(FilteredStream):
         if plan.log_on_new_request:
             manager.log_access(self, "DownstreamStart")
         self._run_request_headers(headers, end, chain.request_headers)
+
+    def begin_anew(self, body: bytes) -> None:
+        """The request has become another one (an internal redirect): a new stream carries it through the chain, and
+        this one is over without an answer of its own."""
+        manager = self.manager
+        info = self.info
+        info.response_code_details = details.INTERNAL_REDIRECT
+        self.replaced = True
+        self._finish()
+        stream = manager.new_stream(self.stream_id)
+        stream.travelled = self.travelled
+        stream.info.bytes_received = info.bytes_received
+        stream.info.request_id = info.request_id
+        stream.info.downstream_remote = info.downstream_remote
+        stream.info._filter_state = info._filter_state
+        stream.on_headers(self.request_headers, not body and self.request_trailers is None)
+        if body and not stream.finished:
+            stream.on_data(body, self.request_trailers is None)
+        if self.request_trailers is not None and not stream.finished:
+            stream.on_trailers(self.request_trailers)
 
     def _limit_by(self, route: Any) -> None:
         """The route's idle time-out and duration in place of the connection manager's; 0 means none."""
@@ -183,13 +208,13 @@ class HttpStream(FilteredStream):
             if self.over(side):
                 return
         path = self._path(side)
-        added = path.added.pop(slot, b"")
+        added = path.added.pop(slot, None)
         if verdict is not CONTINUE:
-            path.stopped_at_headers(slot, verdict, headers, end, added)
+            path.stopped_at_headers(slot, verdict, headers, end, added or b"")
             self.run_recorded()
             return
-        path.headers(headers, end and not added, slot)
-        if added and not self.over(side):
+        path.headers(headers, end and added is None, slot)
+        if added is not None and not self.over(side):
             path.data(added, end, slot)
         self.run_recorded()
 
@@ -290,6 +315,8 @@ class HttpStream(FilteredStream):
         if self.response_started:
             self._reset_now(reply)
             return
+        if self._route_forgotten and not self._route_known:
+            self._find_route()  # as in Envoy, a route that was forgotten is looked up once more for what is logged
         self._note_cluster()
         headers, body = self.manager.plan.local_reply(self, reply)
         self.response_headers = headers
@@ -321,6 +348,7 @@ class HttpStream(FilteredStream):
         if reply.details:
             self.info.response_code_details = reply.details
         self.info.response_flags |= reply.flags
+        self._note_cluster()
         self.manager.plan.stats.downstream_rq_tx_reset.inc()
         self.manager.reset_stream(self)
         self._finish()
@@ -363,6 +391,10 @@ class HttpStream(FilteredStream):
             if body:
                 self.respond_data(body, True)
             return
+        if body and self.chain.response_data:  # a filter has just asked for it
+            self.encode_headers(headers, False)
+            self.respond_data(body, True)
+            return
         self.send_whole(headers, body)
 
     def enter_response(self, headers: HeaderMap, end: bool) -> bool:
@@ -376,6 +408,8 @@ class HttpStream(FilteredStream):
         self.response_started = True
         manager = self.manager
         manager.finish_response_headers(self, headers)
+        if self.reason_phrase:
+            manager.codec.next_reason(self.reason_phrase)
         self.info.bytes_sent = len(body)
         manager.codec.send_response(self.stream_id, headers, body)
         self.response_ended = True
@@ -464,6 +498,8 @@ class HttpStream(FilteredStream):
             return
         self.response_started = True
         self.manager.finish_response_headers(self, headers)
+        if self.reason_phrase:
+            self.manager.codec.next_reason(self.reason_phrase)
         self.manager.codec.send_headers(self.stream_id, headers, end)
         if end:
             self._response_over()
@@ -532,7 +568,10 @@ class HttpStream(FilteredStream):
             self._request_paused -= 1
             self.manager.pause_request(self.stream_id, False)
         self._let_go(now_s)
-        self.manager.stream_over(self, now_s)
+        if self.replaced:
+            self.manager.stream_replaced(self, now_s)
+        else:
+            self.manager.stream_over(self, now_s)
 
     def _let_go(self, now_s: float) -> None:
         """Log, tell the filters, and hold nothing any more."""

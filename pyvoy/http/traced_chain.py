@@ -26,6 +26,8 @@ _EVENTS = (
     "response_trailers",
 )
 OBSERVER = "pyvoy.trace"
+PER_SECOND = 50
+"""How many requests of a worker are traced in a second; further ones that ask are served without."""
 
 
 def traced(specs: tuple[FilterSpec, ...], sink: Sink) -> tuple[FilterSpec, ...]:
@@ -84,13 +86,32 @@ def _head(stream: Any, passed: Any, headers: HeaderMap, end: bool) -> None:
     passed.ended = end
 
 
+class _Rate:
+    """No client can have more than so many requests of a second traced."""
+
+    __slots__ = ("_count", "_second")
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._count = 0
+
+    def allows(self, now_s: float) -> bool:
+        """Whether one more may be traced."""
+        if int(now_s) != self._second:
+            self._second, self._count = int(now_s), 0
+        self._count += 1
+        return self._count <= PER_SECOND
+
+
 def _first_observer(names: tuple[str, ...], sink: Sink) -> type[Observer]:
     """The observer next to the client: begins the traces and ends them."""
+    rate = _Rate()
 
     class First(Observer):
         def request_headers(self, stream: Any, headers: HeaderMap, end: bool) -> Verdict:
             if HEADER in headers.map:
-                stream.trace = Trace(identity_of(headers), names, stream.info.start_s)
+                if rate.allows(stream.info.start_s):
+                    stream.trace = Trace(identity_of(headers), names, stream.info.start_s)
                 headers.remove(HEADER)
             return super().request_headers(stream, headers, end)
 

@@ -94,6 +94,10 @@ class UpstreamRequest:
             self._owner.stream.info.last_upstream_tx_s = self._owner.stream.active_s
             self.connection.codec.send_data(self._stream_id, data, end)
             return
+        self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        """Nothing can be sent yet."""
         if data:
             if self._body is None:
                 self._body = []

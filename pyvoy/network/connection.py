@@ -381,6 +381,8 @@ class DownstreamConnection(asyncio.Protocol):
         if self._closing or self._write_ended:
             return
         self._write_ended = True
+        if self.runner is not None and self.runner.has_write_filters:
+            self.runner.write(b"", end=True)
         self._send_end()
         if self._eof:
             self._closing = True

@@ -188,8 +188,9 @@ class FilterRunner:
                 data = verdict
                 if not data:
                     return
-        connection.info.bytes_sent += len(data)
-        connection.writer(data)
+        if data:
+            connection.info.bytes_sent += len(data)
+            connection.writer(data)
 
     def inject_write(self, filter_: NetworkFilter, data: bytes) -> None:
         """Bytes of a filter for the client, through the write filters before it."""

@@ -15,6 +15,7 @@ from pyvoy.observe.details import flags_text
 HEADER = b"x-pyvoy-trace"
 SAMPLE_BYTES = 2048
 """How much of a body is kept at each place."""
+_SHOWN = 60
 _MAX_STEPS = 500
 """Callbacks that are noted one by one; the cost of further ones is still added up."""
 
@@ -109,18 +110,34 @@ def texts(pairs: list[tuple[bytes, bytes]]) -> list[list[str]]:
 def identity_of(headers: HeaderMap) -> str:
     """The id that a client gave its trace: what is printable of it."""
     text = (headers.get(HEADER) or b"").decode("latin-1")
-    return "".join(letter for letter in text if letter.isalnum() or letter in "-_.")[:64] or "trace"
+    return (
+        "".join(letter for letter in text if (letter.isascii() and letter.isalnum()) or letter in "-_.")[:64] or "trace"
+    )
 
 
 def changes(before: Json | None, after: Json | None) -> list[str]:
-    """What differs between two places, in the words of a diff: `+ name: value`, `- name: value`, `~ body: ...`."""
+    """What differs between two places, as a diff: `+ name: value`, `- name: value`, `~ body: 5 -> 7 bytes`."""
     if before is None or after is None:
         return []
     found = _pair_changes(before["headers"], after["headers"])
     if before["body_bytes"] != after["body_bytes"] or before["body"] != after["body"]:
         found.append(f"~ body: {before['body_bytes']} -> {after['body_bytes']} bytes")
+        found += _body_changes(before["body"], after["body"])
     found += [f"{line} (trailer)" for line in _pair_changes(before["trailers"] or [], after["trailers"] or [])]
     return found
+
+
+def _body_changes(before: str, after: str) -> list[str]:
+    """From where two bodies differ on, as far as a line of a terminal goes."""
+    differing = (n for n, (old, new) in enumerate(zip(before, after, strict=False)) if old != new)
+    start = max(0, next(differing, min(len(before), len(after))) - 10)
+    lines = []
+    for sign, text in (("-", before), ("+", after)):
+        shown = text[start : start + _SHOWN].replace("\n", "\\n").replace("\r", "\\r")
+        if shown:
+            more = "…" if len(text) > start + _SHOWN else ""
+            lines.append(f"{sign} {'…' if start else ''}{shown}{more} (body)")
+    return lines
 
 
 def _pair_changes(before: list[list[str]], after: list[list[str]]) -> list[str]:

@@ -31,7 +31,9 @@ from pyvoy.server.plans import ServerPlan, build, build_in_slices
 from pyvoy.server.server_stats import WatchdogStats
 from pyvoy.server.services import Services
 from pyvoy.upstream.cluster_manager import ClusterManager
+from pyvoy.upstream.cluster_plan import ClusterPlan
 from pyvoy.upstream.dns import resolved_from_json
+from pyvoy.upstream.health.outcomes import Outcomes
 
 log = logging.getLogger("pyvoy.main")
 
@@ -57,6 +59,7 @@ class ProxyDataPlane:
         LOG_FILES.configure(options.file_flush_interval_s, options.file_flush_min_size_kb * 1024)
         self._options = options
         self._root = store.root
+        self._arena = arena
         self._drain = Drain(time.monotonic, chance)
         self._watchdog = WatchdogStats(store.root, "workers", f"server.worker_{index}")
         self._inflated = store.root.gauge(f"thread_local_cluster_manager.worker_{index}.clusters_inflated")
@@ -70,7 +73,14 @@ class ProxyDataPlane:
             timers=TimerWheel(loop, time.monotonic),
             root_scope=store.root,
             arena=arena,
-            clusters=ClusterManager(store.root, arena, chance, reports=options.concurrency == 1, defer=defer),
+            clusters=ClusterManager(
+                store.root,
+                arena,
+                chance,
+                reports=options.concurrency == 1,
+                defer=defer,
+                make_outcomes=self._outcomes,
+            ),
             worker_index=index,
             random=chance,
             connection_ids=itertools.count(index, options.concurrency).__next__,
@@ -84,6 +94,21 @@ class ProxyDataPlane:
             self._watch = DevWatch(loop, lambda: child.send("reload", {}))
         if options.concurrency == 1:
             self._keep_gauges()
+
+    def _outcomes(self, plan: ClusterPlan) -> Outcomes:
+        """Where the results of a cluster's hosts go: to main, for outlier detection."""
+
+        def tell(cluster: str, results: list[list[Any]]) -> None:
+            self._child.send("to_main", {"kind": "outcomes", "fields": {"cluster": cluster, "results": results}})
+
+        return Outcomes(
+            plan.name,
+            split=plan.outlier is not None and plan.outlier.split_local_origin,
+            root_scope=self._root,
+            resources=self._arena,
+            tell=tell,
+            loop=self._child.loop,
+        )
 
     def _send_trace(self, trace: dict[str, Any]) -> None:
         """To main, which shows it."""
@@ -102,12 +127,15 @@ class ProxyDataPlane:
             plan = await self._build(checked)
         except ConfigErrors as error:
             raise CheckFailed([str(problem) for problem in error.problems]) from None
-        self._retire()
-        self._retire = plan.retire
         if self._watch is not None:
             self._watch.watch((self._options.config_path, *plan.files))
         self._services.clusters.apply(plan.clusters)
         self._inflated.set(len(self._services.clusters))
+        if plan.warming:
+            self._child.send("to_main", {"kind": "started", "fields": {}})  # the clusters may need their addresses
+            await asyncio.gather(*(warm() for warm in plan.warming))
+        self._retire()
+        self._retire = plan.retire
         for listener_plan in plan.listeners:
             running = self._listeners.get(listener_plan.name)
             given = sockets.get(listener_plan.name, [])
@@ -156,6 +184,8 @@ class ProxyDataPlane:
         fields = message.fields
         if message.kind == "dns":
             self._services.clusters.update_hosts(fields["cluster"], resolved_from_json(fields["resolved"]))
+        elif message.kind == "checked":
+            self._services.clusters.take_checked(fields["cluster"], fields["flags"])
         elif message.kind == "health":
             self._drain.set_health(failed=fields["failed"])
         elif message.kind == "drain":

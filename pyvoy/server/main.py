@@ -1,4 +1,4 @@
-"""The main process: admin, DNS and the view over all processes, once per proxy.  It carries no traffic.
+"""The main process: admin, DNS, health checks and the view over all processes, once per proxy.  It carries no traffic.
 
 Source: Envoy's main thread (ARCHITECTURE, "Three roles of process").
 """
@@ -21,6 +21,7 @@ from pyvoy.server.admin_http import AdminServer
 from pyvoy.server.application import Checked, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
+from pyvoy.server.host_health import HostHealth
 from pyvoy.server.pages import all_pages
 from pyvoy.server.pages.page import Proxy, Worker
 from pyvoy.server.server_stats import ServerStats, WatchdogStats
@@ -35,6 +36,12 @@ log = logging.getLogger("pyvoy.main")
 
 FLUSH_INTERVAL_S = 5.0
 """How often histograms are merged, unless the bootstrap says otherwise (stats_flush_interval)."""
+
+
+FIRST_NAMES_S = 5.0
+"""How long a start waits for the first answer of DNS to every name; Envoy waits until the resolver gives up."""
+FIRST_CHECKS_S = 10.0
+"""How long a start waits for the first health checks of all hosts; Envoy waits without a limit."""
 
 
 class Main:
@@ -57,6 +64,9 @@ class Main:
         clusters = ClusterManager(root, self._arena, chance, reports=workers > 1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dns = DnsService(root, self._child.loop, self._publish, self._spawn, chance)
+        self._health = HostHealth(
+            root, self._child.loop, clusters, self._to_workers, self._spawn, chance, self._view.snapshot
+        )
         self._proxy = Proxy(
             options=context.options,
             bootstrap=loaded.message,
@@ -79,6 +89,7 @@ class Main:
             "config": self._on_config,
             "reload_failed": self._on_reload_failed,
             "started": self._on_worker_started,
+            "outcomes": lambda message: self._health.take(message.fields["cluster"], message.fields["results"]),
             "applied": lambda message: None,
             "trace": lambda message: self._proxy.traces.append(message.fields),
             "exit": lambda message: self._exit(),
@@ -95,6 +106,8 @@ class Main:
             self._proxy.admin_address = from_sockname(sock.getsockname()).text
             await self._server.start(self._child.loop, sock)
         self._flush()
+        await self._dns.first_results(FIRST_NAMES_S)
+        await self._health.checks.first_results(FIRST_CHECKS_S)
         self._child.ready()
 
     def _exit(self) -> None:
@@ -117,6 +130,7 @@ class Main:
         proxy.updated_wall_s = time.time()
         proxy.last_reload_error = []
         self._dns.apply(plans)
+        self._health.apply()
         self._stats.loaded(proxy)
 
     def _on_config(self, message: Message) -> None:
@@ -128,13 +142,15 @@ class Main:
     # --- DNS
 
     def _publish(self, cluster: str, resolved: Resolved) -> None:
-        self._proxy.clusters.update_hosts(cluster, resolved)
+        if self._proxy.clusters.update_hosts(cluster, resolved):
+            self._health.hosts_changed(cluster)
         self._to_workers("dns", {"cluster": cluster, "resolved": {name: list(ips) for name, ips in resolved.items()}})
 
     def _on_worker_started(self, message: Message) -> None:
         """A worker has taken a configuration and must hear what is known; all of them may."""
         if self._proxy.health_failed:
             self._to_workers("health", {"failed": True})
+        self._health.resend()
         for cluster, resolved in self._dns.resolved().items():
             self._to_workers("dns", {"cluster": cluster, "resolved": {n: list(ips) for n, ips in resolved.items()}})
 

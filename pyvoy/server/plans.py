@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,12 +31,13 @@ SLICE_S = 0.005
 @dataclass(slots=True, frozen=True)
 class ServerPlan:
     """Everything a worker needs.  `retire` is to be called when the plan is no longer in force, `files` are those that
-    it was made from besides the bootstrap."""
+    it was made from besides the bootstrap, `warming` is to be awaited between clusters and listeners."""
 
     clusters: list[ClusterPlan]
     listeners: list[ListenerPlan]
     retire: Callable[[], None]
     files: frozenset[str] = frozenset()
+    warming: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
 class _Retire:
@@ -79,9 +80,13 @@ def _build(loaded: LoadedBootstrap, root: Context, collected: Problems, retire: 
         from pyvoy.config.compile.listeners import build_listeners
 
         listeners = build_listeners(static.listeners, context)
+    if loaded.message.bootstrap_extensions:
+        from pyvoy.config.compile.bootstrap_extensions import start_bootstrap_extensions
+
+        start_bootstrap_extensions(loaded.message, root)
     report_unread_runtime(loaded.message, root)
     collected.raise_errors()
-    return ServerPlan(clusters, listeners, retire, frozenset(root.env.files))
+    return ServerPlan(clusters, listeners, retire, frozenset(root.env.files), tuple(root.env.warming))
 
 
 async def build_in_slices(
@@ -90,25 +95,30 @@ async def build_in_slices(
     """All plans of a configuration that was tried before, letting traffic run in between: no slice is much longer than
     SLICE_S, unless a single listener or cluster is.  Raises ConfigErrors."""
     problems = Problems()
-    context = loaded.context(root_scope, arena, problems, services).at("static_resources")
-    retire = _Retire(context.env.retire)
+    root = loaded.context(root_scope, arena, problems, services)
+    retire = _Retire(root.env.retire)
     try:
-        return await _build_in_slices(loaded, context, problems, retire)
+        return await _build_in_slices(loaded, root, problems, retire)
     except BaseException:
         retire()
         raise
 
 
 async def _build_in_slices(
-    loaded: LoadedBootstrap, context: Context, problems: Problems, retire: Callable[[], None]
+    loaded: LoadedBootstrap, root: Context, problems: Problems, retire: Callable[[], None]
 ) -> ServerPlan:
     static: Any = loaded.message.static_resources
+    context = root.at("static_resources")
     from pyvoy.config.compile.listeners import build_listeners
 
     clusters = await _in_slices(static.clusters, lambda message: build_clusters([message], context))
     listeners = await _in_slices(static.listeners, lambda message: build_listeners([message], context))
+    if loaded.message.bootstrap_extensions:
+        from pyvoy.config.compile.bootstrap_extensions import start_bootstrap_extensions
+
+        start_bootstrap_extensions(loaded.message, root)
     problems.raise_errors()
-    return ServerPlan(clusters, listeners, retire, frozenset(context.env.files))
+    return ServerPlan(clusters, listeners, retire, frozenset(root.env.files), tuple(root.env.warming))
 
 
 async def _in_slices(messages: Iterable[Any], make: Callable[[Any], list[Plan]]) -> list[Plan]:

@@ -31,7 +31,8 @@ class Services:
     `clock` gives monotonic seconds, `wall` epoch seconds.  `connection_ids` yields ids that no other worker gives.
     `draining` is asked by the connection manager before it keeps a connection alive; `health_failed` tells whether the
     admin's /healthcheck/fail is in force.  `development`: what goes wrong in extensions may be told to clients.
-    `trace_sink` takes the traces of requests, where tracing is on.
+    `trace_sink` takes the traces of requests, where tracing is on.  `shared` is what a mechanism keeps for the life of
+    the worker, by its name.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -49,6 +50,7 @@ class Services:
     development: bool = False
     trace_sink: Callable[[dict[str, Any]], None] | None = None
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    shared: dict[str, Any] = field(default_factory=dict)
     tallies: TallyBoard = field(init=False)
 
     def __post_init__(self) -> None:

@@ -28,7 +28,6 @@ _OF_A_CLUSTER = frozenset(
         "assignment_use_cached",
         "cx_open",
         "cx_pool_open",
-        "lb_subsets_active",
         "max_entries_per_host",
         "max_hashes_per_host",
         "max_host_weight",

@@ -6,6 +6,7 @@ test of what a builder refuses looks at the message of that exception.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -49,10 +50,12 @@ class Configuration:
         self.environment.services = services
         self.environment.development = services is not None and services.development
         self.root_scope = root_scope
+        self.listener_metadata: Mapping[str, Any] = {}
+        """{namespace: {key: value}} of the listener that the filters stand in."""
 
     def context(self, path: str, scope: Scope | None = None) -> Context:
         """The context of a builder at a path, without a text."""
-        return Context(self.environment, scope or self.root_scope, path=path)
+        return Context(self.environment, scope or self.root_scope, path=path, listener_metadata=self.listener_metadata)
 
     def http_filter(self, cls: type, text: str = "", path: str = "http_filters[0]") -> Any:
         """The plan of an HTTP filter; its stats live below `http.test.`."""
@@ -85,7 +88,9 @@ class Configuration:
         self, type_name: str, cls: Any, factory: str, text: str, *, path: str, scope: Scope | None = None
     ) -> Any:
         message, where = self.read(type_name, text, path)
-        context = Context(self.environment, scope or self.root_scope, where, path)
+        context = Context(
+            self.environment, scope or self.root_scope, where, path, listener_metadata=self.listener_metadata
+        )
         plan = getattr(cls, factory)(message, context)
         self.problems.raise_errors()
         return plan

@@ -30,6 +30,7 @@ from pyvoy.testing.fakes import FakeServices
 from pyvoy.testing.stage import Stage
 
 PYTHON = "type.googleapis.com/pyvoy.filters.http.python.v1.Python"
+LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
 NAME = "filter"
 
 Config = Mapping[str, Any]
@@ -168,6 +169,8 @@ class FakeStream:
         **stage: Any,
     ) -> None:
         load_builtin()
+        if isinstance(filter_, str | Path) and Path(filter_).suffix == ".lua":
+            filter_ = {"@type": LUA, "default_source_code": {"filename": str(filter_)}}
         self.fakes = fakes or FakeServices()
         self.caller = FakeCaller(self.fakes, calls or {})
         configuration = Configuration(

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyvoy.testing.filters import PYTHON, FakeStream
+from pyvoy.testing.filters import LUA, PYTHON, FakeStream
 
-LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
 WASM = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
 
 

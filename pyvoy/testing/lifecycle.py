@@ -59,7 +59,9 @@ def guarded(cls: type[HttpFilter], ledger: Ledger) -> type[HttpFilter]:
         cls.__init__(self, plan)
         ledger.made.append(self)
 
-    members: dict[str, Any] = {"__init__": init}
+    # A filter that only asks for its end when it needs to is watched to the end all the same.
+    always = cls.on_demand - {"on_log", "on_destroy"}
+    members: dict[str, Any] = {"__init__": init, "on_demand": always}
     for event in EVENTS:
         method = getattr(cls, event, None)
         if method is not None or event in ("on_log", "on_destroy"):

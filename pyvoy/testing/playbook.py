@@ -103,16 +103,19 @@ def play(
     route: str | Sequence[str] = (),
     runtime: dict[str, Any] | None = None,
     fakes: FakeServices | None = None,
+    listener_metadata: dict[str, Any] | None = None,
     **stage: Any,
 ) -> Play:
     """A play with one filter, or with several as (class, configuration) from first to last.
 
     A registered class takes YAML of its message; a class that a test has written takes its plan as it is.  `route`
-    gives per-route YAML of a single filter, or several, least specific first.  Further arguments go to `Stage`."""
+    gives per-route YAML of a single filter, or several, least specific first; `listener_metadata` is the listener's as
+    {namespace: {key: value}}.  Further arguments go to `Stage`."""
     chosen = fakes or FakeServices()
     configuration = Configuration(
         chosen.scope, chosen.arena, random=chosen.services.random, runtime=runtime, services=chosen.services
     )
+    configuration.listener_metadata = listener_metadata or {}
     entries = [(filters, config)] if isinstance(filters, type) else list(filters)
     texts = ((route,) if route else ()) if isinstance(route, str) else route
     on_route = tuple(configuration.http_filter_on_route(entries[0][0], text) for text in texts)

@@ -8,7 +8,7 @@ ClusterManagerImpl::...::ClusterEntry::chooseHost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ from pyvoy.stats.store import Scope
 from pyvoy.upstream.balancing.balancer import Balancer, Defer
 from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.balancing.factory import make_balancer
+from pyvoy.upstream.balancing.subset import SubsetBalancer, SubsetStats
 from pyvoy.upstream.cluster_plan import (
     AssignmentPlan,
     ClusterPlan,
@@ -28,6 +29,7 @@ from pyvoy.upstream.cluster_plan import (
 )
 from pyvoy.upstream.cluster_stats import ClusterStats
 from pyvoy.upstream.endpoint import (
+    NO_FLAGS,
     Health,
     HealthFlag,
     Host,
@@ -39,7 +41,9 @@ from pyvoy.upstream.endpoint import (
     make_host_set,
     refreshed,
 )
+from pyvoy.upstream.health.outcomes import Outcomes
 from pyvoy.upstream.limits import BreakerGauges, Resources, ResourceSource
+from pyvoy.upstream.original_dst import OriginalDstHosts
 
 __all__ = ["Cluster", "ClusterPlan"]
 
@@ -47,6 +51,9 @@ _EDS_FLAGS = HealthFlag.FAILED_EDS_HEALTH | HealthFlag.DEGRADED_EDS_HEALTH | Hea
 _HEALTH_NAMES = {Health.HEALTHY: "HEALTHY", Health.DEGRADED: "DEGRADED", Health.UNHEALTHY: "UNHEALTHY"}
 
 NOTHING_RESOLVED: Resolved = MappingProxyType({})
+
+MakeOutcomes = Callable[[ClusterPlan], Outcomes]
+"""Makes what a cluster with outlier detection tells its hosts' results to."""
 
 HostKey = tuple[int, str, str, int]
 """What makes a host the same host: priority, address, hostname, and which of several such it is."""
@@ -61,6 +68,7 @@ class Cluster:
 
     __slots__ = (
         "_by_address",
+        "_checked",
         "_gauges",
         "_hosts",
         "_reports",
@@ -68,9 +76,11 @@ class Cluster:
         "_root_scope",
         "balancer",
         "name",
+        "original_dst",
         "pick_any",
         "plan",
         "priority_set",
+        "results",
         "scope",
         "stats",
     )
@@ -84,6 +94,7 @@ class Cluster:
         *,
         reports: bool = True,
         defer: Defer | None = None,
+        make_outcomes: MakeOutcomes | None = None,
     ) -> None:
         self.plan = plan
         self.name = plan.name
@@ -99,15 +110,29 @@ class Cluster:
             BreakerGauges(self.scope, priority, plan.thresholds[priority], self._resources[priority])
             for priority in RoutingPriority
         ]
-        self.balancer: Balancer = make_balancer(
-            plan.balance, random, self.stats.lb_healthy_panic, self.scope if reports else None, defer
-        )
+        tables = self.scope if reports else None
+
+        def balancer() -> Balancer:
+            return make_balancer(plan.balance, random, self.stats.lb_healthy_panic, tables, defer)
+
+        if plan.subsets is None:
+            self.balancer: Balancer = balancer()
+        else:
+            self.balancer = SubsetBalancer(plan.subsets, balancer, SubsetStats(self.scope))
+        self.results = make_outcomes(plan) if plan.outlier is not None and make_outcomes is not None else None
+        """Whoever uses a host says here what came of it; None when nobody wants to know."""
         self._hosts: dict[HostKey, Host] = {}
+        self._checked: Mapping[str, HealthFlag] = {}
         self._by_address: dict[str, Host] = {}
         self.priority_set: PrioritySet = (make_host_set(0, (), {}),)
         self.balancer.update(self.priority_set)
         self.pick_any = self.balancer.pick_any
         """Chooses a host for a request without wishes; None when there is none (not counted)."""
+        self.original_dst: OriginalDstHosts | None = None
+        """Chooses hosts by where connections wanted to go; the balancer then has nothing to choose from."""
+        if plan.original_dst is not None:
+            invalid = self.scope.counter("original_dst_host_invalid")
+            self.original_dst = OriginalDstHosts(plan.original_dst, self._original_host, self._install_hosts, invalid)
         if plan.discovery is Discovery.STATIC:
             self.set_hosts(plan.assignment)
 
@@ -118,6 +143,8 @@ class Cluster:
         if context is not None and context.override_host is not None:
             host, final = self._overridden(context.override_host)
             if final:
+                if host is None:
+                    self.stats.upstream_cx_none_healthy.inc()
                 return host
         host = self.balancer.choose(context)
         if host is None:
@@ -206,11 +233,13 @@ class Cluster:
         key = (group.priority, address.text, hostname, 0)
         while key in self._hosts:
             key = (*key[:3], key[3] + 1)
-        facts = HostFacts(hostname, endpoint.weight, group.priority, group.locality, endpoint.metadata, endpoint.canary)
+        place = (hostname, endpoint.weight, group.priority, group.locality)
+        facts = HostFacts(*place, endpoint.metadata, endpoint.canary, endpoint.check)
         host = old.get(key)
         if host is None or host.locality != group.locality:
             stats = HostStats(host_scope(self._root_scope, self.name, address))
             host = Host(address, stats, facts, endpoint.flags)
+            host.take_checked(self._checked_flags(host))
             if self._reports and self.plan.discovery is Discovery.STATIC:
                 self.scope.counter("default.total_match_count").inc()
         else:
@@ -222,6 +251,18 @@ class Cluster:
         self._hosts[key] = host
         return host
 
+    def _original_host(self, address: Address) -> Host:
+        host = Host(address, HostStats(host_scope(self._root_scope, self.name, address)), HostFacts())
+        if self._reports:
+            self.scope.counter("default.total_match_count").inc()
+        return host
+
+    def _install_hosts(self, hosts: list[Host]) -> None:
+        self._hosts = {(0, host.address.text, "", 0): host for host in hosts}
+        self._install((make_host_set(0, hosts, {}),))
+        if self._reports:
+            self.stats.membership_change.inc()
+
     def _move_logical_host(self, assignment: AssignmentPlan, resolved: Resolved) -> bool:
         """The one host of a LOGICAL_DNS cluster stays; new connections go to the new first address."""
         ips = resolved.get(assignment.endpoints[0].address.ip)
@@ -230,6 +271,27 @@ class Cluster:
             host.address = Address(ips[0], host.address.port)
             self._by_address = {host.address.text: host}
         return False
+
+    def _checked_flags(self, host: Host) -> HealthFlag:
+        """What checks have found of a host; a host that is checked counts as failed until its first result."""
+        unchecked = NO_FLAGS
+        if self.plan.health_check is not None and not host.check.disabled:
+            unchecked = HealthFlag.FAILED_ACTIVE_HC
+        return self._checked.get(host.address.text, unchecked)
+
+    def take_checked(self, flags: Mapping[str, HealthFlag]) -> None:
+        """What the main process' checks say of the hosts, by address; what it said before is void.
+
+        As in Envoy, the idle connections of a host that fails are closed, and busy ones behind their request."""
+        self._checked = flags
+        changed = False
+        for host in self.hosts():
+            was = host.health
+            changed |= host.take_checked(self._checked_flags(host))
+            if host.health is Health.UNHEALTHY and was is not Health.UNHEALTHY:
+                host.renew_pools()
+        if changed:
+            self.health_changed()
 
     def health_changed(self) -> None:
         """Some host's flags have changed: split the sets again and tell the balancer."""

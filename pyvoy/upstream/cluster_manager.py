@@ -13,8 +13,9 @@ from random import Random
 
 from pyvoy.stats.store import Scope
 from pyvoy.upstream.balancing.balancer import Defer
-from pyvoy.upstream.cluster import Cluster
+from pyvoy.upstream.cluster import Cluster, MakeOutcomes
 from pyvoy.upstream.cluster_plan import ClusterPlan, Discovery, Resolved
+from pyvoy.upstream.endpoint import HealthFlag
 from pyvoy.upstream.limits import ResourceSource
 
 _COUNTERS = (
@@ -44,7 +45,17 @@ class ClusterManager:
     in statistics that are no sums (see Cluster).
     """
 
-    __slots__ = ("_clusters", "_defer", "_random", "_reports", "_resolved", "_resources", "_scope", "get")
+    __slots__ = (
+        "_clusters",
+        "_defer",
+        "_make_outcomes",
+        "_random",
+        "_reports",
+        "_resolved",
+        "_resources",
+        "_scope",
+        "get",
+    )
 
     def __init__(
         self,
@@ -54,13 +65,16 @@ class ClusterManager:
         *,
         reports: bool = True,
         defer: Defer | None = None,
+        make_outcomes: MakeOutcomes | None = None,
     ) -> None:
-        """`defer` (such as `loop.call_soon`) lets long table builds give way to traffic."""
+        """`defer` (such as `loop.call_soon`) lets long table builds give way to traffic; without `make_outcomes` nobody
+        hears of the results of hosts."""
         self._scope = root_scope
         self._resources = resources
         self._random = random
         self._reports = reports
         self._defer = defer
+        self._make_outcomes = make_outcomes
         self._clusters: dict[str, Cluster] = {}
         self._resolved: dict[str, dict[str, tuple[str, ...]]] = {}
         self.get = self._clusters.get
@@ -101,7 +115,15 @@ class ClusterManager:
     def put(self, plan: ClusterPlan) -> Cluster:
         """Add a cluster or replace the one of that name."""
         old = self._clusters.get(plan.name)
-        cluster = Cluster(plan, self._scope, self._resources, self._random, reports=self._reports, defer=self._defer)
+        cluster = Cluster(
+            plan,
+            self._scope,
+            self._resources,
+            self._random,
+            reports=self._reports,
+            defer=self._defer,
+            make_outcomes=self._make_outcomes,
+        )
         if plan.discovery is not Discovery.STATIC:
             names = {endpoint.address.ip for endpoint in plan.assignment.endpoints}
             known = self._resolved.get(plan.name, {})
@@ -132,6 +154,14 @@ class ClusterManager:
         known = self._resolved.setdefault(name, {})
         known.update(resolved)
         return cluster.set_hosts(cluster.plan.assignment, known)
+
+    def take_checked(self, name: str, flags: Mapping[str, int]) -> None:
+        """Apply what the main process' checks say of a cluster's hosts, by address.
+
+        A cluster that is not here (any more) is ignored."""
+        cluster = self._clusters.get(name)
+        if cluster is not None:
+            cluster.take_checked({address: HealthFlag(value) for address, value in flags.items()})
 
     def refresh_gauges(self) -> None:
         """Work out the gauges that are no plain counts, in the process that `reports` and in no other (gauges are

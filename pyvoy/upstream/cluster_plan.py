@@ -13,7 +13,11 @@ from typing import Any
 from pyvoy.http.h2.limits import Http2Plan
 from pyvoy.network.address import Address
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
+from pyvoy.upstream.balancing.subset import SubsetPlan
 from pyvoy.upstream.endpoint import NO_FLAGS, NO_LOCALITY, HealthFlag, Locality
+from pyvoy.upstream.health.outlier_plan import OutlierPlan
+from pyvoy.upstream.health.plan import CHECKED_AS_IT_IS, CheckTarget, HealthCheckPlan
+from pyvoy.upstream.original_dst import OriginalDstPlan
 
 MIB = 1024 * 1024
 
@@ -24,6 +28,7 @@ class Discovery(Enum):
     STATIC = "STATIC"
     STRICT_DNS = "STRICT_DNS"
     LOGICAL_DNS = "LOGICAL_DNS"
+    ORIGINAL_DST = "ORIGINAL_DST"
 
 
 class RoutingPriority(IntEnum):
@@ -84,6 +89,7 @@ class EndpointPlan:
     flags: HealthFlag = NO_FLAGS
     metadata: Mapping[str, Any] = field(default_factory=dict)
     canary: bool = False
+    check: CheckTarget = CHECKED_AS_IT_IS
 
 
 @dataclass(slots=True, frozen=True)
@@ -161,6 +167,7 @@ class ClusterPlan:
 
     `thresholds` are indexed by RoutingPriority.  `transport_socket` is None for plain text.
     `override_host_healths` are the names of `common_lb_config.override_host_status`.
+    `bind_ip` is the local address of its connections, "" for the kernel's choice.
     `tcp_idle_timeout_s` is of TcpProtocolOptions, for pooled TCP connections.
     """
 
@@ -179,6 +186,11 @@ class ClusterPlan:
     transport_socket: Any = None
     override_host_healths: frozenset[str] = frozenset(("UNKNOWN", "HEALTHY", "DEGRADED"))
     close_connections_on_host_set_change: bool = False
+    health_check: HealthCheckPlan | None = None
+    outlier: OutlierPlan | None = None
+    bind_ip: str = ""
+    original_dst: OriginalDstPlan | None = None
+    subsets: SubsetPlan | None = None
     added_via_api: bool = False
     fingerprint: str = ""
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from pyvoy.network.address import Address
 from pyvoy.stats.counters import Counter, Gauge
 from pyvoy.stats.store import Scope
+from pyvoy.upstream.health.plan import CHECKED_AS_IT_IS, CheckTarget
 
 
 class Health(IntEnum):
@@ -39,6 +40,16 @@ class HealthFlag(IntFlag):
     ACTIVE_HC_TIMEOUT = 0x100
     EDS_STATUS_DRAINING = 0x200
 
+
+CHECKED_FLAGS = (
+    HealthFlag.FAILED_ACTIVE_HC
+    | HealthFlag.FAILED_OUTLIER_CHECK
+    | HealthFlag.DEGRADED_ACTIVE_HC
+    | HealthFlag.PENDING_ACTIVE_HC
+    | HealthFlag.EXCLUDED_VIA_IMMEDIATE_HC_FAIL
+    | HealthFlag.ACTIVE_HC_TIMEOUT
+)
+"""The flags that the main process finds out for all workers."""
 
 _UNHEALTHY_FLAGS = (
     HealthFlag.FAILED_ACTIVE_HC
@@ -124,6 +135,7 @@ class HostFacts:
     locality: Locality = NO_LOCALITY
     metadata: Mapping[str, Any] = field(default_factory=dict)
     canary: bool = False
+    check: CheckTarget = CHECKED_AS_IT_IS
 
 
 class Host:
@@ -138,6 +150,7 @@ class Host:
         "active",
         "address",
         "canary",
+        "check",
         "flags",
         "health",
         "hostname",
@@ -158,6 +171,7 @@ class Host:
         self.locality = facts.locality
         self.metadata = facts.metadata
         self.canary = facts.canary
+        self.check = facts.check
         self.flags = flags
         self.health = health_of(flags)
         self.pools: dict[Any, HostPool] = {}
@@ -168,6 +182,14 @@ class Host:
         """Set or clear one reason; True when the host's health or exclusion changed by it."""
         old = self.flags
         self.flags = old | flag if on else old & ~flag
+        self.health = health_of(self.flags)
+        return self.health != health_of(old) or bool((old ^ self.flags) & _EXCLUDED_FLAGS)
+
+    def take_checked(self, flags: HealthFlag) -> bool:
+        """Put what the main process found out in place of what it said before; True when the health or exclusion
+        changed by it."""
+        old = self.flags
+        self.flags = (old & ~CHECKED_FLAGS) | (flags & CHECKED_FLAGS)
         self.health = health_of(self.flags)
         return self.health != health_of(old) or bool((old ^ self.flags) & _EXCLUDED_FLAGS)
 
@@ -184,11 +206,18 @@ class Host:
 
     def facts(self) -> HostFacts:
         """What this host was made from beside its address and health."""
-        return HostFacts(self.hostname, self.weight, self.priority, self.locality, self.metadata, self.canary)
+        place = (self.hostname, self.weight, self.priority, self.locality)
+        return HostFacts(*place, self.metadata, self.canary, self.check)
 
     def drain_pools(self) -> None:
         """The host has left its cluster: let its pools run dry."""
         for pool in list(self.pools.values()):
+            pool.drain()
+
+    def renew_pools(self) -> None:
+        """The host has failed: what is connected runs dry, and whoever still comes connects anew."""
+        pools, self.pools = self.pools, {}
+        for pool in pools.values():
             pool.drain()
 
     def __repr__(self) -> str:

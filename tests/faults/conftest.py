@@ -5,15 +5,17 @@ from pathlib import Path
 import pytest
 
 from tests.faults import bad_requests, bad_responses
-from tests.parity.case import Case, ask, request
-from tests.parity.run import Observation, allocate, observe
+from tests.faults.checks import check_request, check_response
+from tests.parity.case import Case, ask
+from tests.parity.case import request as http_request
+from tests.parity.twice import Seen, observe_both, report
 from tests.support.proxies import envoy, subject
 from tests.support.steps import Answers, Step
 from tests.support.upstream import OK, Script
 
-PROBE = ask(request("/probe"))
+PROBE = ask(http_request("/probe"))
 ROUTE = "- {match: {prefix: /}, route: {cluster: $up, timeout: 1s}}"
-Both = tuple[dict[str, Observation], dict[str, Observation] | None]
+TWICE = pytest.StashKey[list[str]]()
 
 
 def request_case(row: bad_requests.Row) -> Case:
@@ -23,18 +25,39 @@ def request_case(row: bad_requests.Row) -> Case:
 
 def response_case(row: bad_responses.Row) -> Case:
     """A request that gets the bad answer, then one on the same connection where it is open, then another client."""
-    whole = request("/first", method="POST", body=b"x" * 50) if row.post else request("/first")
-    first: tuple[Step, ...] = (whole, Answers(1, 3.0), request("/second"), Answers(2, 2.0))
+    whole = http_request("/first", method="POST", body=b"x" * 50) if row.post else http_request("/first")
+    first: tuple[Step, ...] = (whole, Answers(1, 3.0), http_request("/second"), Answers(2, 2.0))
     script = Script((row.steps, (OK,)), early=row.post)
     return Case(row.id, "", (first, PROBE), routes=ROUTE, upstream={"up": script})
 
 
+def _wrong(case: Case, seen: Seen) -> bool:
+    try:
+        if row := _REQUESTS.get(case.id):
+            check_request(row, seen)
+        else:
+            check_response(_RESPONSES[case.id], seen)
+    except AssertionError:
+        return True
+    return False
+
+
+_REQUESTS = {row.id: row for row in bad_requests.ROWS}
+_RESPONSES = {row.id: row for row in bad_responses.ROWS}
+
+
 @pytest.fixture(scope="session")
-def observed(tmp_path_factory: pytest.TempPathFactory) -> Both:
+def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """What pyvoy did with every row, and what Envoy did."""
     cases = [request_case(row) for row in bad_requests.ROWS] + [response_case(row) for row in bad_responses.ROWS]
-    ports = allocate(cases)
     folder: Path = tmp_path_factory.mktemp("faults")
-    oracle = envoy()
-    theirs = observe(oracle, cases, ports, folder / "oracle") if oracle else None
-    return observe(subject(), cases, ports, folder / "subject"), theirs
+    seen = observe_both(envoy(), subject(), cases, folder, _wrong)
+    request.config.stash[TWICE] = seen.twice
+    return seen
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was looked at twice."""
+    line = report("faults", config.stash.get(TWICE, []))
+    if line:
+        terminalreporter.write_line(line)

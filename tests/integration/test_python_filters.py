@@ -90,3 +90,35 @@ def test_a_filter_that_cannot_be_loaded_ends_the_start_with_its_place(scene):
     with pytest.raises(AssertionError):
         proxy.start()
     assert "f.py:3: ModuleNotFoundError: No module named 'nothing_there'" in proxy.log()
+
+
+NETWORK = """
+import asyncio
+from pyvoy.api import *
+
+class N(NetworkFilter):
+    async def on_new_connection(self, connection):
+        await asyncio.sleep(0.01)
+    def on_downstream_data(self, connection, data, end):
+        return data.replace(b"/secret", b"/public")
+    def on_upstream_data(self, connection, data, end):
+        return data.replace(b"upstream", b"UPSTREAM")
+    def on_close(self, connection):
+        self.counter("closed").inc()
+"""
+
+
+def test_a_network_filter_before_the_connection_manager(scene, tmp_path):
+    proxy, code = scene
+    code.write_text(CODE.replace('if request.path == "/boom":', 'if request.path == "/public":'))
+    network = tmp_path / "n.py"
+    network.write_text(NETWORK)
+    found = python_listener(proxy, code)
+    config = typed("pyvoy.filters.network.python.v1.Python", code={"filename": str(network)})
+    found["filter_chains"][0]["filters"].insert(0, {"name": "n", "typed_config": config})
+    with upstream() as port:
+        proxy.configure(listeners=[found], clusters=[cluster("up", port)])
+        proxy.start()
+        assert proxy.get("/a", proxy.ports[0]) == (200, "UPSTREAM")
+        assert proxy.get("/secret", proxy.ports[0])[0] == 500, "it is /public, where the HTTP filter fails"
+        proxy.counted("network.python.N.closed", 2)

@@ -216,9 +216,7 @@ def test_a_broken_file_changes_nothing_and_says_why(start):
 
 def test_an_address_that_is_taken_changes_nothing_and_says_why(start):
     proxy = start()
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", proxy.ports[1]))
-        holder.listen()
+    with socket.create_server(("127.0.0.1", proxy.ports[1])):
         proxy.config["listeners"]["b"] = [proxy.ports[1]]
         proxy.write()
         proxy.signal(signal.SIGHUP)

@@ -22,6 +22,8 @@ HTTP = {
     "cors": "Cors",
     "fault": "HTTPFault",
     "rbac": "RBAC",
+    "lua": "Lua",
+    "wasm": "Wasm",
     "router": "Router",
     "grpc_web": "GrpcWeb",
     "grpc_http1_bridge": "Config",
@@ -34,6 +36,7 @@ PER_ROUTE = {
     "cors": "CorsPolicy",
     "fault": "HTTPFault",
     "rbac": "RBACPerRoute",
+    "lua": "LuaPerRoute",
 }
 NETWORK = {
     "tcp_proxy": "TcpProxy",
@@ -43,6 +46,7 @@ NETWORK = {
     "local_ratelimit": "LocalRateLimit",
     "sni_cluster": "SniCluster",
     "rbac": "RBAC",
+    "wasm": "Wasm",
     "http_connection_manager": "HttpConnectionManager",
 }
 LISTENER = {

@@ -23,6 +23,7 @@ class Case:
     `l4`: network filters in place of the HTTP connection manager; `chains`: whole filter chains.
     `all_stats`: compare the names and values of all counters and gauges, not of those that moved.
     `settle_s`: how long to wait for a late end; None: long if the last answer announced one or there is none.
+    `workers`: the concurrency of both proxies; a connection may land in any worker.
     `resets`: compare whether the end was a FIN or a RST (it depends on timing where bytes were left unread).
     """
 
@@ -48,6 +49,7 @@ class Case:
     all_stats: bool = False
     settle_s: float | None = None
     resets: bool = False
+    workers: int = 1
 
     @property
     def http(self) -> bool:

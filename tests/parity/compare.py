@@ -64,9 +64,10 @@ def _parts(case: Case, observation: Observation, known: set[int]) -> Iterator[tu
     for name, connections in observation.seen.items():
         for part, value in _upstream(case, connections):
             yield f"upstream {name}:{part}", normalise(value, known)
-    for number, line in enumerate(observation.log):
-        for part, value in _log(line):
-            yield f"log{number or ''}:{part}", normalise(value, known)
+    lines = [[(part, normalise(value, known)) for part, value in _log(line)] for line in observation.log]
+    for number, parts in enumerate(lines if case.workers == 1 else sorted(lines)):
+        for part, value in parts:
+            yield f"log{number or ''}:{part}", value
     for name, value in sorted(observation.stats.items()):
         if not _SKIP_STATS.search(name) and (value or case.all_stats):
             yield "stat:" + name.replace(case.id, "$id"), str(value)

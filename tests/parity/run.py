@@ -26,13 +26,16 @@ from tests.support.steps import Answers, Step
 from tests.support.upstream import Script, Upstream
 
 AT_ONCE = 64
+"""How many cases run at a time."""
+QUIETLY = 4
+"""The same for cases that are looked at a second time."""
 LONG_S = 1.25
 SHORT_S = 0.2
 _PLACE = re.compile(r"static_resources\.(listeners|clusters)\[(\d+)\]")
 _SUFFIX = re.compile(r"-(up|b|c|dead|empty|stuck)$")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # a failing run would print thousands of them
 class Exchange:
     """What one client connection saw; `end`: open, fin or reset."""
 
@@ -42,7 +45,7 @@ class Exchange:
     end: str = "open"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # a failing run would print thousands of them
 class Seen:
     """What one connection to an upstream carried, and how the proxy ended it."""
 
@@ -52,7 +55,7 @@ class Seen:
     raw: bytes = b""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # a failing run would print thousands of them
 class Observation:
     """Everything that is compared for a case; `refused`: why the proxy did not take its configuration."""
 
@@ -77,19 +80,31 @@ def allocate(cases: Iterable[Case]) -> dict[str, Ports]:
 _KEPT_SOCKETS: list[object] = []
 
 
-def observe(proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path) -> dict[str, Observation]:
-    """Run all cases through `proxy`; its files are written to `folder`."""
+def observe(
+    proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path, at_once: int = AT_ONCE
+) -> dict[str, Observation]:
+    """Run all cases through `proxy`, once for each number of workers; its files are written to `folder`."""
+    observed: dict[str, Observation] = {}
+    for workers in sorted({case.workers for case in cases}):
+        chosen = [case for case in cases if case.workers == workers]
+        observed |= _observe(proxy, chosen, ports, folder / f"{workers}-workers", at_once)
+    return observed
+
+
+def _observe(
+    proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path, at_once: int
+) -> dict[str, Observation]:
     folder.mkdir(parents=True, exist_ok=True)
     admin_port = free_port()
     refused: dict[str, str] = {}
     try:
-        return _serve(proxy, cases, ports, folder, admin_port)
+        return _serve(proxy, cases, ports, folder, admin_port, at_once)
     except StartError as failure:
         refused = refused_cases(proxy, cases, ports, folder)
         if not refused:
             raise failure
     good = [case for case in cases if case.id not in refused]
-    observed = _serve(proxy, good, ports, folder, admin_port) if good else {}
+    observed = _serve(proxy, good, ports, folder, admin_port, at_once) if good else {}
     return observed | {case: Observation(refused=reason) for case, reason in refused.items()}
 
 
@@ -130,13 +145,13 @@ def write(cases: list[Case], ports: dict[str, Ports], admin_port: int, folder: P
 
 
 def _serve(
-    proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path, admin_port: int
+    proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path, admin_port: int, at_once: int
 ) -> dict[str, Observation]:
     path = write(cases, ports, admin_port, folder, "bootstrap")
-    server = Server(proxy.serve(path), folder / "proxy.log")
+    server = Server(proxy.serve(path, cases[0].workers), folder / "proxy.log")
     try:
         server.wait_ready(admin_ready(admin_port), 30.0)
-        observed = asyncio.run(_exchange_all(cases, ports))
+        observed = asyncio.run(_exchange_all(cases, ports, at_once))
         time.sleep(0.4)
         stats = by_case(read_stats(admin_port))
         _assert_alive(server)
@@ -175,8 +190,8 @@ def by_case(stats: dict[str, int]) -> dict[str, dict[str, int]]:
     return found
 
 
-async def _exchange_all(cases: list[Case], ports: dict[str, Ports]) -> dict[str, Observation]:
-    gate = asyncio.Semaphore(AT_ONCE)
+async def _exchange_all(cases: list[Case], ports: dict[str, Ports], at_once: int) -> dict[str, Observation]:
+    gate = asyncio.Semaphore(at_once)
 
     async def bounded(case: Case) -> tuple[str, Observation]:
         async with gate:

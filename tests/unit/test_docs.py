@@ -23,3 +23,17 @@ def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
     assert missing == []
+
+
+def test_the_filters_on_the_page_can_be_loaded():
+    from pyvoy.testing.filters import FakeStream
+
+    text = (ROOT / "docs" / "python-filters.md").read_text()
+    codes = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Filter)" in code]
+    assert len(codes) == 3
+    for code in codes:
+        namespace: dict[str, object] = {"__name__": __name__}
+        exec(code, namespace)
+        if "NetworkFilter" not in code:
+            cls = next(value for name, value in namespace.items() if name in ("Guard", "Shout"))
+            FakeStream(cls).request("POST", "/", body="x")

@@ -86,6 +86,25 @@ def test_filters_never_import_each_other():
     assert not offenders(modules("filters"), wrong)
 
 
+def test_mechanisms_know_the_host_and_the_streams_interface_but_no_rooms():
+    shared = ("pyvoy.http.http_filter", "pyvoy.http.headers", "pyvoy.http.eager", "pyvoy.http.sides")
+
+    def wrong(path: Path) -> set[str]:
+        rooms = under(imports(path), "pyvoy.http", "pyvoy.server.data_plane", "pyvoy.upstream")
+        return rooms - under(rooms, *shared) - {"pyvoy.http"}
+
+    assert not offenders(modules("extensions/lua", "extensions/wasm", "extensions/native"), wrong)
+
+
+def test_mechanisms_never_import_each_other():
+    def wrong(path: Path) -> set[str]:
+        own = path.relative_to(PACKAGE / "extensions").parts[0]
+        others = [f"pyvoy.extensions.{name}" for name in ("native", "lua", "wasm") if name != own]
+        return under(imports(path), *others)
+
+    assert not offenders(modules("extensions"), wrong)
+
+
 def test_nobody_in_the_package_imports_lab_or_testing():
     paths = [path for path in modules(".") if path.relative_to(PACKAGE).parts[0] not in ("lab", "testing")]
     assert not offenders(paths, lambda path: under(imports(path), "pyvoy.lab", "pyvoy.testing"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pyvoy.config.compile.disk_layer import disk_values
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.config.runtime import Runtime
@@ -17,7 +18,7 @@ _CORE = "envoy.config.core.v3."
 
 supports(
     _BOOTSTRAP + "Bootstrap",
-    fields="node static_resources admin layered_runtime stats_config",
+    fields="node static_resources admin layered_runtime stats_config bootstrap_extensions",
     # What only tunes, watches, counts or describes the proxy itself, and protection that acts under overload only.
     tuning="""
     stats_flush_interval stats_flush_on_admin stats_eviction_interval stats_sinks deferred_stat_options
@@ -34,7 +35,7 @@ supports(
     tuning="profile_path access_log access_log_path ignore_global_conn_limit",
 )
 supports(_BOOTSTRAP + "LayeredRuntime", fields="layers")
-supports(_BOOTSTRAP + "RuntimeLayer", fields="name static_layer", tuning="admin_layer")
+supports(_BOOTSTRAP + "RuntimeLayer", fields="name static_layer disk_layer", tuning="admin_layer")
 supports(
     _CORE + "Node",
     fields="id cluster metadata locality user_agent_name user_agent_version dynamic_parameters",
@@ -64,6 +65,8 @@ def runtime(bootstrap: Any, context: Context) -> Runtime:
             for key in _invalid_keys("", values):
                 at.error("static_layer", f"Invalid runtime entry value for {key}")
             layers.append(values)
+        elif layer.HasField("disk_layer"):
+            layers.append(disk_values(layer.disk_layer, bootstrap.node.cluster, at.at("disk_layer")))
     return Runtime(layers)
 
 

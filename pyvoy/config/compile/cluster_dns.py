@@ -31,6 +31,7 @@ supports(
     "max_udp_channel_duration reinit_channel_on_timeout",
 )
 supports(_RESOLVERS + "getaddrinfo.v3.GetAddrInfoDnsResolverConfig", tuning="num_retries num_resolver_threads")
+supports("envoy.config.core.v3.DnsResolutionConfig", "resolvers dns_resolver_options")
 supports("envoy.config.core.v3.DnsResolverOptions", "use_tcp_for_dns_lookups no_default_search_domain")
 supports("envoy.config.core.v3.TypedExtensionConfig", "name typed_config")
 
@@ -78,7 +79,7 @@ class CaresResolverConfig:
     def build(message: Any, context: Context) -> DnsPlan:
         options = message.dns_resolver_options
         return DnsPlan(
-            resolvers=_servers(message, context),
+            resolvers=_servers(message.resolvers, context, "resolvers"),
             use_tcp=options.use_tcp_for_dns_lookups,
             no_search_domain=options.no_default_search_domain,
             query_timeout_s=float(context.wrapped(message, "query_timeout_seconds", 5)),
@@ -102,6 +103,18 @@ class SystemResolverConfig:
 def cluster_dns(cluster: Any, context: Context) -> DnsPlan:
     """The DNS settings in the fields of a Cluster; `context` stands at the cluster."""
     plan = _rates(cluster, DnsLookupFamily(cluster.dns_lookup_family), context)
+    if cluster.HasField("dns_resolution_config"):
+        options = cluster.dns_resolution_config.dns_resolver_options
+        return replace(
+            plan,
+            resolvers=_servers(
+                cluster.dns_resolution_config.resolvers, context.at("dns_resolution_config"), "resolvers"
+            ),
+            use_tcp=options.use_tcp_for_dns_lookups,
+            no_search_domain=options.no_default_search_domain,
+        )
+    if cluster.dns_resolvers and not cluster.HasField("typed_dns_resolver_config"):
+        plan = replace(plan, resolvers=_servers(cluster.dns_resolvers, context, "dns_resolvers"))
     return replace(plan, use_tcp=True) if cluster.use_tcp_for_dns_lookups else plan
 
 
@@ -129,12 +142,12 @@ def _rates(message: Any, family: DnsLookupFamily, context: Context) -> DnsPlan:
     )
 
 
-def _servers(message: Any, context: Context) -> tuple[tuple[str, int], ...]:
+def _servers(addresses: Any, context: Context, field: str) -> tuple[tuple[str, int], ...]:
     servers = []
-    for index, address in enumerate(message.resolvers):
+    for index, address in enumerate(addresses):
         server = address.socket_address
         try:
             servers.append((str(ipaddress.ip_address(server.address)), server.port_value or 53))
         except ValueError:
-            context.at("resolvers", index).error("", f"a resolver needs an IP address, not {server.address!r}")
+            context.at(field, index).error("", f"a resolver needs an IP address, not {server.address!r}")
     return tuple(servers)

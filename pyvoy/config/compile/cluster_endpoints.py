@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from pyvoy.config.compile.health_checks import check_target
 from pyvoy.config.compile.route_levels import metadata_dict
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
@@ -30,8 +31,7 @@ supports(
     tuning="proximity metadata",
 )
 supports(_ENDPOINT + "LbEndpoint", "endpoint health_status metadata load_balancing_weight")
-# Nothing checks the health of endpoints here; a cluster with health_checks is an error of its own.
-supports(_ENDPOINT + "Endpoint", "address hostname", tuning="health_check_config")
+supports(_ENDPOINT + "Endpoint", "address hostname health_check_config")
 supports("envoy.config.core.v3.Locality", "region zone sub_zone")
 supports("envoy.config.core.v3.Address", "socket_address pipe")
 supports("envoy.config.core.v3.SocketAddress", "protocol address port_value")
@@ -81,6 +81,7 @@ def _endpoint(message: Any, discovery: Discovery, context: Context) -> EndpointP
         _FLAGS.get(message.health_status, NO_FLAGS),
         metadata,
         metadata.get(ENVOY_LB, {}).get("canary") is True,
+        check_target(message.endpoint),
     )
 
 

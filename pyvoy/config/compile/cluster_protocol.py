@@ -59,7 +59,7 @@ def build_http(cluster: Any, context: Context) -> HttpPlan:
     at = context.at("typed_extension_protocol_options", HTTP_OPTIONS)
     protocol, http1, http2 = _protocol(options, at)
     if options.http_filters:
-        _only_codec(options.http_filters, at)
+        only_codec(options.http_filters, at, "http_filters")
     return _plan(
         protocol,
         options.common_http_protocol_options,
@@ -135,8 +135,8 @@ def _plan(
     )
 
 
-def _only_codec(filters: Any, context: Context) -> None:
+def only_codec(filters: Any, context: Context, field: str) -> None:
     """The list that says what happens without a list is accepted."""
     for index, entry in enumerate(filters):
         if type_name_of(entry.typed_config.type_url) != _UPSTREAM_CODEC:
-            context.at("http_filters", index).error("", "upstream HTTP filters are not supported by pyvoy")
+            context.at(field, index).error("", "upstream HTTP filters are not supported by pyvoy")

@@ -1,14 +1,15 @@
 """Cluster messages -> ClusterPlans.
 
 Endpoints, balancing, DNS and protocol options have their own files; this one puts them together, reads the circuit
-breakers and says what a cluster may not be.  What pyvoy does not implement (EDS, TLS, HTTP/2, health checks, outlier
-detection, ...) is in no `supports` list and reported by the walk over the message.
+breakers and says what a cluster may not be.  What pyvoy does not implement (EDS, TLS, HTTP/2, ...) is in no `supports`
+list and reported by the walk over the message.
 Source of behaviour: Envoy, ClusterFactoryImplBase, ClusterInfoImpl, ClusterManagerImpl.
 """
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,9 +17,14 @@ from pyvoy.config.compile.cluster_balancing import build_balance, override_healt
 from pyvoy.config.compile.cluster_dns import CLUSTER, DiscoveryPlan, cluster_dns
 from pyvoy.config.compile.cluster_endpoints import build_assignment
 from pyvoy.config.compile.cluster_protocol import build_http, tcp_idle_timeout_s
+from pyvoy.config.compile.health_checks import build_health_check
+from pyvoy.config.compile.original_dst import original_dst
+from pyvoy.config.compile.outlier_detection import build_outlier
 from pyvoy.config.compile.route_levels import metadata_dict
+from pyvoy.config.compile.subsets import subsets
 from pyvoy.config.context import Context
 from pyvoy.config.registry import extension, supports
+from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE
 from pyvoy.upstream.cluster_plan import MIB, ClusterPlan, Discovery, RetryBudgetPlan, RoutingPriority, ThresholdsPlan
 
 _CLUSTER = "envoy.config.cluster.v3."
@@ -29,14 +35,16 @@ supports(
     _CLUSTER + "Cluster",
     """
     name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
+    health_checks outlier_detection original_dst_lb_config cleanup_interval dns_resolvers dns_resolution_config
+    protocol_selection upstream_bind_config lb_subset_config
     max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
-    http2_protocol_options protocol_selection
+    http2_protocol_options
     typed_extension_protocol_options dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl
     dns_lookup_family use_tcp_for_dns_lookups typed_dns_resolver_config ring_hash_lb_config maglev_lb_config
     least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy
     """,
     tuning="""
-    upstream_http_protocol_options wait_for_warm_on_init cleanup_interval upstream_connection_options
+    upstream_http_protocol_options wait_for_warm_on_init upstream_connection_options
     close_connections_on_host_health_failure ignore_health_on_host_removal lrs_server lrs_report_endpoint_metrics
     track_timeout_budgets track_cluster_stats preconnect_policy
     """,
@@ -49,6 +57,7 @@ supports(
     tuning="max_connection_pools",
 )
 supports(_CLUSTER + "CircuitBreakers.Thresholds.RetryBudget", "budget_percent min_retry_concurrency")
+supports("envoy.config.core.v3.BindConfig", "source_address")
 supports("envoy.config.core.v3.TransportSocket", "name typed_config")
 
 
@@ -81,7 +90,10 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
     transport_socket = None
     if message.HasField("transport_socket"):
         transport_socket = context.extension(UPSTREAM_TRANSPORT_SOCKET, message.transport_socket, "transport_socket")
-    balance = build_balance(message, found.discovery, context)
+    if found.discovery is Discovery.ORIGINAL_DST:
+        balance = DEFAULT_BALANCE
+    else:
+        balance = build_balance(message, found.discovery, context)
     thresholds = (
         _thresholds(message, RoutingPriority.DEFAULT, context),
         _thresholds(message, RoutingPriority.HIGH, context),
@@ -102,6 +114,11 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         transport_socket=transport_socket,
         override_host_healths=override_healths(message),
         close_connections_on_host_set_change=message.common_lb_config.close_connections_on_host_set_change,
+        health_check=build_health_check(message, context),
+        outlier=build_outlier(message, context),
+        bind_ip=_bind_ip(message, context),
+        subsets=subsets(message, context),
+        original_dst=original_dst(message, context) if found.discovery is Discovery.ORIGINAL_DST else None,
         fingerprint=_fingerprint(message, balance, thresholds),
     )
 
@@ -123,7 +140,20 @@ def _discovery(message: Any, context: Context) -> DiscoveryPlan:
         context.error("type", f"clusters of type {name} are not supported by pyvoy")
         return DiscoveryPlan(Discovery.STATIC)
     discovery = Discovery[name]
-    return DiscoveryPlan(discovery, None if discovery is Discovery.STATIC else cluster_dns(message, context))
+    resolves = discovery in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
+    return DiscoveryPlan(discovery, cluster_dns(message, context) if resolves else None)
+
+
+def _bind_ip(message: Any, context: Context) -> str:
+    """The local address of upstream connections, "" for the kernel's choice."""
+    address = message.upstream_bind_config.source_address.address
+    if not address:
+        return ""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        context.at("upstream_bind_config").error("source_address.address", f"malformed IP address: {address}")
+        return ""
 
 
 def _thresholds(cluster: Any, priority: RoutingPriority, context: Context) -> ThresholdsPlan:

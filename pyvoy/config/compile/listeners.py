@@ -143,7 +143,7 @@ def _chain(message: Any, context: Context) -> FilterChain:
         if isinstance(built.plan, ManagerPlan):
             delay_s = built.plan.delayed_close_timeout_s
             on_timeout = built.plan.stats.downstream_cx_delayed_close_timeout.inc
-        filters.append((cls, built.plan))
+        filters.append((getattr(built.plan, "filter_class", cls), built.plan))
     return FilterChain(
         message.name, tuple(filters), delayed_close_timeout_s=delay_s, on_delayed_close_timeout=on_timeout
     )

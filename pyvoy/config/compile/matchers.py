@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Predicate = Callable[[bytes], bool]
 HeaderTest = Callable[["HeaderMap"], bool]
 
-supports("envoy.type.matcher.v3.StringMatcher", "exact prefix suffix safe_regex contains ignore_case")
+supports("envoy.type.matcher.v3.StringMatcher", "exact prefix suffix safe_regex contains ignore_case custom")
 supports("envoy.type.matcher.v3.RegexMatcher", "regex google_re2")
 supports("envoy.type.matcher.v3.RegexMatcher.GoogleRE2", tuning="max_program_size")
 supports("envoy.type.matcher.v3.ListStringMatcher", "patterns")
@@ -60,8 +60,16 @@ def string_matcher(message: Any, context: Reporter) -> Predicate:
     if kind in ("exact", "prefix", "suffix", "contains"):
         return text_test(kind, getattr(message, kind).encode(), ignore_case=message.ignore_case)
     if kind == "custom":
-        context.error("custom", "is not supported by pyvoy")
+        return _custom(message.custom, context)
     return never
+
+
+def _custom(message: Any, context: Reporter) -> Predicate:
+    """A matcher that is an extension; only builders can make one."""
+    if not isinstance(context, Context):
+        context.error("custom", "is not supported here")
+        return never
+    return context.extension("string_matcher", message, "custom") or never
 
 
 def string_matchers(messages: Iterable[Any], context: Reporter, field: str) -> Predicate:

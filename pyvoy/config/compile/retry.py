@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyvoy.config.compile.matchers import header_matcher
+from pyvoy.config.compile.route_levels import metadata_dict
 from pyvoy.config.context import Context
 from pyvoy.config.problems import nearest_name
 from pyvoy.config.registry import supports, type_name_of
@@ -19,6 +20,7 @@ from pyvoy.http.routing.retry import (
     HostPredicate,
     RetryPlan,
     canary_hosts,
+    omit_metadata,
     parse_retry_on,
     previous_hosts,
 )
@@ -37,6 +39,8 @@ _HOST_PREDICATES: dict[str, HostPredicate] = {
     "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate": previous_hosts,
     "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate": canary_hosts,
 }
+_OMIT_METADATA = "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig"
+supports(_OMIT_METADATA, "metadata_match")
 for _type_name in _HOST_PREDICATES:
     supports(_type_name)
 
@@ -105,7 +109,12 @@ def _host_predicates(message: Any, context: Context) -> tuple[HostPredicate, ...
     for index, predicate in enumerate(message.retry_host_predicate):
         name = type_name_of(predicate.typed_config.type_url)
         known = _HOST_PREDICATES.get(name)
-        if known is None:
+        if name == _OMIT_METADATA:
+            from pyvoy.config.message_types import unpack
+
+            omitted = unpack(predicate.typed_config, name)
+            found.append(omit_metadata(metadata_dict(omitted, "metadata_match").get("envoy.lb", {})))
+        elif known is None:
             context.error(f"retry_host_predicate[{index}]", f"no retry host predicate of type {name!r}")
         else:
             found.append(known)

@@ -5,13 +5,16 @@ Source of behaviour: Envoy's RouteEntryImplBase constructor.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.compile import route_rewrite
 from pyvoy.config.compile.direct_response import direct_response, redirect
 from pyvoy.config.compile.hash_policy import hash_policy
+from pyvoy.config.compile.internal_redirects import internal_redirects
 from pyvoy.config.compile.legacy_cors import with_legacy_cors
+from pyvoy.config.compile.mirrors import mirror_policies
 from pyvoy.config.compile.retry import retry_plan
 from pyvoy.config.compile.route_finish import Parts, check_cluster, finish, lb_metadata
 from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
@@ -19,11 +22,15 @@ from pyvoy.config.compile.route_match import PathMatch
 from pyvoy.config.compile.weighted_clusters import weighted_clusters
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
+from pyvoy.filters.http.local_ratelimit.descriptors import descriptors_by_stage
 from pyvoy.http.routing.match import Picker
 from pyvoy.http.routing.retry import RetryPlan
 from pyvoy.http.routing.rewrite import Step
 from pyvoy.http.routing.table import DEFAULT_TIMEOUT_S, Route, VirtualHost
 from pyvoy.http.routing.virtual_cluster import RouteStats, with_route_stats
+
+if TYPE_CHECKING:
+    from pyvoy.http.routing.mirror import MirrorPolicy
 
 supports(
     "envoy.config.route.v3.Route",
@@ -32,17 +39,23 @@ supports(
     tuning="decorator tracing",
 )
 supports("envoy.config.route.v3.NonForwardingAction")
+supports("envoy.config.route.v3.ClusterSpecifierPlugin", "extension")
+# Envoy itself does nothing with these two.
+supports("envoy.config.route.v3.HedgePolicy", tuning="initial_requests additional_request_chance")
 supports(
     "envoy.config.route.v3.RouteAction",
-    "cluster cluster_header weighted_clusters cluster_not_found_response_code metadata_match timeout idle_timeout "
-    "retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration",
+    "cluster cluster_header cluster_specifier_plugin inline_cluster_specifier_plugin weighted_clusters "
+    "cluster_not_found_response_code metadata_match timeout idle_timeout "
+    "retry_policy priority hash_policy max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration "
+    "request_mirror_policies internal_redirect_policy hedge_policy rate_limits include_vh_rate_limits",
     tuning="early_data_policy flush_timeout",
 )
 supports(
     "envoy.config.route.v3.RouteAction.MaxStreamDuration",
     "max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset",
 )
-supports("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled")
+supports("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
+supports("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig")
 supports("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post")
 _NOT_FOUND_CODES = (503, 404, 500)
 
@@ -56,6 +69,7 @@ class HostLevel:
     level: Level
     retry: RetryPlan | None = None
     buffer_limit_bytes: int | None = None
+    mirrors: tuple[MirrorPolicy, ...] = ()
 
 
 def build_route(message: Any, context: Context, above: HostLevel, path: PathMatch) -> tuple[Route, Picker | None]:
@@ -103,6 +117,14 @@ def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None
         check_cluster(context, "cluster", action.cluster, "route: unknown cluster", above.table)
     elif which == "cluster_header":
         route.cluster_header = action.cluster_header.lower().encode()
+    elif which == "inline_cluster_specifier_plugin":
+        place = context.at("inline_cluster_specifier_plugin")
+        route.cluster_specifier = cluster_specifier(action.inline_cluster_specifier_plugin, place)
+    elif which == "cluster_specifier_plugin":
+        name = action.cluster_specifier_plugin
+        if name not in above.table.cluster_specifiers:
+            context.error(which, f"Unknown cluster specifier plugin name: {name} is used in the route")
+        route.cluster_specifier = above.table.cluster_specifiers.get(name)
     route.cluster_not_found_code = _NOT_FOUND_CODES[action.cluster_not_found_response_code]
     route.priority = action.priority
     route.metadata_match = lb_metadata(action, None)
@@ -110,11 +132,21 @@ def _fill(route: Route, action: Any, context: Context, above: HostLevel) -> None
         route.retry = retry_plan(action.retry_policy, context.at("retry_policy"))
     else:
         route.retry = above.retry
+    route.mirrors = mirror_policies(action.request_mirror_policies, context, above.table) or above.mirrors
+    route.internal_redirects = internal_redirects(action, context)
+    route.rate_limits = descriptors_by_stage(action.rate_limits, context, "rate_limits")
+    route.include_host_rate_limits = context.wrapped(action, "include_vh_rate_limits", False)
     route.hash_policy = hash_policy(action.hash_policy, context, "hash_policy")
     route.auto_host_rewrite = context.wrapped(action, "auto_host_rewrite", False)
     route.append_x_forwarded_host = action.append_x_forwarded_host
     _timeouts(route, action, context)
     _upgrades(route, action, context)
+
+
+def cluster_specifier(message: Any, context: Context) -> Callable[[Any], str] | None:
+    """The function of a ClusterSpecifierPlugin; None after a problem."""
+    found: Callable[[Any], str] | None = context.extension("cluster_specifier", message.extension, "extension")
+    return found
 
 
 def _timeouts(route: Route, action: Any, context: Context) -> None:
@@ -146,6 +178,8 @@ def _upgrades(route: Route, action: Any, context: Context) -> None:
                 place.error("connect_config", f"Non-CONNECT upgrade type {config.upgrade_type} has ConnectConfig")
             elif name == b"connect-udp":
                 place.error("upgrade_type", "CONNECT-UDP is not supported")
+            else:
+                route.ends_connect = True
     route.upgrades = upgrades
 
 

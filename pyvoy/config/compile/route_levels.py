@@ -33,6 +33,8 @@ class TableLevel:
     ignore_path_parameters: bool = False
     most_specific_wins: bool = False
     max_body_bytes: int = 4096
+    cluster_specifiers: Mapping[str, Any] = field(default_factory=dict)
+    """By name: functions from a stream to the name of its cluster; None for one that could not be built."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -6,32 +6,38 @@ Source of behaviour: Envoy's ConfigImpl, RouteMatcher and VirtualHostImpl.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.compile import route_action, route_match
 from pyvoy.config.compile.legacy_cors import with_legacy_cors
+from pyvoy.config.compile.mirrors import mirror_policies
 from pyvoy.config.compile.retry import retry_plan
 from pyvoy.config.compile.route_action import HostLevel
 from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
+from pyvoy.filters.http.local_ratelimit.descriptors import descriptors_by_stage
 from pyvoy.http.routing.direct_response import tls_redirect
 from pyvoy.http.routing.hosts import DomainTable, Finder, catch_all, host_finder
 from pyvoy.http.routing.match import Entry, require_tls, route_finder, sole_prefix
 from pyvoy.http.routing.table import Route, RouteTable, VirtualHost
 from pyvoy.http.routing.virtual_cluster import RouteStats, virtual_cluster_finder
 
+if TYPE_CHECKING:
+    from pyvoy.http.routing.mirror import MirrorPolicy
+
 supports(
     "envoy.config.route.v3.RouteConfiguration",
     "name virtual_hosts internal_only_headers validate_clusters ignore_port_in_host_matching vhost_header "
     "ignore_path_parameters_in_path_matching most_specific_header_mutations_wins max_direct_response_body_size_bytes "
-    f"metadata {LEVEL_FIELDS}",
+    f"metadata cluster_specifier_plugins request_mirror_policies {LEVEL_FIELDS}",
 )
 supports(
     "envoy.config.route.v3.VirtualHost",
     "name domains routes require_tls virtual_clusters include_request_attempt_count include_attempt_count_in_response "
     "include_is_timeout_retry_header retry_policy per_request_buffer_limit_bytes request_body_buffer_limit metadata "
-    f"{LEVEL_FIELDS}",
+    f"request_mirror_policies hedge_policy rate_limits {LEVEL_FIELDS}",
 )
 supports("envoy.config.route.v3.VirtualCluster", "headers name")
 
@@ -43,15 +49,17 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
         ignore_path_parameters=message.ignore_path_parameters_in_path_matching,
         most_specific_wins=message.most_specific_header_mutations_wins,
         max_body_bytes=context.wrapped(message, "max_direct_response_body_size_bytes", 4096),
+        cluster_specifiers=_cluster_specifiers(message.cluster_specifier_plugins, context),
     )
     level = level_of(message, context, Level())
+    mirrors = mirror_policies(message.request_mirror_policies, context, table)
     domains = DomainTable()
     hosts: list[VirtualHost] = []
     sole: tuple[bytes, Route] | None = None
     settled = True
     for index, host_message in enumerate(message.virtual_hosts):
         place = context.at("virtual_hosts", index)
-        host, finder, entries = _virtual_host(host_message, place, table, level)
+        host, finder, entries = _virtual_host(host_message, place, table, level, mirrors)
         hosts.append(host)
         settled = settled and entries is not None and all(entry.settled for entry in entries)
         sole = sole_prefix(entries) if entries is not None else None
@@ -74,8 +82,16 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
     )
 
 
+def _cluster_specifiers(messages: Sequence[Any], context: Context) -> dict[str, Any]:
+    places = [context.at("cluster_specifier_plugins", index) for index in range(len(messages))]
+    return {
+        plugin.extension.name: route_action.cluster_specifier(plugin, place)
+        for plugin, place in zip(messages, places, strict=True)
+    }
+
+
 def _virtual_host(
-    message: Any, context: Context, table: TableLevel, above: Level
+    message: Any, context: Context, table: TableLevel, above: Level, mirrors: tuple[MirrorPolicy, ...]
 ) -> tuple[VirtualHost, Finder, list[Entry] | None]:
     """The host, its finder, and the entries that the finder tries when it looks at nothing before them."""
     host = VirtualHost(
@@ -84,6 +100,7 @@ def _virtual_host(
         include_attempt_count_in_response=message.include_attempt_count_in_response,
         include_is_timeout_retry_header=message.include_is_timeout_retry_header,
         metadata=metadata_dict(message, "metadata"),
+        rate_limits=descriptors_by_stage(message.rate_limits, context, "rate_limits"),
     )
     if message.virtual_clusters:
         _virtual_clusters(message, context, host)
@@ -94,6 +111,7 @@ def _virtual_host(
         with_legacy_cors(level_of(message, context, above), message, context, message.typed_per_filter_config),
         retry_plan(message.retry_policy, context.at("retry_policy")) if has_retry else None,
         route_action.buffer_limit(message, None),
+        mirror_policies(message.request_mirror_policies, context, table) or mirrors,
     )
     entries = [_entry(route, context.at("routes", index), level) for index, route in enumerate(message.routes)]
     finder = route_finder(entries)

@@ -21,6 +21,9 @@ supports("envoy.config.core.v3.JsonFormatOptions", "sort_properties")
 supports("envoy.extensions.formatter.metadata.v3.Metadata")
 
 _METADATA_FORMATTER = "envoy.extensions.formatter.metadata.v3.Metadata"
+_WITHOUT_QUERY_FORMATTER = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
+_FORMATTERS = (_METADATA_FORMATTER, _WITHOUT_QUERY_FORMATTER)
+supports(_WITHOUT_QUERY_FORMATTER)
 
 
 def substitution_format(message: Any, context: Context, *, one_line: bool) -> Formatter:
@@ -75,5 +78,5 @@ def content_type_of(message: Any) -> bytes:
 def _check_formatters(message: Any, context: Context) -> None:
     for index, formatter in enumerate(message.formatters):
         name = type_name_of(formatter.typed_config.type_url)
-        if name != _METADATA_FORMATTER:
+        if name not in _FORMATTERS:
             context.error(f"formatters[{index}]", f"formatter {name!r} is not supported")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.native import upper
@@ -40,6 +40,8 @@ NOTICES = {
     "on_destroy": "on_destroy",
 }
 """Events that decide nothing."""
+
+_VALUE = itemgetter(1)
 
 
 class ClassError(Exception):
@@ -110,7 +112,9 @@ def _guarded(method: Handler, hook: str, failures: Failures) -> Handler:
         return _guarded_coroutine(method, hook, failures)
     if hook.endswith("_data"):
         return _guarded_data(method, hook, failures)
-    return _guarded_fields(method, hook, failures)
+    if hook.endswith("_trailers"):
+        return _guarded_trailers(method, hook, failures)
+    return _guarded_headers(method, hook, failures)
 
 
 def _guarded_data(method: Handler, hook: str, failures: Failures) -> Handler:
@@ -124,15 +128,27 @@ def _guarded_data(method: Handler, hook: str, failures: Failures) -> Handler:
     return data
 
 
-def _guarded_fields(method: Handler, hook: str, failures: Failures) -> Handler:
-    """For headers and trailers: what was changed in them is checked."""
+def _guarded_headers(method: Handler, hook: str, failures: Failures) -> Handler:
+    """What was changed in the headers is checked."""
 
-    def fields(self: Any, stream: Any, headers: HeaderMap, *end: bool) -> Verdict:
+    def fields(self: Any, stream: Any, headers: HeaderMap, end: bool) -> Verdict:
         generation = headers.generation
         try:
-            verdict = method(self, stream, headers, *end)
+            verdict = method(self, stream, headers, end)
             if headers.generation != generation:
                 _check_headers(headers)
+            return CONTINUE if verdict is None else _checked(verdict, hook)
+        except BaseException as error:  # the wall of the extension
+            return _failed(self, stream, failures, error)
+
+    return fields
+
+
+def _guarded_trailers(method: Handler, hook: str, failures: Failures) -> Handler:
+    def fields(self: Any, stream: Any, trailers: HeaderMap) -> Verdict:
+        try:
+            verdict = method(self, stream, trailers)
+            _check_headers(trailers)
             return CONTINUE if verdict is None else _checked(verdict, hook)
         except BaseException as error:  # the wall of the extension
             return _failed(self, stream, failures, error)
@@ -187,9 +203,9 @@ def _check_headers(headers: HeaderMap) -> None:
     """What a filter has put into a header map must be bytes, and must not end a line."""
     try:
         if headers.pairs is None:
-            text = b"%b%b." % (b"".join(headers.map), b"".join(headers.map.values()))
+            text = b"".join([*headers.map, *headers.map.values(), b"."])
         else:
-            text = b"%b." % b"".join(chain.from_iterable(headers.pairs))
+            text = b"".join([*headers.map, *map(_VALUE, headers.pairs), b"."])
     except TypeError:
         raise TypeError("names and values of headers are bytes on this level") from None
     if len(text.splitlines()) > 1 or 0 in text:

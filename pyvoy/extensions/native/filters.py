@@ -12,7 +12,11 @@ from pyvoy.extensions.native.extension import Extension
 from pyvoy.http.http_filter import HttpFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from pyvoy.extensions.native.messages import Request, Response, UpstreamResponse
+
+    Answer = Awaitable[Response | None] | Response | None
 
 
 class StreamFilter(Extension, HttpFilter):
@@ -56,8 +60,8 @@ class Filter(StreamFilter):
 
     if TYPE_CHECKING:
 
-        async def on_request(self, request: Request) -> Response | None:
+        def on_request(self, request: Request) -> Answer:
             """A request has come; its head is there, `await request.body()` waits for the rest."""
 
-        async def on_response(self, response: UpstreamResponse) -> Response | None:
+        def on_response(self, response: UpstreamResponse) -> Answer:
             """A response goes back to the client; `await response.body()` waits for all of it."""

@@ -22,7 +22,10 @@ from pyvoy.observe import details
 from pyvoy.observe.details import Flag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyvoy.config.context import Context
+    from pyvoy.http.routing.mirror import Shadow
     from pyvoy.http.routing.table import Route
     from pyvoy.http.stream import HttpStream
     from pyvoy.http.upstream_request import UpstreamRequest
@@ -35,7 +38,7 @@ _ALT_STAT_NAME = b"x-envoy-upstream-alt-stat-name"
 supports(
     "envoy.extensions.filters.http.router.v3.Router",
     fields="suppress_envoy_headers respect_expected_rq_timeout suppress_grpc_request_failure_code_stats "
-    "strict_check_headers",
+    "strict_check_headers upstream_http_filters",
     tuning="dynamic_stats start_child_span",
 )
 
@@ -70,11 +73,17 @@ class Router(Attempts):
     terminal = True
 
     plan: RouterPlan
+    _shadows: Sequence[Shadow] = ()
+    """Copies of the request that are being mirrored."""
 
     @staticmethod
     def build(message: Any, context: Context) -> RouterPlan:
         """The plan of a Router message."""
         scope = context.scope
+        if message.upstream_http_filters:
+            from pyvoy.config.compile.cluster_protocol import only_codec
+
+            only_codec(message.upstream_http_filters, context, "upstream_http_filters")
         return RouterPlan(
             message.suppress_envoy_headers,
             message.respect_expected_rq_timeout,
@@ -109,6 +118,8 @@ class Router(Attempts):
         name = route.cluster
         if name is None and route.cluster_header is not None:
             name = (headers.map.get(route.cluster_header) or b"").decode("latin-1")
+        elif name is None and route.cluster_specifier is not None:
+            name = route.cluster_specifier(stream)
         cluster = stream.services.clusters.get(name)
         if cluster is None:
             plan.no_cluster.inc()
@@ -124,8 +135,15 @@ class Router(Attempts):
         self._prepare(stream, route, headers)
         if end:
             self._request_complete()
+        if route.mirrors:
+            self._mirror(stream, route, headers, end)
         self.start_attempt(end)
         return CONTINUE
+
+    def _mirror(self, stream: HttpStream, route: Route, headers: HeaderMap, end: bool) -> None:
+        """Begin the copies of this request."""
+        begun = [policy.begin(stream.services, headers, self._timeout_s, end) for policy in route.mirrors]
+        self._shadows = [shadow for shadow in begun if shadow is not None]
 
     def _refuse_malformed(self, route: Route, headers: HeaderMap) -> bool:
         """strict_check_headers: 400 for a steering header that would else be ignored."""
@@ -150,7 +168,8 @@ class Router(Attempts):
                     headers.set(EXPECTED, expected)
             return
         self._prepare_fully(stream, route, headers)
-        if self.is_plain(route) and not self._cluster.plan.http.max_stream_duration_s:
+        cluster = self._cluster
+        if self.is_plain(route) and not cluster.plan.http.max_stream_duration_s and cluster.results is None:
             whole_s = route.timeout_s
             plan.expected[route] = None if plan.suppress_envoy_headers else expected_timeout(whole_s, None)
 
@@ -164,6 +183,9 @@ class Router(Attempts):
             and route.max_grpc_timeout_s is None
             and not route.include_attempt_count_in_request
             and route.request_buffer_limit_bytes is None
+            and route.cluster_header is None
+            and not route.mirrors
+            and route.internal_redirects is None
         )
 
     def _prepare_fully(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
@@ -192,7 +214,10 @@ class Router(Attempts):
             stream.info.virtual_cluster_name = traffic.name
         state = retry_state(route.retry, headers, cluster.resources(route.priority).retries)
         retried = state is not None and state.enabled
-        if traffic is not None or alternative is not None or retried:
+        told = cluster.results is not None
+        if route.internal_redirects is not None:
+            self._kept = []
+        if traffic is not None or alternative is not None or retried or told or route.internal_redirects is not None:
             self._charging = Charging(stream, cluster.stats, traffic, alternative)
             if state is not None and retried:
                 self._retries = Retrying(stream, state, self._charging, self.try_again)
@@ -201,7 +226,7 @@ class Router(Attempts):
         if route.request_buffer_limit_bytes is not None:
             stream.request_buffer_limit_bytes = route.request_buffer_limit_bytes
         silence_s = route.retry.per_try_idle_timeout_s if route.retry is not None else None
-        self._watched = bool(traffic or self._per_try_s or self._stream_limit_s or silence_s)
+        self._watched = bool(traffic or self._per_try_s or self._stream_limit_s or silence_s or told)
         finalize = route.finalize_request
         if finalize is not None:
             finalize(stream, headers, not plan.suppress_envoy_headers)
@@ -232,9 +257,13 @@ class Router(Attempts):
 
     def request_data(self, stream: HttpStream, data: bytes, end: bool) -> Verdict:
         """The body: on to the attempt, and kept while another attempt is possible."""
+        for shadow in self._shadows:
+            shadow.send_data(data, end)
         retries = self._retries
         if retries is not None and data and not retries.keep(data):
             self._abandon_retries(retries)
+        if self._kept is not None and data:
+            self._keep(data)
         attempt = self._attempt
         if attempt is not None:
             attempt.send_data(data, end)
@@ -242,8 +271,18 @@ class Router(Attempts):
             self._request_complete()
         return CONTINUE
 
+    def _keep(self, data: bytes) -> None:
+        """Keep the body for a redirect, up to the stream's buffer limit."""
+        assert self._kept is not None
+        self._kept.append(data)
+        self._kept_bytes += len(data)
+        if self._kept_bytes > self.stream.request_buffer_limit_bytes:
+            self._kept = None
+
     def request_trailers(self, stream: HttpStream, trailers: HeaderMap) -> Verdict:
         """The trailers: the end of the request."""
+        for shadow in self._shadows:
+            shadow.send_trailers(trailers)
         if self._attempt is not None:
             self._attempt.send_trailers(trailers)
         self._request_complete()
@@ -273,6 +312,8 @@ class Router(Attempts):
     def on_destroy(self, stream: HttpStream) -> None:
         """The stream is over: release the upstream, whatever state it is in."""
         self._stop_retries()
+        for shadow in self._shadows:
+            shadow.abandon()
         attempt = self._attempt
         if attempt is not None and not attempt.complete:
             self._give_up(attempt)

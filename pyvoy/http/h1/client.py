@@ -259,6 +259,9 @@ class Http1ClientCodec(Http1Decoder):
             self._on_stray()
             return
         if self._in_body:
+            if self._remaining > 0:
+                self._feed_body(data)
+                return
             self._quiet_bytes += len(data)
         elif not self._begun and data[:1] in b"\r\n":
             raise CodecError(CODEC_ERROR, 502)  # llhttp would wait; RFC 9112 2.2 allows it before requests only
@@ -277,11 +280,33 @@ class Http1ClientCodec(Http1Decoder):
         elif self._request_done:
             self.on_complete()
 
+    def _feed_body(self, data: bytes) -> None:
+        """A read within a body of known length goes past the parser, which would copy it."""
+        left = self._remaining - len(data)
+        sink = self._sink
+        if left > 0:
+            self._remaining = left
+            if sink is not None:
+                sink.on_data(data, False)
+            return
+        self._remaining = 0
+        self._in_body = False
+        self._parser = HttpResponseParser(self)  # the old one still waits for the body
+        if sink is not None:
+            sink.on_data(data[:left] if left else data, True)
+        self._finish_response()
+        if left:
+            self._on_stray()
+        if self._request_done:
+            self.on_complete()
+
     def feed_whole(self, data: bytes) -> bool:
         """The ordinary case: one read holds exactly one response with a Content-Length.  False when it does not, and
         then nothing has been done with the data.  Raises CodecError."""
+        if self._in_body or self._odd or self._head_bytes or self._response_done:
+            return False
         end = data.find(b"\r\n\r\n")
-        if end < 0 or self._odd or self._in_body or self._head_bytes or self._response_done:
+        if end < 0:
             return False
         raw = data[:end]
         head = self._heads.known(raw) or self._heads.read(raw, self._plan)

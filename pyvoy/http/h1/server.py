@@ -54,6 +54,7 @@ class Http1ServerCodec(Http1Decoder):
         "_next_id",
         "_parser",
         "_queue",
+        "_reason",
         "_sink",
         "_target",
         "_tunnel",
@@ -79,6 +80,8 @@ class Http1ServerCodec(Http1Decoder):
         self.corked = False
         """True while more output is about to come: a head is then held to leave in one write with what follows."""
         self._held = b""
+        self._reason = b""
+        """The reason phrase of the head that comes next."""
         self._write = write
         self._parser: HttpRequestParser | None = None
         self._target = b""
@@ -110,6 +113,9 @@ class Http1ServerCodec(Http1Decoder):
         if self.broken:
             return
         if self._in_body:
+            if self._remaining > 0 and not self._upgrade:
+                self._feed_body(data)
+                return
             self._quiet_bytes += len(data)
         self._bound_bytes = self._head_bytes + len(data)
         parser = self._parser
@@ -128,6 +134,24 @@ class Http1ServerCodec(Http1Decoder):
             self._check_partial_head(data)
         elif self._in_body and self._chunked and self._quiet_bytes > self._plan.head_limit_bytes:
             self._fail(self.too_large())
+
+    def _feed_body(self, data: bytes) -> None:
+        """A read within a body of known length goes past the parser, which would copy it."""
+        left = self._remaining - len(data)
+        sink = self._sink
+        if left > 0:
+            self._remaining = left
+            if sink is not None:
+                sink.on_data(data, False)
+            return
+        self._remaining = 0
+        self._in_body = False
+        self._parser = None  # the old one still waits for the body
+        if sink is not None:
+            sink.on_data(data[:left] if left else data, True)
+        self.on_message_complete()
+        if left:
+            self.feed(data[left:])
 
     def feed_request(self, data: bytes) -> bool:
         """The ordinary case: one read holds exactly one request, with its body if it has one.  False when it is
@@ -451,7 +475,14 @@ class Http1ServerCodec(Http1Decoder):
             headers = encoder.with_proper_case(headers)
             extra = extra.replace(b"content-length", b"Content-Length").replace(b"transfer-enc", b"Transfer-Enc")
         head = encoder.response_head(headers, extra)
+        if self._reason:
+            head = b"%b %b%b" % (head[:12], self._reason, head[head.index(b"\r\n") :])
+            self._reason = b""
         return b"HTTP/1.0" + head[8:] if mode.old else head
+
+    def next_reason(self, phrase: bytes) -> None:
+        """The reason phrase of the next head; what could end the line is left out."""
+        self._reason = bytes([octet for octet in phrase if octet >= 32 and octet != 127])
 
     def _framing(self, status: bytes, end: bool) -> bytes:
         """The framing header of a response without a length (RFC 9112 6.3); like Envoy's, the answer to HEAD tells the

@@ -288,6 +288,9 @@ class Http2ServerCodec(Http2Connection):
 
     # ---- output ----
 
+    def next_reason(self, phrase: bytes) -> None:
+        """HTTP/2 has no reason phrases."""
+
     def send_informational(self, stream_id: int, headers: HeaderMap) -> None:
         """A 1xx head."""
         stream = self.streams.get(stream_id)

@@ -8,7 +8,7 @@ Source of behaviour: Envoy's RetryPolicyImpl and RetryStateImpl.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -352,6 +352,17 @@ def _presence(name: bytes) -> Callable[[HeaderMap], bool]:
 def previous_hosts(host: Any, tried: list[Any]) -> bool:
     """Reject hosts that were tried (envoy.retry_host_predicates.previous_hosts)."""
     return host in tried
+
+
+def omit_metadata(wanted: Mapping[str, Any]) -> HostPredicate:
+    """Reject hosts whose `envoy.lb` metadata has all of these values (envoy.retry_host_predicates.omit_host_metadata);
+    nothing wanted rejects nobody."""
+
+    def reject(host: Any, _tried: list[Any]) -> bool:
+        have = host.metadata.get("envoy.lb", {})
+        return bool(wanted) and all(key in have and have[key] == value for key, value in wanted.items())
+
+    return reject
 
 
 def canary_hosts(host: Any, _tried: list[Any]) -> bool:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pyvoy.http.headers import Pair
 
 if TYPE_CHECKING:
+    from pyvoy.http.routing.internal_redirect import InternalRedirectPlan
+    from pyvoy.http.routing.mirror import MirrorPolicy
     from pyvoy.http.routing.retry import RetryPlan
     from pyvoy.http.routing.virtual_cluster import StatsFinder, TrafficStats
 
@@ -36,6 +38,8 @@ class VirtualHost:
     include_is_timeout_retry_header: bool = False
     virtual_cluster: StatsFinder | None = None
     virtual_clusters: tuple[TrafficStats, ...] = ()
+    rate_limits: Mapping[int, Callable[..., Any]] = field(default_factory=dict)
+    """Functions from a stream to its rate limit descriptors, by stage."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -55,6 +59,8 @@ class Route:
     action: Action = "route"
     cluster: str | None = None
     cluster_header: bytes | None = None
+    cluster_specifier: Callable[[Any], str] | None = None
+    """Names the cluster of a stream, where neither the route nor a header does."""
     cluster_not_found_code: int = 503
     priority: int = 0
 
@@ -75,6 +81,14 @@ class Route:
     metadata_match: Mapping[str, Any] | None = None
     request_buffer_limit_bytes: int | None = None
     upgrades: Mapping[bytes, bool] = field(default_factory=dict)
+    mirrors: tuple[MirrorPolicy, ...] = ()
+    internal_redirects: InternalRedirectPlan | None = None
+    """Redirects of the upstream that are followed here."""
+    rate_limits: Mapping[int, Callable[..., Any]] = field(default_factory=dict)
+    """As the virtual host's."""
+    include_host_rate_limits: bool = False
+    ends_connect: bool = False
+    """CONNECT ends here: the cluster's hosts get the bytes of the tunnel (connect_config)."""
 
     finalize_request: Finalizer | None = None
     finalize_response: Finalizer | None = None

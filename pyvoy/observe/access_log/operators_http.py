@@ -94,6 +94,17 @@ def _header(headers: Headers) -> Builder:
     return build
 
 
+def _without_query(command: Command) -> Operator:
+    """REQ_WITHOUT_QUERY of the formatter req_without_query: a request header up to its question mark."""
+    whole = _header(_request)(Command(command.name, command.arguments, None))
+
+    def get(source: Any) -> bytes | None:
+        value: bytes | None = whole.get(source)
+        return None if value is None else value.partition(b"?")[0]
+
+    return truncated(Operator(get, Kind.BYTES), command.length)
+
+
 def _name(text: str) -> bytes:
     if any(ord(char) <= 32 or ord(char) == 127 for char in text):
         raise FormatError("Invalid header configuration. Format string contains invalid characters.")
@@ -241,6 +252,7 @@ def _alone(operator: Operator) -> Builder:
 OPERATORS: dict[str, Builder] = {
     "REQ": _header(_request),
     "REQUEST_HEADER": _header(_request),
+    "REQ_WITHOUT_QUERY": _without_query,
     "RESP": _header(_response),
     "RESPONSE_HEADER": _header(_response),
     "TRAILER": _header(_trailers),

@@ -7,7 +7,7 @@ Source: Envoy's ConnPoolImplBase::ActiveClient and Network::ClientConnection.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pyvoy.network.address import Address, from_sockname
 from pyvoy.network.timers import Timer
@@ -62,9 +62,11 @@ class UpstreamConnection(asyncio.Protocol):
         address = self.host.address
         try:
             if address.is_pipe:
-                await loop.create_unix_connection(lambda: self, _pipe_path(address.path))  # type: ignore[arg-type]  # bytes name an abstract socket
+                await loop.create_unix_connection(lambda: self, unix_path(address.path))  # type: ignore[arg-type]  # bytes name an abstract socket
             else:
-                await loop.create_connection(lambda: self, address.ip, address.port)
+                bind_ip = self.cluster.plan.bind_ip
+                options: dict[str, Any] = {"local_addr": (bind_ip, 0)} if bind_ip else {}
+                await loop.create_connection(lambda: self, address.ip, address.port, **options)
         except OSError as error:
             self._failed(Reset.REMOTE_CONNECTION_FAILURE, f"delayed_connect_error:_{_os_text(error)}")
 
@@ -169,7 +171,7 @@ class UpstreamConnection(asyncio.Protocol):
         """It has ended, by either side."""
 
 
-def _pipe_path(path: str) -> str | bytes:
+def unix_path(path: str) -> str | bytes:
     """Abstract sockets are written `@name` in the configuration and start with NUL in the kernel."""
     return b"\0" + path[1:].encode() if path.startswith("@") else path
 

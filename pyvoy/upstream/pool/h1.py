@@ -262,7 +262,7 @@ class Http1Pool:
         """The tally of a response by its status, None before the first (see `new_outcome`)."""
         self._max_requests = http.max_requests_per_connection
         self._max_duration_s = http.max_connection_duration_s
-        self._limits_attempts = bool(http.max_stream_duration_s)
+        self._limits_attempts = bool(http.max_stream_duration_s) or cluster.results is not None
         for name in _CODEC_COUNTERS:
             cluster.scope.counter("http1." + name)
         self._idle: list[Http1Connection] = []
@@ -307,7 +307,7 @@ class Http1Pool:
 
     def take_idle(self, request: PoolRequest) -> Http1Connection | None:
         """An idle connection for a request, attached to it; None (and nothing done) without one, at the limit of
-        requests, and where attempts have a limit of their own, which only the router keeps."""
+        requests, and where attempts have a limit or a listener of their own, which only the router knows."""
         if not self._idle or self._limits_attempts or not self.resources.requests.take():
             return None
         connection = self._idle.pop()

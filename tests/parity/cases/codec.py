@@ -2,7 +2,7 @@
 # ruff: noqa: E501 - a table: a case reads best on its own line
 
 from tests.parity.case import Case, answers, ask, get, request, response, tunnel
-from tests.support.steps import Answers, Close, Drip, Fin, Until, UntilEnd, Wait
+from tests.support.steps import Answers, Close, Drip, Fin, Reset, Until, UntilEnd, Wait
 
 CHUNKED = request("/", "Transfer-Encoding: chunked", method="POST")
 WEBSOCKET = request("/ws", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
@@ -10,6 +10,7 @@ WEBSOCKET = request("/ws", "Connection: Upgrade", "Upgrade: websocket", "Sec-Web
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"
 UPGRADE = "upgrade_configs: [{upgrade_type: websocket}]"
 CONNECT = request("b.test:443", host="b.test:443", method="CONNECT")
+CONNECTS = "upgrade_configs: [{upgrade_type: CONNECT}]"
 CONNECT_ROUTE = "- {match: {connect_matcher: {}}, route: {cluster: $up, " \
     "upgrade_configs: [{upgrade_type: CONNECT, connect_config: {}}]}}"
 HTTP10 = "http_protocol_options: {accept_http_10: true}"
@@ -141,4 +142,29 @@ CASES = (
         "upgrade_configs: [{upgrade_type: CONNECT}]"),
         routes="- {match: {connect_matcher: {}}, route: {cluster: $up}}",
         upstream={"up": answers((b"HTTP/1.1 200 OK\r\n\r\n", Until(b"ping"), b"pong"), early=True)}),
+    Case("connect-forwarded-early-bytes", "200", ((CONNECT + b"early", Until(b"pong")),), hcm=CONNECTS,
+        routes="- {match: {connect_matcher: {}}, route: {cluster: $up}}",
+        upstream={"up": answers((Wait(0.2), b"HTTP/1.1 200 OK\r\n\r\n", Until(b"early"), b"pong"), early=True)}),
+    Case("connect-forwarded-early-bytes-refused", "403", ((CONNECT + b"early", Answers(1)),), hcm=CONNECTS,
+        routes="- {match: {connect_matcher: {}}, route: {cluster: $up}}",
+        upstream={"up": answers((Wait(0.2), response("403 Forbidden")), early=True)}),
+    Case("connect-early-bytes", "200", ((CONNECT + b"early", Until(b"pong")),), hcm=CONNECTS, routes=CONNECT_ROUTE,
+        upstream={"up": tunnel(Until(b"early"), b"pong")}),
+    Case("connect-client-ends", "200", ((CONNECT, Until(b"200"), b"ping", Fin(), Until(b"pong"), UntilEnd(2.0)),),
+        hcm=CONNECTS, routes=CONNECT_ROUTE, upstream={"up": tunnel(Until(b"ping"), UntilEnd(1.0), b"pong", Close())}),
+    Case("connect-upstream-ends", "200", ((CONNECT, Until(b"bye"), UntilEnd(2.0)),), hcm=CONNECTS, routes=CONNECT_ROUTE,
+        upstream={"up": tunnel(b"bye", Wait(0.1), Close())}),
+    Case("connect-upstream-half-closes", "200", ((CONNECT, Until(b"bye"), b"more", UntilEnd(2.0)),), hcm=CONNECTS,
+        routes=CONNECT_ROUTE, upstream={"up": tunnel(b"bye", Fin(), Wait(0.5))}),
+    Case("connect-upstream-resets", "200", ((CONNECT, Until(b"200"), b"ping", UntilEnd(2.0)),), hcm=CONNECTS,
+        routes=CONNECT_ROUTE, upstream={"up": tunnel(Until(b"ping"), Reset())}),
+    Case("connect-client-leaves", "200", ((CONNECT, Until(b"200"), b"ping", Until(b"pong"), Close()),), hcm=CONNECTS,
+        routes=CONNECT_ROUTE, upstream={"up": tunnel(Until(b"ping"), b"pong", UntilEnd(1.0))}),
+    Case("connect-retried", "503", ((CONNECT, Answers(1)),), hcm=CONNECTS,
+        routes=CONNECT_ROUTE.replace("$up, ", "$dead, retry_policy: {retry_on: connect-failure, num_retries: 1}, ")),
+    Case("connect-no-host", "503", ((CONNECT, Answers(1)),), hcm=CONNECTS, routes=CONNECT_ROUTE.replace("$up", "$empty")),
+    Case("connect-timeout", "503", ((CONNECT, Answers(1)),), hcm=CONNECTS, routes=CONNECT_ROUTE.replace("$up", "$stuck")),
+    Case("connect-get-beside", "404", get("/"), hcm=CONNECTS, routes=CONNECT_ROUTE),
+    Case("connect-large", "200", ((CONNECT, Until(b"200"), b"x" * 300_000, Until(b"done")),), hcm=CONNECTS,
+        routes=CONNECT_ROUTE, upstream={"up": tunnel(Until(b"x" * 300_000), b"y" * 300_000 + b"done")}),
 )

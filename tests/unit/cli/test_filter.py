@@ -34,6 +34,22 @@ def test_its_bootstrap_is_valid_and_its_tests_pass(here):
     assert "3 passed" in ended.stdout
 
 
+def test_a_lua_filter_is_as_whole(here, capsys):
+    main(["filter", "new", "mine", "--lang", "lua"])
+    assert {path.name for path in (here / "mine").iterdir()} == {
+        "filter.lua", "test_filter.py", "bootstrap.yaml", "README.md"
+    }  # fmt: skip
+    for arguments in (["validate", "mine/bootstrap.yaml"], ["filter", "test", "mine"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "pyvoy", *arguments], cwd=here, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "3 passed" in ended.stdout
+    capsys.readouterr()
+    assert main(["filter", "test", "mine/filter.lua", "/a"]) == 0
+    assert "x-greeting: hello" in capsys.readouterr().out
+
+
 def test_one_request(here, capsys):
     main(["filter", "new", "mine"])
     capsys.readouterr()
@@ -82,4 +98,4 @@ def test_a_filter_that_waits(here, capsys):
 
 def test_names():
     assert command.class_name("add-my_header") == "AddMyHeader"
-    assert "python" in command.languages()
+    assert {"lua", "python"} <= set(command.languages())

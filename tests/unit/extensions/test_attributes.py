@@ -80,7 +80,7 @@ def read(stream, path, **place):
         ("xds.route_name", "route"),
         ("route_name", "route"),
         ("xds.virtual_host_name", "host"),
-        ("xds.cluster_name", None),
+        ("xds.cluster_name", "upstream"),
     ],
 )
 def test_values_of_a_running_request(stream, path, value):

@@ -36,6 +36,7 @@ from pyvoy.testing.playbook import (
     upstream_cut,
     upstream_paused,
     upstream_resumed,
+    whole_response,
 )
 
 STOPS = [STOP, STOP_AND_BUFFER, STOP_AND_WATERMARK]
@@ -692,3 +693,50 @@ def test_a_route_switches_filters_off_and_on() -> None:
     assert chain.names == ("a", "b")
     assert chain.variant(frozenset({"a"}), frozenset({"c"})).names == ("b", "c")
     assert chain.variant(frozenset({"a"}), frozenset()) is chain.variant(frozenset({"a"}), frozenset())
+
+
+class OnDemand(HttpFilter):
+    """Sees data of a direction only once it has asked."""
+
+    on_demand = frozenset(("request_data", "response_data"))
+
+    def __init__(self, plan: Any) -> None:
+        self.plan = plan
+
+    def request_headers(self, stream: Any, headers: HeaderMap, end: bool) -> Verdict:
+        if "request" in self.plan:
+            stream.demand(self)
+        return CONTINUE
+
+    def request_data(self, stream: Any, data: bytes, end: bool) -> Verdict:
+        stream.replace_request_data(self, data.upper())
+        return CONTINUE
+
+    def response_headers(self, stream: Any, headers: HeaderMap, end: bool) -> Verdict:
+        if "response" in self.plan:
+            stream.demand(self)
+        return CONTINUE
+
+    def response_data(self, stream: Any, data: bytes, end: bool) -> Verdict:
+        stream.replace_response_data(self, data.upper())
+        return CONTINUE
+
+
+@pytest.mark.parametrize("plan", [(), ("request",), ("response",), ("request", "response")])
+def test_events_on_demand(plan: tuple[str, ...]) -> None:
+    p = play(OnDemand, plan)
+    p >> headers("POST") << forwarded(end=False)
+    p >> data(b"ab", end=True) << forwarded_data(b"AB" if "request" in plan else b"ab", end=True)
+    body = b"XY" if plan else b"xy"
+    p >> whole_response(200, b"xy") << sent(200, end=False) << sent_data(body, end=True)
+    p.end()
+
+
+def test_chains_that_demand_are_compiled_once() -> None:
+    chain = ChainPlan((FilterSpec("a", OnDemand, ()), FilterSpec("b", OnDemand, ())))
+    assert not chain.request_data
+    first = chain.demanding(0)
+    assert [slot for slot, _ in first.request_data] == [0]
+    assert chain.demanding(0) is first
+    assert first.demanding(0) is first
+    assert [slot for slot, _ in first.demanding(1).request_data] == [0, 1]

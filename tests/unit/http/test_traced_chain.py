@@ -6,7 +6,7 @@ import pytest
 
 from pyvoy.http.chain import ChainPlan, FilterSpec
 from pyvoy.http.http_filter import CONTINUE, STOP_AND_BUFFER, HttpFilter
-from pyvoy.http.traced_chain import traced
+from pyvoy.http.traced_chain import PER_SECOND, traced
 from pyvoy.observe.filter_trace import SAMPLE_BYTES, changes
 from pyvoy.testing.fakes import FakeServices
 from pyvoy.testing.playbook import Play, data, forwarded, headers, reply, response, response_data, sent, trailers
@@ -106,7 +106,7 @@ def test_bodies_and_trailers():
     assert scene.did(1) == ["holds (STOP_AND_BUFFER)", "holds (STOP_AND_BUFFER)"]
     scene = Scene(Buffer)
     scene.play >> headers("POST", **TRACED) >> data(b"long body ") >> data(b"end", end=True) >> response(200, end=True)
-    assert scene.changes(0) == ["~ body: 13 -> 5 bytes"]
+    assert scene.changes(0) == ["~ body: 13 -> 5 bytes", "- long body end (body)", "+ short (body)"]
 
 
 def test_a_filter_that_waits():
@@ -145,6 +145,17 @@ def test_requests_that_do_not_ask_leave_no_trace():
     scene.play.stage.advance(1)
     scene.play >> response(200, end=True)
     assert scene.traces == []
+
+
+def test_so_many_requests_of_a_second_are_traced_and_no_more():
+    scene = Scene(Change)
+    for _ in range(PER_SECOND + 10):
+        scene.play >> headers("GET", "/a", **TRACED) << forwarded(x_pyvoy_trace=None)
+        scene.play >> response(200, end=True)
+    assert len(scene.traces) == PER_SECOND
+    scene.play.stage.advance(1)
+    scene.play >> headers(**TRACED) >> response(200, end=True)
+    assert len(scene.traces) == PER_SECOND + 1
 
 
 def test_a_client_that_vanishes_leaves_a_trace_too():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _RATE_LIMIT = "envoy.config.route.v3.RateLimit"
 _ACTION = f"{_RATE_LIMIT}.Action"
 
-supports(_RATE_LIMIT, "actions")
+supports(_RATE_LIMIT, "actions stage", tuning="disable_key")
 supports(
     _ACTION,
     "source_cluster destination_cluster request_headers remote_address generic_key header_value_match "
@@ -42,8 +42,41 @@ Action = Callable[[Any], "Entry | bool | None"]
 Descriptors = Callable[[Any], list[Descriptor]]
 
 
-def descriptors_of(messages: Sequence[Any], context: Context, field: str) -> Descriptors | None:
-    """The descriptors of a list of RateLimit; None when the list is empty."""
+OVERRIDE, INCLUDE, IGNORE = range(3)
+"""Whether the limits of the virtual host count: when the route has none, always, or never."""
+
+
+def descriptors_by_stage(messages: Sequence[Any], context: Context, field: str) -> dict[int, Descriptors]:
+    """The descriptors of a route's or virtual host's list of RateLimit, by stage."""
+    found = {}
+    for stage in sorted({context.wrapped(limit, "stage", 0) for limit in messages}):
+        descriptors = descriptors_of(messages, context, field, stage)
+        if descriptors is not None:
+            found[stage] = descriptors
+    return found
+
+
+def descriptors_of_route(stage: int, host_option: int) -> Descriptors:
+    """The descriptors that a stream's route and virtual host give in one stage."""
+
+    def descriptors(stream: Any) -> list[Descriptor]:
+        route = stream.route
+        if route is None:
+            return []
+        own, host = route.rate_limits.get(stage), route.virtual_host.rate_limits.get(stage)
+        found = own(stream) if own is not None else []
+        included = host_option == INCLUDE or (host_option == OVERRIDE and not route.rate_limits)
+        if host is not None and (included or route.include_host_rate_limits):
+            found = [*found, *host(stream)]
+        return found
+
+    return descriptors
+
+
+def descriptors_of(
+    messages: Sequence[Any], context: Context, field: str, stage: int | None = None
+) -> Descriptors | None:
+    """The descriptors of a list of RateLimit (of one stage); None when there are none."""
     rows = tuple(
         tuple(
             action
@@ -51,6 +84,7 @@ def descriptors_of(messages: Sequence[Any], context: Context, field: str) -> Des
             if (action := _action(message, context.at(field, index).at("actions", number))) is not None
         )
         for index, limit in enumerate(messages)
+        if stage is None or context.wrapped(limit, "stage", 0) == stage
     )
     if not rows:
         return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
 from pyvoy.filters.http.local_ratelimit.buckets import Descriptor, Figures, Limiter, LimiterPlan
-from pyvoy.filters.http.local_ratelimit.descriptors import Descriptors, descriptors_of
+from pyvoy.filters.http.local_ratelimit.descriptors import Descriptors, descriptors_of, descriptors_of_route
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, STOP, HttpFilter, Stream, Verdict
 from pyvoy.observe.details import LOCAL_RATE_LIMITED, Flag
@@ -32,7 +32,10 @@ supports(
     TYPE,
     "stat_prefix status token_bucket filter_enabled filter_enforced request_headers_to_add_when_not_enforced "
     "response_headers_to_add descriptors rate_limits local_rate_limit_per_downstream_connection "
-    "enable_x_ratelimit_headers always_consume_default_token_bucket rate_limited_as_resource_exhausted",
+    "enable_x_ratelimit_headers always_consume_default_token_bucket rate_limited_as_resource_exhausted stage "
+    "vh_rate_limits",
+    # Only limits with wildcards, which are refused, have dynamic descriptors.
+    tuning="max_dynamic_descriptors",
 )
 supports("envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor", "entries token_bucket")
 supports("envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry", "key value")
@@ -169,7 +172,7 @@ def _plan(message: Any, context: Context) -> LocalRateLimitPlan:
     return LocalRateLimitPlan(
         limiter,
         None if per_connection else Limiter(limiter, context.arena),
-        descriptors_of(message.rate_limits, context, "rate_limits"),
+        _descriptors(message, context),
         context.fraction(message, "filter_enabled"),
         context.fraction(message, "filter_enforced"),
         code if code >= 400 else 429,
@@ -181,6 +184,13 @@ def _plan(message: Any, context: Context) -> LocalRateLimitPlan:
         ),
         LocalRateLimitStats(context.root_scope.scope(f"{message.stat_prefix}.http_local_rate_limit")),
     )
+
+
+def _descriptors(message: Any, context: Context) -> Descriptors | None:
+    """What the filter's own rate_limits give, else those of the route; None where no descriptor has a limit."""
+    if message.rate_limits or not message.descriptors:
+        return descriptors_of(message.rate_limits, context, "rate_limits")
+    return descriptors_of_route(message.stage, message.vh_rate_limits)
 
 
 def _descriptor_figures(message: Any, context: Context) -> dict[Descriptor, Figures]:

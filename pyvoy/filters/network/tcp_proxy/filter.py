@@ -235,7 +235,12 @@ class TcpProxy(NetworkFilter):
             cluster.stats.upstream_cx_connect_attempts_exceeded.inc()
             self._fail(Flag.UPSTREAM_CONNECT_ATTEMPTS_EXCEEDED)
             return True
-        host = cluster.choose_host(self._balancing(destination))
+        if cluster.original_dst is not None:
+            host = cluster.original_dst.choose(connection.info, None)
+            if host is None:
+                cluster.stats.upstream_cx_none_healthy.inc()
+        else:
+            host = cluster.choose_host(self._balancing(destination))
         if host is None:
             self._fail(Flag.NO_HEALTHY_UPSTREAM)
             return True
@@ -282,6 +287,9 @@ class TcpProxy(NetworkFilter):
         connection, relay = self._connection, self._relay
         if relay is None:
             return
+        results = upstream.cluster.results
+        if results is not None:
+            results.connected(upstream.host, final=True)
         info = connection.source.info
         info.upstream_host = upstream.host
         info.upstream_local = upstream.local
@@ -307,6 +315,9 @@ class TcpProxy(NetworkFilter):
         info.upstream_host = self._host
         info.response_flags |= Flag.UPSTREAM_CONNECTION_FAILURE
         info.upstream_transport_failure_reason = detail
+        failed = self._upstream
+        if failed is not None and failed.cluster.results is not None:
+            failed.cluster.results.failed(failed.host, 503)
         self._upstream = self._relay = None
         backoff = self.plan.backoff
         if backoff is None or self._attempts >= self.plan.max_connect_attempts:

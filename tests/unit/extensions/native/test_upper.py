@@ -1,5 +1,7 @@
 """Filters of the upper level: requests and responses as a whole."""
 
+import pytest
+
 from pyvoy.testing.playbook import (
     after,
     data,
@@ -194,6 +196,26 @@ def test_a_body_that_is_taken_away():
     p >> headers("POST") << held()
     p >> data(b"abc", end=True) << forwarded(content_length="0", end=True)
     p.end()
+
+
+@pytest.mark.parametrize("size", [0, 1, 65536])
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_bodies_of_every_size(size, kind):
+    wait = "await " if kind == "async def" else ""
+    body = f"({wait}response.body())" if wait else "b''"
+    p = python(f"""
+        class F(Filter):
+            {kind} on_request(self, request):
+                request.headers["x-seen"] = "1"
+            {kind} on_response(self, response):
+                response.headers["x-size"] = str(len({body}))
+    """)
+    p >> headers("POST") << forwarded(x_seen="1")
+    p >> data(b"x" * size, end=True) << forwarded_data(b"x" * size, end=True)
+    p >> whole_response(200, b"y" * size)
+    assert p.stage.record.body("sent_data") == b"y" * size
+    assert p.stage.record.of("sent")[0].header("x-size") == b"%d" % (size if wait else 0)
+    p.stage.close()
 
 
 def test_a_body_of_one_mebibyte_in_pieces():

@@ -1,0 +1,427 @@
+"""The functions that the Lua side calls: what a script may do to its stream, about the hook that runs.
+
+Each answers a value, or a text that the Lua side raises at the script's line.  Names and texts are bytes.
+Source: Envoy's StreamHandleWrapper, HeaderMapWrapper, StreamInfoWrapper; texts observed on Envoy 1.40.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.extensions import stream_facts
+from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, UnknownCluster
+from pyvoy.extensions.lua import tls
+from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
+from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
+from pyvoy.http.headers import HeaderMap, is_valid_header
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.lua.hook import Hook
+    from pyvoy.network.address import Address
+
+log = logging.getLogger("pyvoy.lua")
+
+LEVELS = (0, 5, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+"""By the number that prelude/core.lua gives: trace, debug, info, warn, err, critical."""
+
+LOCKED = b"header map can no longer be modified"
+RESPOND_TOO_LATE = b"respond() cannot be called if headers have been continued"
+BAD_STATUS = b":status must be between 200-599"
+NO_RESPONSE_REPLY = b"respond not currently supported in the response path"
+NO_CLUSTER = b"http call cluster invalid. Must be configured"
+CALL_HEADERS = b"http call headers must include ':path', ':method', and ':authority'"
+BAD_UNIT = b"', expected 'ms', 'milliseconds', 'microseconds', 'nanoseconds', 'bytes', or 'unspecified'"
+
+TEXT_FACTORIES = (
+    b"envoy.string",
+    b"envoy.hashable_string",
+    b"envoy.tcp_proxy.cluster",
+    b"envoy.network.upstream_server_name",
+)
+"""Factories of filter state objects that are a text."""
+
+HEADERS, TRAILERS, REQUEST_HEADERS = range(3)
+NO_FUNCTIONS = ("functions", "hook", "runtime")
+NO_VALUES: Mapping[str, Any] = {}
+
+
+class Bridge:
+    """The host functions of one state.  `hook` is the hook that runs at the moment: what they are about."""
+
+    __slots__ = ("hook", "runtime")
+
+    hook: Hook
+    runtime: Any
+
+    def functions(self) -> dict[bytes, Callable[..., Any]]:
+        """The functions by the names that the prelude uses."""
+        names = [name for name in vars(Bridge) if not name.startswith("_") and name not in NO_FUNCTIONS]
+        return {name.encode(): getattr(self, name) for name in names}
+
+    # ---- log ----
+
+    def log(self, level: int, text: bytes) -> None:
+        log.log(LEVELS[level], "script log: %s", text.decode("utf-8", "replace"))
+
+    # ---- header maps ----
+
+    def _map(self, which: int) -> HeaderMap:
+        hook = self.hook
+        if which == HEADERS:
+            return hook.headers
+        if which == TRAILERS:
+            assert hook.trailers is not None
+            return hook.trailers
+        return hook.stream.request_headers
+
+    def _name(self, which: int, name: bytes) -> bytes:
+        """The name as the map has it: lower case, and `:authority` for the Host of a request."""
+        if b"\0" in name:
+            name = _text(name)
+        name = name.lower()
+        if name == b"host" and (which == REQUEST_HEADERS or (which == HEADERS and self.hook.on_request)):
+            return b":authority"
+        return name
+
+    def header_get(self, which: int, name: bytes) -> bytes | None:
+        return self._map(which).joined(self._name(which, name))
+
+    def header_at(self, which: int, name: bytes, index: int) -> bytes | None:
+        if index < 0:
+            return None
+        found = self._map(which).get_all(self._name(which, name))
+        return found[index] if index < len(found) else None
+
+    def header_count(self, which: int, name: bytes) -> int:
+        return len(self._map(which).get_all(self._name(which, name)))
+
+    def header_items(self, which: int) -> bytes:
+        items = self._map(which).items()
+        return b"\0".join([part for pair in items for part in pair]) + b"\0"
+
+    def _change(self, which: int) -> HeaderMap | None:
+        """The map for a change, or None when it has gone on; a change of the request may mean another route."""
+        hook = self.hook
+        if which != HEADERS:
+            return self._map(which)
+        if hook.continued:
+            return None
+        if hook.on_request and hook.owner.clear_route_cache:
+            hook.stream.clear_route_cache()
+        return hook.headers
+
+    def header_add(self, which: int, name: bytes, value: bytes) -> bytes | None:
+        hook = self.hook
+        if which == HEADERS and not (hook.on_request or hook.continued or b"\0" in name or b"\0" in value):
+            hook.headers.add(name.lower(), value)  # the short way of most scripts: response headers
+            return None
+        headers = self._change(which)
+        if headers is None:
+            return LOCKED
+        name = self._name(which, name)
+        if b"\0" in value:
+            value = _text(value)
+        headers.add(name, value)
+        if hook.on_request and not is_valid_header(name, value):
+            hook.stream.suspect_headers = True
+        return None
+
+    def header_replace(self, which: int, name: bytes, value: bytes) -> bytes | None:
+        hook = self.hook
+        if which == HEADERS and not (hook.on_request or hook.continued or b"\0" in name or b"\0" in value):
+            hook.headers.set(name.lower(), value)
+            return None
+        headers = self._change(which)
+        if headers is None:
+            return LOCKED
+        name = self._name(which, name)
+        if b"\0" in value:
+            value = _text(value)
+        headers.set(name, value)
+        if hook.on_request and not is_valid_header(name, value):
+            hook.stream.suspect_headers = True
+        return None
+
+    def header_remove(self, which: int, name: bytes) -> bytes | None:
+        headers = self._change(which)
+        if headers is None:
+            return LOCKED
+        headers.remove(self._name(which, name))
+        return None
+
+    def header_reason(self, which: int, phrase: bytes) -> bytes | None:
+        if self._change(which) is None:
+            return LOCKED
+        self.hook.stream.reason_phrase = _text(phrase)
+        return None
+
+    def has_request_headers(self) -> bool:
+        return self.hook.stream.request_headers is not None
+
+    # ---- body and trailers ----
+
+    def body(self, always_wrap: bool) -> int | bytes:
+        return self.hook.body(always_wrap)
+
+    def body_chunks(self) -> bytes | None:
+        return self.hook.chunks()
+
+    def at_end(self) -> bool:
+        return self.hook.ended
+
+    def buffer(self) -> bytes:
+        return self.hook.buffer()
+
+    def set_buffer(self, data: bytes) -> None:
+        self.hook.set_buffer(data)
+
+    def trailers(self) -> int:
+        hook = self.hook
+        if hook.trailers is not None:
+            return PRESENT
+        return ABSENT if hook.ended else WAIT
+
+    # ---- replies ----
+
+    def may_respond(self) -> bytes | None:
+        return RESPOND_TOO_LATE if self.hook.continued else None
+
+    def respond(self, flat: bytes, body: bytes | None) -> bytes | None:
+        """Answer the request from here; the hook does not go on."""
+        hook = self.hook
+        headers = unflatten(flat)
+        status = headers.map.get(b":status", b"")
+        if not status.isdigit() or not 200 <= int(status) < 600:
+            return BAD_STATUS
+        if not hook.on_request:
+            return NO_RESPONSE_REPLY
+        for name in (b":status", b"content-length", b"transfer-encoding"):
+            headers.remove(name)
+        hook.reply = (int(status), body or b"", list(headers.items()))
+        return None
+
+    def http_call(
+        self, cluster: bytes, flat: bytes, body: bytes | None, timeout_ms: float, asynchronous: bool, send_xff: bool
+    ) -> bytes | None:
+        """Begin a call; one that is not asynchronous is what the hook waits for."""
+        headers = unflatten(flat)
+        if body is not None:
+            headers.set(b"content-length", b"%d" % len(body))
+        complete = all(name in headers.map for name in (b":path", b":method", b":authority"))
+        options = CallOptions(timeout_s=timeout_ms / 1000 if timeout_ms else None, send_xff=send_xff)
+        hook = self.hook
+        name = cluster.decode("utf-8", "replace")
+        on_done = _nobody_waits if asynchronous else hook.answered
+        try:
+            call = hook.owner.host.http_call(name, headers, body or b"", on_done, options=options)
+        except UnknownCluster:
+            return NO_CLUSTER
+        except CallRefused as refused:
+            if not complete:
+                return CALL_HEADERS
+            if not asynchronous:
+                hook.stream.services.loop.call_soon(hook.refused, str(refused).encode())
+        else:
+            hook.call = None if asynchronous else call
+        return None
+
+    def answer(self) -> tuple[bytes, bytes | None]:
+        """Headers and body that the hook's call was answered with."""
+        return self.hook.answer
+
+    # ---- routing ----
+
+    def clear_route_cache(self) -> None:
+        self.hook.stream.clear_route_cache()
+
+    def override_host(self, address: bytes, strict: bool) -> bytes | None:
+        try:
+            stream_facts.override_upstream_host(self.hook.stream, address.decode("utf-8", "replace"), strict=strict)
+        except ValueError as error:
+            return str(error).encode()
+        return None
+
+    # ---- metadata ----
+
+    def metadata(self, what: bytes) -> Any:
+        """The fields of a metadata object: of the route under the filter's name, or of route, host, context."""
+        hook = self.hook
+        owner = hook.owner
+        values: Mapping[str, Any] = NO_VALUES
+        if what == b"filter_context":
+            values = owner.filter_context(hook.stream)
+        else:
+            route = hook.stream.route
+            if route is not None:
+                found = route.virtual_host.metadata if what == b"virtualHost" else route.metadata
+                values = found.get(hook.stream.filter_name(owner), NO_VALUES)
+                if not values and what == b"route_or_default":
+                    values = found.get("envoy.filters.http.lua", NO_VALUES)
+        return to_lua(self.runtime, values)
+
+    def dynamic_metadata(self, of_connection: bool, name: bytes) -> Any:
+        found = self._namespaces(of_connection).get(name.decode("utf-8", "replace"))
+        return None if found is None else to_lua(self.runtime, found)
+
+    def all_dynamic_metadata(self, of_connection: bool) -> Any:
+        return to_lua(self.runtime, self._namespaces(of_connection))
+
+    def _namespaces(self, of_connection: bool) -> Mapping[str, Any]:
+        stream = self.hook.stream
+        return stream.connection.dynamic_metadata if of_connection else stream.info.dynamic_metadata
+
+    def set_dynamic_metadata(self, name: bytes, key: bytes, value: Any) -> bytes | None:
+        try:
+            plain = from_lua(value)
+        except ValueKindError as error:
+            return str(error).encode()
+        stream = self.hook.stream
+        stream_facts.set_metadata(stream, name.decode("utf-8", "replace"), key.decode("utf-8", "replace"), plain)
+        return None
+
+    def typed_metadata(self, of_connection: bool, name: bytes) -> Any:
+        stream = self.hook.stream
+        state: Any = stream.connection if of_connection else stream.info
+        found = getattr(state, "typed_metadata", NO_VALUES).get(name.decode("utf-8", "replace"))
+        return None if found is None else to_lua(self.runtime, found)
+
+    # ---- stream info ----
+
+    def stream_info(self, question: bytes) -> bytes:
+        return _STREAM_INFO[question](self.hook.stream)
+
+    def drain_connection(self) -> None:
+        stream: Any = self.hook.stream
+        stream.connection_close = True
+
+    def filter_state(self, name: bytes, field: bytes | None) -> Any:
+        found = stream_facts.filter_state(self.hook.stream, name.decode("utf-8", "replace"))
+        if found is None:
+            return None
+        if field is not None:
+            value = getattr(found, "get_field", lambda _: None)(field.decode("utf-8", "replace"))
+            return value.encode() if isinstance(value, str) else value
+        return found if isinstance(found, bytes) else str(found).encode()
+
+    def set_filter_state(self, name: bytes, factory: bytes, value: bytes) -> bytes | None:
+        if factory not in TEXT_FACTORIES:
+            return b"'" + factory + b"' does not have an object factory"
+        text = value.decode("utf-8", "replace")
+        stream_facts.set_filter_state(self.hook.stream, name.decode("utf-8", "replace"), text)
+        return None
+
+    # ---- connection ----
+
+    def deprecated_ssl(self) -> None:
+        log.warning("`connection():ssl()` is deprecated; use `streamInfo():downstreamSslConnection()`")
+
+    def has_tls(self) -> bool:
+        return self.hook.stream.connection.tls is not None
+
+    def tls(self, question: bytes) -> Any:
+        info = self.hook.stream.connection.tls
+        assert info is not None
+        return to_lua(self.runtime, tls.ANSWERS[question](info))
+
+    # ---- statistics ----
+
+    def metric(self, kind: bytes, name: bytes, unit: bytes | None = None) -> Any:
+        scope = self.hook.owner.host.scope
+        text = name.decode("utf-8", "replace")
+        if kind == b"counter":
+            return scope.counter(text)
+        if kind == b"gauge":
+            return scope.gauge(text)
+        chosen = _UNITS.get(unit or b"unspecified")
+        if chosen is None:
+            return b"invalid histogram unit '" + (unit or b"") + BAD_UNIT
+        return scope.histogram(text, chosen)
+
+    def metric_value(self, metric: Any) -> int:
+        return int(metric.value)
+
+    # ---- keys ----
+
+    def import_key(self, der: bytes) -> bytes | None:
+        from pyvoy.extensions.lua import keys
+
+        key = keys.load(der)
+        if key is None:
+            return None
+        hook = self.hook
+        if hook.keys is None:
+            hook.keys = {}
+        name = _text(der)
+        hook.keys.setdefault(name, key)
+        return name
+
+    def has_key(self, name: bytes) -> bool:
+        return name in (self.hook.keys or ())
+
+    def verify(self, hash_name: bytes, key: bytes, signature: bytes, data: bytes) -> tuple[bool, bytes | None]:
+        from pyvoy.extensions.lua import keys
+
+        known = self.hook.keys
+        assert known is not None
+        wrong = keys.verify(hash_name, known[key], signature, data)
+        return wrong is None, wrong
+
+    # ---- time ----
+
+    def timestamp(self) -> int:
+        return int(time.time() * 1000)
+
+    def timestamp_text(self, unit: int) -> bytes:
+        return b"%d" % (time.time_ns() // (1000 if unit else 1_000_000))
+
+
+def _nobody_waits(result: CallResult) -> None:
+    """The end of an asynchronous call."""
+
+
+def _text(value: bytes) -> bytes:
+    """What Envoy sees of a Lua string that it takes as a C string."""
+    return value.partition(b"\0")[0] if b"\0" in value else value
+
+
+def unflatten(flat: bytes) -> HeaderMap:
+    """The header map of a Lua table, as prelude/handle.lua writes it."""
+    parts = flat.split(b"\0")
+    headers = HeaderMap()
+    for index in range(0, len(parts) - 1, 2):
+        headers.add(parts[index].lower(), parts[index + 1])
+    return headers
+
+
+def _address(address: Address) -> bytes:
+    return address.text.encode()
+
+
+def _remote(stream: Any) -> bytes:
+    return _address(stream.info.downstream_remote or stream.connection.remote)
+
+
+_STREAM_INFO: dict[bytes, Callable[[Any], bytes]] = {
+    b"protocol": lambda stream: stream.info.protocol.encode(),
+    b"routeName": lambda stream: stream.info.route_name.encode(),
+    b"virtualClusterName": lambda stream: stream.info.virtual_cluster_name.encode(),
+    b"downstreamLocalAddress": lambda stream: _address(stream.connection.local),
+    b"downstreamDirectLocalAddress": lambda stream: _address(stream.connection.direct_local),
+    b"downstreamRemoteAddress": _remote,
+    b"downstreamDirectRemoteAddress": lambda stream: _address(stream.connection.direct_remote),
+    b"requestedServerName": lambda stream: stream.connection.requested_server_name.encode(),
+}
+
+_UNITS = {
+    b"ms": "ms",
+    b"milliseconds": "ms",
+    b"us": "us",
+    b"microseconds": "us",
+    b"ns": "unspecified",
+    b"nanoseconds": "unspecified",
+    b"bytes": "bytes",
+    b"unspecified": "unspecified",
+}

@@ -1,0 +1,55 @@
+"""What a configured Lua filter is, and what a route says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.failure import Failures
+    from pyvoy.extensions.host import Host
+    from pyvoy.extensions.lua.options import LuaOptions
+    from pyvoy.extensions.lua.script import LuaScript
+    from pyvoy.stats.counters import Counter
+
+NO_CONTEXT: Mapping[str, Any] = {}
+
+
+class ScriptFailure(Exception):
+    """A script has raised; the traceback is Lua's."""
+
+    def __init__(self, text: str, traceback: str) -> None:
+        super().__init__(f"{text}\n{traceback}" if traceback else text)
+
+
+@dataclass(slots=True, eq=False)
+class LuaPlan:
+    """One configured filter: its default script, those with names, and where it counts.
+
+    `failures` is None where a failure leaves the stream alone, as in Envoy; `routed` says that there are routes with
+    something to say about the filter."""
+
+    default: LuaScript | None
+    named: Mapping[str, LuaScript]
+    clear_route_cache: bool
+    host: Host
+    executions: Counter
+    errors: Counter
+    options: LuaOptions
+    failures: Failures | None
+    routed: bool = False
+
+    def bind_route(self, plan: LuaRoutePlan) -> None:
+        """A route has a configuration for this filter."""
+        self.routed = True
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class LuaRoutePlan:
+    """What a route says: no script, one by name, one of its own; and the context that scripts can read."""
+
+    disabled: bool
+    name: str
+    script: LuaScript | None
+    context: Mapping[str, Any]

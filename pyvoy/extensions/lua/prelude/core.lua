@@ -1,0 +1,377 @@
+-- The Lua side of Envoy's scripting interface: object types, lifetimes, argument errors, and how a hook is run.
+--
+-- Every object that a script sees is a userdata whose environment is its state.  `live` numbers the stretches between
+-- two yields; an object belongs to the stretch in which it was made, and only the stream handle is carried over.
+-- Errors name the line of the script: each exposed function is entered by a tail call, so that level 2 is the caller.
+-- Source: Envoy, source/extensions/filters/common/lua and .../http/lua; texts observed on Envoy 1.40.
+
+local host, core = ...
+
+local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
+local getfenv, setfenv, getinfo, traceback = debug.getfenv, debug.setfenv, debug.getinfo, debug.traceback
+local debug_getmetatable, getregistry = debug.getmetatable, debug.getregistry
+local error, newproxy, next = error, newproxy, next
+local select, tonumber, tostring, type = select, tonumber, tostring, type
+local format, floor, ceil = string.format, math.floor, math.ceil
+
+local DEAD = "object used outside of proper scope"
+local MEMORY = "not enough memory"
+local live = 0
+local begin_stretch, end_stretch
+local short_of_memory = false -- what the last hook has filled it with is garbage only when that hook is gone
+local explaining = false
+local current = nil
+local waiting = nil
+local DONE = {}
+local ERROR = -1
+
+-- ---- errors ----
+
+-- Raise as luaL_argerror does; `narg` counts the object of a method call.  The frames below are those of the checks
+-- (which are all left by tail calls), then `depth` frames, by default one, down to the exposed function.
+local function arg_error(narg, text, depth)
+  depth = depth or 1
+  local info = getinfo(1 + depth, "n") or {}
+  local name = info.name
+  if info.namewhat == "method" then
+    narg = narg - 1
+    if narg == 0 then
+      error(format("calling '%s' on bad self (%s)", name or "?", text), 2 + depth)
+    end
+  end
+  error(format("bad argument #%d to '%s' (%s)", narg, name or "?", text), 2 + depth)
+end
+
+-- `count`: how many arguments were given, which tells nil from nothing.
+local function type_error(narg, expected, value, count, depth)
+  local got = narg > count and "no value" or type(value)
+  return arg_error(narg, format("%s expected, got %s", expected, got), depth)
+end
+
+-- luaL_checkstring: numbers are strings too.
+local function to_string(value, narg, count, depth)
+  local kind = type(value)
+  if kind == "string" then
+    return value
+  elseif kind == "number" then
+    return tostring(value)
+  end
+  return type_error(narg, "string", value, count, depth)
+end
+
+local function to_number(value, narg, count, depth)
+  local number = type(value) == "number" and value or type(value) == "string" and tonumber(value)
+  if not number then
+    return type_error(narg, "number", value, count, depth)
+  end
+  return number
+end
+
+-- luaL_checkint: what is behind the point is cut off.
+local function to_int(value, narg, count, depth)
+  local number = type(value) == "number" and value or type(value) == "string" and tonumber(value)
+  if not number then
+    return type_error(narg, "number", value, count, depth)
+  end
+  return number < 0 and ceil(number) or floor(number)
+end
+
+local function to_boolean(value, narg, count, depth)
+  if type(value) ~= "boolean" then
+    return type_error(narg, "boolean", value, count, depth)
+  end
+  return value
+end
+
+local function to_table(value, narg, count, depth)
+  if type(value) ~= "table" then
+    return type_error(narg, "table", value, count, depth)
+  end
+  return value
+end
+
+-- ---- explanations ----
+
+local CALLS = { "body()", "bodyChunks()", "trailers()", "httpCall()" }
+
+-- The line of the script that is running.
+local function here()
+  for level = 3, 20 do
+    local info = getinfo(level, "Sl")
+    if not info then
+      break
+    elseif info.what ~= "C" and info.short_src:sub(1, 6) ~= "pyvoy/" then
+      return info.short_src .. ":" .. info.currentline
+    end
+  end
+  return "?"
+end
+
+function core.explain_errors()
+  explaining = true
+end
+
+-- Where a call of this name stands, for errors that it may cause later; nil unless they are explained.
+function core.site(name)
+  return explaining and name .. " at " .. here() or nil
+end
+
+-- An error's text, with the call that has made what was tried illegal.
+local function because(text, site)
+  site = site or explaining and current and current.waited
+  return site and text .. " (since " .. site .. ")" or text
+end
+
+-- ---- objects ----
+
+-- A type of objects: the prototype of its userdata and the metatable that they share.
+local function new_type(name)
+  local proto = newproxy(true)
+  local mt = debug_getmetatable(proto)
+  mt.__index = mt
+  getregistry()[name] = mt
+  return { proto = proto, mt = mt, name = name }
+end
+
+-- An object of a type; `state` is its own and must not be shared.
+local function new(kind, state)
+  local object = newproxy(kind.proto)
+  state.kind = kind
+  state.live = live
+  setfenv(object, state)
+  return object
+end
+
+-- Raise for an object that is not of the type or has died; called by a method, whose caller is to blame.
+local function refuse(kind, object, count)
+  local state = type(object) == "userdata" and getfenv(object)
+  if not state or state.kind ~= kind then
+    return type_error(1, kind.name, object, count)
+  end
+  error(because(DEAD), 3)
+end
+
+-- Add a method; `fn(state, count, ...)` gets the object's state, the number of arguments with the object, and the rest.
+local function define(kind, name, fn)
+  kind.mt[name] = function(...)
+    local object = ...
+    local state = type(object) == "userdata" and getfenv(object)
+    if state and state.kind == kind and state.live == live then
+      return fn(state, select("#", ...), select(2, ...))
+    end
+    refuse(kind, object, select("#", ...))
+  end
+end
+
+-- The object that `state` keeps under `key`, or a new one, whose state has `field` = `value`.
+local function kept(state, key, kind, field, value)
+  local object = state[key]
+  if object == nil then
+    object = newproxy(kind.proto)
+    setfenv(object, { kind = kind, live = live, owner = state, [field or "owner"] = value or state })
+    state[key] = object
+  end
+  return object
+end
+
+for level, name in ipairs({ "logTrace", "logDebug", "logInfo", "logWarn", "logErr", "logCritical" }) do
+  local log = host.log
+  core[name] = function(_, count, text)
+    log(level, to_string(text, 2, count))
+  end
+end
+
+-- A type whose objects also have the log methods.
+local function new_logging_type(name)
+  local kind = new_type(name)
+  for _, method in ipairs({ "logTrace", "logDebug", "logInfo", "logWarn", "logErr", "logCritical" }) do
+    define(kind, method, core[method])
+  end
+  return kind
+end
+
+-- ---- running a hook ----
+
+local Handle = new_logging_type("N5Envoy10Extensions11HttpFilters3Lua19StreamHandleWrapperE")
+local resting, rested = {}, 0
+local suspended, last_id = {}, 0
+local MOST_RESTING = 64
+
+-- A coroutine serves one hook after the other; one that has ended by an error or waits for good is left to the
+-- collector.
+local function serve(fn, handle)
+  while true do
+    fn(handle)
+    fn, handle = yield(DONE)
+  end
+end
+
+-- The text of an error value, as Envoy shows it.
+local function text_of(value)
+  local kind = type(value)
+  if kind == "number" then
+    return tostring(value)
+  elseif kind ~= "string" then
+    return "unspecified lua error"
+  end
+  return value
+end
+
+-- Take over the limits of limits.lua, if it was loaded.
+function core.apply_limits()
+  begin_stretch, end_stretch = core.begin_stretch, core.end_stretch
+end
+
+-- Run a script's main chunk; errors call it by its first line, as in Envoy, unless it has a name.  Answers nothing, or
+-- why it cannot be loaded.
+function core.load(code, name)
+  local chunk, wrong = loadstring(code, name or code)
+  if not chunk then
+    return wrong
+  end
+  local co = create(chunk)
+  if begin_stretch then
+    begin_stretch()
+  end
+  local ok, value = resume(co)
+  if end_stretch then
+    end_stretch()
+  end
+  if not ok then
+    return text_of(value)
+  elseif status(co) ~= "dead" then
+    return "attempt to yield from outside a coroutine"
+  end
+end
+
+-- Call a function that cannot wait: true and its last result, or false, text and traceback.
+function core.call(fn, ...)
+  local co = create(fn)
+  local function ended(ok, ...)
+    live = live + 1
+    if not ok then
+      return false, text_of((...)), traceback(co)
+    elseif status(co) ~= "dead" then
+      return false, "script performed an unexpected yield", traceback(co)
+    end
+    local count = select("#", ...)
+    return true, count > 0 and (select(count, ...)) or nil
+  end
+  live = live + 1
+  return ended(resume(co, ...))
+end
+
+-- The same within the limit of a stretch.
+function core.call_limited(fn, ...)
+  if not begin_stretch then
+    return core.call(fn, ...)
+  end
+  local function ended(...)
+    end_stretch()
+    return ...
+  end
+  begin_stretch()
+  return ended(core.call(fn, ...))
+end
+
+local function after(state, co, ok, value)
+  live = live + 1
+  if end_stretch then
+    end_stretch()
+  end
+  if ok then
+    if value == DONE then
+      if rested < MOST_RESTING then
+        rested = rested + 1
+        resting[rested] = co
+      end
+      return 0
+    end
+    local what = waiting
+    waiting = nil
+    if what then
+      state.co = co
+      last_id = last_id + 1
+      suspended[last_id] = state
+      return what, last_id
+    end
+    return ERROR, "script performed an unexpected yield", traceback(co)
+  end
+  waiting = nil
+  if value == MEMORY then
+    short_of_memory = true
+    return ERROR, MEMORY, ""
+  end
+  return ERROR, text_of(value), traceback(co)
+end
+
+-- A function that runs a hook of the script: 0 when it has ended, else what it waits for and its number, or ERROR, text
+-- and traceback.
+function core.runner(fn)
+  local proto = Handle.proto
+  return function()
+    if short_of_memory then
+      short_of_memory = false
+      collectgarbage()
+    end
+    live = live + 1
+    local state = { kind = Handle, live = live }
+    current = state
+    local handle = newproxy(proto)
+    setfenv(handle, state)
+    local co
+    if rested > 0 then
+      co = resting[rested]
+      rested = rested - 1
+    else
+      co = create(serve)
+    end
+    if begin_stretch then
+      begin_stretch()
+    end
+    return after(state, co, resume(co, fn, handle))
+  end
+end
+
+-- Go on with what a hook has waited for; answers as `run` does.
+function core.go_on(id, ...)
+  local state = suspended[id]
+  suspended[id] = nil
+  live = live + 1
+  local co, waited = state.co, state.waited
+  for key in next, state do
+    state[key] = nil
+  end
+  state.kind, state.live, state.waited = Handle, live, waited
+  current = state
+  if begin_stretch then
+    begin_stretch()
+  end
+  return after(state, co, resume(co, ...))
+end
+
+-- A hook that waits will not go on.
+function core.forget(id)
+  suspended[id] = nil
+end
+
+-- Wait for something; gives back what `go_on` was given.
+local function wait(what)
+  waiting = what
+  if explaining and CALLS[what] then
+    current.waited = CALLS[what] .. " at " .. here()
+  end
+  return yield()
+end
+
+function core.is_live(state)
+  return state.live == live
+end
+
+core.raw_running = coroutine.running
+core.DEAD, core.because = DEAD, because
+core.Handle = Handle
+core.arg_error, core.type_error = arg_error, type_error
+core.to_string, core.to_number, core.to_int = to_string, to_number, to_int
+core.to_boolean, core.to_table = to_boolean, to_table
+core.new, core.new_type, core.define, core.kept, core.wait = new, new_logging_type, define, kept, wait

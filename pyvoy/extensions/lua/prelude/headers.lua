@@ -1,0 +1,92 @@
+-- The header map object.  Its values stay with the proxy: one call each way for a value (0.5 microseconds, measured)
+-- costs less than handing over and parsing the whole map (6), which only an iteration does.
+
+local host, core = ...
+
+local new_type, define, to_string, to_int = core.new_type, core.define, core.to_string, core.to_int
+local is_live, DEAD, because = core.is_live, core.DEAD, core.because
+local error, find, sub, getfenv = error, string.find, string.sub, debug.getfenv
+local header_get, header_at, header_count, header_items = host.header_get, host.header_at, host.header_count,
+  host.header_items
+
+local HeaderMap = new_type("N5Envoy10Extensions11HttpFilters3Lua16HeaderMapWrapperE")
+new_type("N5Envoy10Extensions11HttpFilters3Lua17HeaderMapIteratorE")
+core.HeaderMap = HeaderMap
+
+local ITERATING = "header map cannot be modified while iterating"
+local SECOND = "cannot create a second iterator before completing the first"
+
+define(HeaderMap, "get", function(state, count, name)
+  local value = header_get(state.map, to_string(name, 2, count))
+  if value ~= nil then
+    return value
+  end
+end)
+
+define(HeaderMap, "getAtIndex", function(state, count, name, index)
+  local value = header_at(state.map, to_string(name, 2, count), to_int(index, 3, count))
+  if value ~= nil then
+    return value
+  end
+end)
+
+define(HeaderMap, "getNumValues", function(state, count, name)
+  return header_count(state.map, to_string(name, 2, count))
+end)
+
+-- Methods that change the map: the proxy answers why it may not be changed, or nothing.
+local function define_change(name, change)
+  define(HeaderMap, name, function(state, count, key, value)
+    if state.iterating then
+      error(because(ITERATING, state.iterating_since), 2)
+    end
+    local wrong = change(state.map, to_string(key, 2, count), to_string(value, 3, count))
+    if wrong then
+      error(because(wrong), 2)
+    end
+  end)
+end
+
+local function define_change_by_name(name, change)
+  define(HeaderMap, name, function(state, count, key)
+    if state.iterating then
+      error(because(ITERATING, state.iterating_since), 2)
+    end
+    local wrong = change(state.map, to_string(key, 2, count))
+    if wrong then
+      error(because(wrong), 2)
+    end
+  end)
+end
+
+define_change("add", host.header_add)
+define_change("replace", host.header_replace)
+define_change_by_name("remove", host.header_remove)
+define_change_by_name("setHttp1ReasonPhrase", host.header_reason)
+
+-- `pairs(headers)`: over a copy, as it was when the iteration began.
+function HeaderMap.mt.__pairs(object)
+  local state = getfenv(object)
+  if not is_live(state) then
+    error(because(DEAD), 2)
+  elseif state.iterating then
+    error(because(SECOND, state.iterating_since), 2)
+  end
+  state.iterating = true
+  state.iterating_since = core.site("pairs()")
+  local text, at = header_items(state.map), 1
+  return function()
+    if not is_live(state) then
+      error(because(DEAD), 2)
+    end
+    local middle = find(text, "\0", at, true)
+    if not middle then
+      state.iterating = false
+      return
+    end
+    local stop = find(text, "\0", middle + 1, true)
+    local name, value = sub(text, at, middle - 1), sub(text, middle + 1, stop - 1)
+    at = stop + 1
+    return name, value
+  end
+end

@@ -1,0 +1,87 @@
+"""Calls to clusters.  All belong to the root context, whoever makes them.
+
+gRPC needs HTTP/2 to the upstream, which is not there: those calls answer INTERNAL_FAILURE, a status that every SDK
+takes for "not now" (UNIMPLEMENTED would end a Rust module).
+Source: Proxy-Wasm specification; what is refused, and the ids, are Envoy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pyvoy.extensions.wasm import abi
+from pyvoy.extensions.wasm.calls.results import checked, ends_line
+from pyvoy.extensions.wasm.engine.interface import HostFunction
+from pyvoy.extensions.wasm.pairs import parse
+from pyvoy.http.headers import HeaderMap
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.wasm.vm import Vm
+
+_REQUIRED = (b":path", b":method", b":authority")
+
+
+def functions(vm: Vm) -> Mapping[str, HostFunction]:
+    """The group's functions."""
+    from pyvoy.extensions.host import NotRunning
+    from pyvoy.extensions.http_call import CallOptions, CallRefused
+
+    memory = vm.memory
+
+    def http_call(
+        cluster: int,
+        cluster_size: int,
+        headers_at: int,
+        headers_size: int,
+        body_at: int,
+        body_size: int,
+        trailers_at: int,
+        trailers_size: int,
+        timeout_ms: int,
+        id_at: int,
+    ) -> int:
+        name = memory.read(cluster, cluster_size).decode("utf-8", "replace")
+        headers = HeaderMap((key.lower(), value) for key, value in parse(memory.read(headers_at, headers_size)))
+        body = memory.read(body_at, body_size)
+        trailers = [(key.lower(), value) for key, value in parse(memory.read(trailers_at, trailers_size))]
+        memory.write_u32(id_at, 0)
+        if any(ends_line(key) or ends_line(value) for key, value in trailers):
+            return abi.BAD_ARGUMENT
+        if timeout_ms >> 31 or vm.current is None or any(key not in headers.map for key in _REQUIRED):
+            return abi.BAD_ARGUMENT
+        root = vm.current.root
+        headers.remove(b"content-length")
+        options = CallOptions(timeout_s=timeout_ms / 1000 or None, send_xff=False, hash_on=headers.map[b":authority"])
+        try:
+            call_id = root.expect(
+                lambda on_done: root.host.http_call(
+                    name,
+                    headers,
+                    body,
+                    on_done,
+                    trailers=HeaderMap(trailers) if trailers else None,
+                    options=options,
+                )
+            )
+        except NotRunning:
+            return abi.INTERNAL_FAILURE
+        except CallRefused:
+            return abi.BAD_ARGUMENT
+        memory.write_u32(id_at, call_id)
+        return abi.OK
+
+    def no_grpc(*_: int) -> int:
+        return abi.INTERNAL_FAILURE
+
+    def no_such_call(*_: int) -> int:
+        return abi.NOT_FOUND
+
+    return {
+        "proxy_http_call": HostFunction("iiiiiiiiii>i", checked(http_call)),
+        "proxy_grpc_call": HostFunction("iiiiiiiiiiii>i", no_grpc),
+        "proxy_grpc_stream": HostFunction("iiiiiiiii>i", no_grpc),
+        "proxy_grpc_send": HostFunction("iiii>i", no_such_call),
+        "proxy_grpc_close": HostFunction("i>i", no_such_call),
+        "proxy_grpc_cancel": HostFunction("i>i", no_such_call),
+    }

@@ -1,0 +1,196 @@
+"""Foreign functions: what Envoy offers beside the ABI.
+
+`compress` and `uncompress` (zlib), `set_envoy_filter_state` and `declare_property` (protobuf arguments) and
+`clear_route_cache`, and CEL: `expr_create`, `expr_evaluate`, `expr_delete`.  Signatures (`sign`, `verify_signature`)
+are not there: they are NOT_FOUND, as every unknown name.  Source: Envoy's foreign.cc.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from pyvoy.extensions.wasm import abi, cel
+from pyvoy.extensions.wasm.calls.properties import STATE_PREFIX, UnserializableError, attribute_of, encode
+from pyvoy.extensions.wasm.calls.results import checked, giver
+from pyvoy.extensions.wasm.cel_values import CelError
+from pyvoy.extensions.wasm.engine.interface import HostFunction
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.wasm.context import Context
+    from pyvoy.extensions.wasm.vm import Vm
+
+MAX_UNCOMPRESSED_BYTES = 16 << 20
+"""A few bytes may uncompress to gigabytes: what is longer is refused."""
+
+STATE_OBJECTS = frozenset(
+    (
+        "envoy.network.application_protocols",
+        "envoy.network.upstream_server_name",
+        "envoy.network.upstream_subject_alt_names",
+        "envoy.tcp_proxy.cluster",
+        "envoy.tcp_proxy.per_connection_idle_timeout_ms",
+        "envoy.upstream.dynamic_host",
+        "envoy.upstream.dynamic_port",
+    )
+)
+"""Keys for which Envoy can make an object out of bytes; every other is NOT_FOUND."""
+
+MAX_EXPRESSIONS = 4096
+"""How many expressions a VM may keep."""
+
+Answer = bytes | int
+"""What a foreign function gives: bytes with status OK, or another status."""
+
+
+def functions(vm: Vm) -> Mapping[str, HostFunction]:
+    """The group's one function."""
+    memory = vm.memory
+    give = giver(vm)
+
+    def call_foreign_function(
+        name_at: int, name_size: int, arguments_at: int, arguments_size: int, at: int, size_at: int
+    ) -> int:
+        name = memory.read(name_at, name_size).decode("utf-8", "replace")
+        arguments = memory.read(arguments_at, arguments_size)
+        function = FOREIGN.get(name)
+        if function is None or vm.current is None:
+            return abi.NOT_FOUND
+        answer = function(vm.current, arguments)
+        if isinstance(answer, int):
+            return answer
+        if not at and not size_at:
+            return abi.OK  # nobody wants the result; elsewhere 0 is an address like any other
+        return give(answer, at, size_at)
+
+    return {"proxy_call_foreign_function": HostFunction("iiiiii>i", checked(call_foreign_function))}
+
+
+def _compress(_context: Context, arguments: bytes) -> Answer:
+    return zlib.compress(arguments)
+
+
+def _uncompress(_context: Context, arguments: bytes) -> Answer:
+    stream = zlib.decompressobj()
+    try:
+        found = stream.decompress(arguments, MAX_UNCOMPRESSED_BYTES)
+    except zlib.error:
+        return abi.SERIALIZATION_FAILURE
+    if not stream.eof:
+        return abi.SERIALIZATION_FAILURE
+    return found
+
+
+def _clear_route_cache(context: Context, _arguments: bytes) -> Answer:
+    context.clear_route_cache()
+    return b""
+
+
+def _set_filter_state(context: Context, arguments: bytes) -> Answer:
+    """SetEnvoyFilterStateArguments: path 1, value 2, span 3."""
+    fields = _fields(arguments)
+    if fields is None or context.subject is None:
+        return abi.BAD_ARGUMENT
+    path = fields.get(1, b"").decode("utf-8", "replace")
+    if path not in STATE_OBJECTS:
+        return abi.NOT_FOUND
+    status = context.set_state(path, fields.get(2, b""))
+    return b"" if status == abi.OK else status
+
+
+def _declare_property(context: Context, arguments: bytes) -> Answer:
+    """DeclarePropertyArguments: name 1, type 2, schema 3, readonly 4, span 5.
+
+    A property has the form its writer gave it, so that nothing has to be remembered of the type."""
+    fields = _fields(arguments)
+    if fields is None or not fields.get(1):
+        return abi.BAD_ARGUMENT
+    name = STATE_PREFIX + fields[1].decode("utf-8", "replace")
+    declared = context.vm.declared
+    if name in declared:
+        return abi.BAD_ARGUMENT
+    declared.add(name)
+    return b""
+
+
+def _expr_create(context: Context, arguments: bytes) -> Answer:
+    """Compile an expression; its number, four bytes."""
+    vm = context.vm
+    if len(vm.expressions) >= MAX_EXPRESSIONS:
+        return abi.INTERNAL_FAILURE
+    try:
+        text = arguments.decode()
+        compiled = cel.compile_expression(text, lambda parts: attribute_of(context.root, parts, raw=True))
+    except (UnicodeDecodeError, cel.CelSyntaxError):
+        return abi.BAD_ARGUMENT
+    number = vm.next_expression
+    vm.next_expression = number + 1
+    vm.expressions[number] = compiled
+    return number.to_bytes(4, "little")
+
+
+def _expr_evaluate(context: Context, arguments: bytes) -> Answer:
+    """The value of an expression for the stream at hand."""
+    if len(arguments) != 4:
+        return abi.BAD_ARGUMENT
+    compiled = context.vm.expressions.get(int.from_bytes(arguments, "little"))
+    if compiled is None:
+        return abi.NOT_FOUND
+    try:
+        return encode(compiled(context))
+    except CelError:
+        return abi.INTERNAL_FAILURE
+    except UnserializableError:
+        return abi.SERIALIZATION_FAILURE
+
+
+def _expr_delete(context: Context, arguments: bytes) -> Answer:
+    """Forget an expression; one that is not there is forgotten already."""
+    if len(arguments) != 4:
+        return abi.BAD_ARGUMENT
+    context.vm.expressions.pop(int.from_bytes(arguments, "little"), None)
+    return b""
+
+
+def _fields(data: bytes) -> dict[int, bytes] | None:
+    """The length-delimited fields of a protobuf message, the last of each number; None for what is none."""
+    found: dict[int, bytes] = {}
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        if tag is None:
+            return None
+        length, at = _varint(data, at)
+        if length is None or tag & 7 not in (0, 2):
+            return None
+        if tag & 7 == 2:
+            if at + length > len(data):
+                return None
+            found[tag >> 3] = data[at : at + length]
+            at += length
+    return found
+
+
+def _varint(data: bytes, at: int) -> tuple[int | None, int]:
+    value = shift = 0
+    while at < len(data) and shift < 64:
+        octet = data[at]
+        at += 1
+        value |= (octet & 0x7F) << shift
+        if octet < 0x80:
+            return value, at
+        shift += 7
+    return None, at
+
+
+FOREIGN: Mapping[str, Callable[[Context, bytes], Answer]] = {
+    "compress": _compress,
+    "uncompress": _uncompress,
+    "clear_route_cache": _clear_route_cache,
+    "expr_create": _expr_create,
+    "expr_evaluate": _expr_evaluate,
+    "expr_delete": _expr_delete,
+    "set_envoy_filter_state": _set_filter_state,
+    "declare_property": _declare_property,
+}

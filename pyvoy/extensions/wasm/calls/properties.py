@@ -1,0 +1,218 @@
+"""Properties: attributes of the stream by a path of segments with NUL between them, in binary.
+
+Source: Proxy-Wasm specification; Envoy: values as CEL gives them, `set_property` writes filter state under `wasm.` and
+the path as it is given, and only a path of one segment is read back from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from struct import pack
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.extensions.wasm import abi
+from pyvoy.extensions.wasm.calls.results import checked, giver
+from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
+from pyvoy.extensions.wasm.pairs import serialize
+from pyvoy.http.headers import HeaderMap
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.wasm.context import Context
+    from pyvoy.extensions.wasm.root import RootContext
+    from pyvoy.extensions.wasm.vm import Vm
+
+STATE_PREFIX = "wasm."
+_OLD_ROOTS = frozenset(
+    [
+        "node",
+        "cluster_name",
+        "cluster_metadata",
+        "route_name",
+        "route_metadata",
+        "listener_direction",
+        "listener_metadata",
+        "upstream_host_metadata",
+    ]
+)
+"""Roots that SDKs of 2020 ask for, and that Envoy has no longer; a VM that is not strict answers them."""
+_MESSAGES = frozenset(
+    (
+        "metadata",
+        "xds.cluster_metadata",
+        "xds.route_metadata",
+        "xds.listener_metadata",
+        "xds.virtual_host_metadata",
+        "xds.upstream_host_metadata",
+    )
+)
+"""Attributes that are Metadata messages in Envoy: their one field stands between their name and a namespace."""
+
+
+class UnserializableError(Exception):
+    """A value that has no binary form."""
+
+
+def functions(vm: Vm) -> Mapping[str, HostFunction]:
+    """The group's functions."""
+    memory = vm.memory
+    give = giver(vm)
+
+    def get(path_at: int, path_size: int, at: int, size_at: int) -> int:
+        context = vm.current
+        try:
+            path = memory.read(path_at, path_size)
+            if context is None:
+                return abi.NOT_FOUND
+            value = find(context, path)
+            if value is None:
+                return abi.NOT_FOUND
+            return give(value if type(value) is bytes else encode(value), at, size_at)
+        except OutOfBounds:
+            return abi.INVALID_MEMORY_ACCESS
+        except UnserializableError:
+            return abi.SERIALIZATION_FAILURE
+
+    def put(path_at: int, path_size: int, value_at: int, value_size: int) -> int:
+        path, value = memory.read(path_at, path_size), memory.read(value_at, value_size)
+        if vm.current is None:
+            return abi.NOT_FOUND
+        return vm.current.set_state(STATE_PREFIX + path.decode("utf-8", "surrogateescape"), value)
+
+    return {
+        "proxy_get_property": HostFunction("iiii>i", get),
+        "proxy_set_property": HostFunction("iiii>i", checked(put)),
+    }
+
+
+def find(context: Context, path: bytes) -> Any:
+    """The value at a path, None when there is none."""
+    root = context.root
+    read = root.attributes.get(path)
+    if read is None:
+        read = root.attributes[path] = _compile(context, path)
+    return read(context)
+
+
+def _compile(context: Context, path: bytes) -> Callable[[Context], Any]:
+    """A path as a function of a context; kept by the root."""
+    return attribute_of(context.root, tuple(path.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0")))
+
+
+def attribute_of(root: RootContext, parts: tuple[str, ...], *, raw: bool = False) -> Callable[[Context], Any]:
+    """An attribute by its parts as a function of a context; it gives None for what is not there.
+
+    `raw` leaves maps and messages as they are; otherwise those that have a form of their own in binary come so."""
+    settings = root.plugin
+    own = {"plugin_name": settings.name, "plugin_root_id": settings.root_id, "plugin_vm_id": settings.vm.vm_id}
+    if len(parts) == 1 and parts[0] in own:
+        text = own[parts[0]].encode()
+        return lambda _context: text
+    if parts == ("connection_id",):
+        parts = ("connection", "id")
+    strict = settings.vm.strict
+    if parts == ("",):
+        return _unserializable
+    if strict and (parts[0] in _OLD_ROOTS or "." in parts[0]):
+        return lambda _context: None
+    getter = root.compile_attribute(_without_message_fields(parts))
+    if getter is None:
+        if len(parts) > 1:
+            return lambda _context: None
+        key = STATE_PREFIX + parts[0]
+        return lambda context: context.get_state(key)
+    return _reader(getter, parts, strict, raw=raw)
+
+
+def _reader(
+    getter: Callable[[Any], Any], parts: tuple[str, ...], strict: bool, *, raw: bool
+) -> Callable[[Context], Any]:
+    name = ".".join(parts[:2])
+    whole = ".".join(parts)
+    of_request = strict and parts[0] == "request" and name.removeprefix("request.") in _OF_REQUEST_HEADERS
+    is_node = name == "xds.node"
+    is_message = not raw and whole in _MESSAGES
+    is_map = not raw and whole in _HEADER_MAPS
+    is_empty = whole in _NEVER_MISSING
+
+    def read(context: Context) -> Any:
+        subject = context.subject
+        if subject is None:
+            value = getter(None) if is_node else None
+        elif of_request and context.readable(abi.REQUEST_HEADERS) is None:
+            value = None
+        else:
+            try:
+                value = getter(subject)
+            except (AttributeError, UnicodeError):  # a TCP session has no request; no header has such a name
+                value = None
+        if is_map:
+            return encode(value) or NO_PAIRS if value is not None else NO_PAIRS
+        if is_message:
+            return metadata_message(value or {})
+        return b"" if value is None and is_empty and subject is not None else value
+
+    return read
+
+
+def _unserializable(_context: Context) -> Any:
+    raise UnserializableError("an empty path")
+
+
+NO_PAIRS = b"\0\0\0\0"
+"""A map without entries, as a property."""
+_HEADER_MAPS = frozenset(("request.headers", "response.headers", "response.trailers"))
+_NEVER_MISSING = frozenset(("xds.filter_chain_name", "connection.requested_server_name"))
+"""Text that is empty when there is none."""
+_OF_REQUEST_HEADERS = frozenset(
+    ["path", "url_path", "host", "scheme", "method", "headers", "referer", "useragent", "id", "query", "headers_bytes"]
+)
+"""What Envoy reads from the request's headers, which it has only as long as the module may read them."""
+
+
+def metadata_message(value: Mapping[str, Any]) -> bytes:
+    """{namespace: {key: value}} as a serialized Metadata message."""
+    if not value:
+        return b""
+    from envoy.config.core.v3 import base_pb2
+
+    message = base_pb2.Metadata()
+    for namespace, fields in value.items():
+        message.filter_metadata[namespace].update(fields)
+    return bytes(message.SerializeToString())
+
+
+def _without_message_fields(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """`metadata\\0filter_metadata\\0namespace\\0key` without the message's field: the attribute table has none."""
+    for length in (1, 2):
+        if ".".join(parts[:length]) in _MESSAGES and parts[length : length + 1] == ("filter_metadata",):
+            return (*parts[:length], *parts[length + 1 :])
+    return parts
+
+
+def encode(value: Any) -> bytes:
+    """A value in binary: text as it is, numbers as eight bytes, a bool as one, maps and lists as pairs.
+
+    Raises UnserializableError."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    if isinstance(value, bool):
+        return b"\1" if value else b"\0"
+    if isinstance(value, int):
+        return (value & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little")
+    if isinstance(value, float):
+        return pack("<d", value)
+    if isinstance(value, HeaderMap):
+        return serialize(value.items())
+    if isinstance(value, Mapping):
+        return serialize(_pairs(value))
+    if isinstance(value, list | tuple):
+        return serialize((encode(item), b"") for item in value)
+    raise UnserializableError(type(value).__name__)
+
+
+def _pairs(value: Mapping[Any, Any]) -> Iterator[tuple[bytes, bytes]]:
+    for key, item in value.items():
+        if item is not None:
+            yield encode(key), encode(item)

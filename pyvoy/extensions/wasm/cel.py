@@ -1,0 +1,368 @@
+"""CEL, as far as plugins use it: an expression over the attributes of a stream, compiled once to closures.
+
+There are literals, lists, maps, member access, indices, arithmetic, comparisons, `in`, `&&`, `||`, `?:`, and functions:
+size, has, startsWith, endsWith, contains, matches, int, uint, double, string, bool.  Macros over lists (all, exists,
+map, filter) and messages are not there.  Text is str, whatever came over the wire.
+Source: the Common Expression Language specification; Envoy's foreign functions `expr_create` and `expr_evaluate`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pyvoy.extensions.wasm.cel_values import (
+    FUNCTIONS,
+    METHODS,
+    OPERATIONS,
+    CelError,
+    boolean,
+    member,
+    number,
+    operand,
+    plain,
+    size,
+)
+
+MAX_LENGTH = 4096
+MAX_DEPTH = 60
+MAX_STEPS = 256
+"""How many operators and selections an expression may have: each may stand on those before it."""
+
+Attribute = Callable[[tuple[str, ...]], Callable[[Any], Any] | None]
+Evaluate = Callable[[Any], Any]
+"""Takes the stream.  Raises CelError."""
+
+
+class CelSyntaxError(ValueError):
+    """An expression that cannot be compiled."""
+
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+    (?P<number>0x[0-9a-fA-F]+u?|\d+\.\d+(?:[eE][+-]?\d+)?|\d+(?:[eE][+-]?\d+)|\d+u?)
+    |(?P<text>(?:[rR][bB]?|[bB][rR]?)?(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
+    |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
+    |(?P<sign>&&|\|\||==|!=|<=|>=|[-+*/%<>!?:.,()\[\]{}])
+    )""",
+    re.VERBOSE,
+)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\", "'": "'", '"': '"', "`": "`", "?": "?"}
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))")
+_CONSTANTS = {"true": True, "false": False, "null": None}
+_LEVELS: tuple[tuple[str, ...], ...] = (
+    ("||",),
+    ("&&",),
+    ("==", "!=", "<", "<=", ">", ">=", "in"),
+    ("+", "-"),
+    ("*", "/", "%"),
+)
+
+
+def compile_expression(text: str, attribute: Attribute) -> Evaluate:
+    """The expression as a function of a stream.  Raises CelSyntaxError."""
+    if len(text) > MAX_LENGTH:
+        raise CelSyntaxError("the expression is too long")
+    parser = _Parser(_tokens(text), attribute)
+    found = parser.expression()
+    parser.end()
+    return found
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    found = []
+    at = 0
+    text = text.rstrip()
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise CelSyntaxError(f"unexpected {text[at:].lstrip()[:1]!r}")
+        found.append((str(match.lastgroup), match[str(match.lastgroup)]))
+        at = match.end()
+    return [*found, ("end", "")]
+
+
+class _Parser:
+    """Recursive descent; each method gives a closure."""
+
+    def __init__(self, tokens: list[tuple[str, str]], attribute: Attribute) -> None:
+        self._tokens = tokens
+        self._attribute = attribute
+        self._at = 0
+        self._depth = 0
+        self._steps = 0
+
+    def _peek(self) -> str:
+        kind, text = self._tokens[self._at]
+        return "" if kind in ("text", "end") else text
+
+    def _take(self, text: str) -> bool:
+        if self._peek() != text:
+            return False
+        self._at += 1
+        return True
+
+    def _need(self, text: str) -> None:
+        if not self._take(text):
+            raise CelSyntaxError(f"{text!r} is missing")
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise CelSyntaxError("the expression is too long")
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if self._tokens[self._at][0] != "end":
+            raise CelSyntaxError(f"unexpected {self._tokens[self._at][1]!r}")
+
+    def expression(self) -> Evaluate:
+        """A condition with its two values, or what stands above it."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise CelSyntaxError("the expression is nested too deeply")
+        condition = self._binary(0)
+        if self._take("?"):
+            yes = self._binary(0)
+            self._need(":")
+            no = self.expression()
+            first = condition
+            condition = lambda stream: yes(stream) if boolean(first(stream)) else no(stream)  # noqa: E731
+        self._depth -= 1
+        return condition
+
+    def _binary(self, level: int) -> Evaluate:
+        if level == len(_LEVELS):
+            return self._unary()
+        left = self._binary(level + 1)
+        while self._peek() in _LEVELS[level]:
+            sign = self._peek()
+            self._at += 1
+            self._step()
+            left = _operation(sign, left, self._binary(level + 1))
+        return left
+
+    def _unary(self) -> Evaluate:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise CelSyntaxError("the expression is nested too deeply")
+        if self._take("!"):
+            inner = self._unary()
+            found: Evaluate = lambda stream: not boolean(inner(stream))  # noqa: E731
+        elif self._take("-"):
+            inner = self._unary()
+            found = lambda stream: number(-operand(inner(stream)))  # noqa: E731
+        else:
+            found = self._member()
+        self._depth -= 1
+        return found
+
+    def _member(self) -> Evaluate:
+        """A primary with what is selected from it; names that follow each other are one attribute."""
+        kind, text = self._tokens[self._at]
+        path: list[str] | None = None
+        if kind == "name" and text not in _CONSTANTS and self._tokens[self._at + 1][1] != "(":
+            self._at += 1
+            path = [text]
+            found = self._path(path)
+        else:
+            found = self._primary()
+        while True:
+            self._step()
+            if self._take("."):
+                kind, name = self._tokens[self._at]
+                if kind != "name":
+                    raise CelSyntaxError("a name is missing behind '.'")
+                self._at += 1
+                if self._take("("):
+                    found = _method(name, found, self._list(")"))
+                    path = None
+                    continue
+            elif self._take("["):
+                index = self.expression()
+                self._need("]")
+                constant = _constant(index)
+                if path is None or constant is None:
+                    found, path = _indexed(found, index), None
+                    continue
+                name = constant
+            else:
+                return found
+            if path is not None:
+                path = [*path, name]
+                found = self._path(path)
+            else:
+                found = _indexed(found, _literal(name))
+
+    def _path(self, path: Sequence[str]) -> Evaluate:
+        get = self._attribute(tuple(path))
+        name = ".".join(path)
+
+        def read(stream: Any) -> Any:
+            value = get(stream) if get is not None else None
+            if value is None:
+                raise CelError(f"there is no {name}", missing=True)
+            return plain(value)
+
+        return read
+
+    def _primary(self) -> Evaluate:
+        kind, text = self._tokens[self._at]
+        self._at += 1
+        if kind == "number":
+            return _literal(_parse_number(text))
+        if kind == "text":
+            return _literal(_unquote(text))
+        if kind == "name" and text in _CONSTANTS:
+            return _literal(_CONSTANTS[text])
+        if kind == "name":
+            self._need("(")
+            return _function(text, self._list(")"))
+        if text == "(":
+            found = self.expression()
+            self._need(")")
+            return found
+        if text == "[":
+            items = self._list("]")
+            return lambda stream: [item(stream) for item in items]
+        if text == "{":
+            return self._map()
+        raise CelSyntaxError(f"unexpected {text!r}" if text else "the expression ends too early")
+
+    def _list(self, closing: str) -> list[Evaluate]:
+        found: list[Evaluate] = []
+        while not self._take(closing):
+            if found:
+                self._need(",")
+            found.append(self.expression())
+        return found
+
+    def _map(self) -> Evaluate:
+        entries: list[tuple[Evaluate, Evaluate]] = []
+        while not self._take("}"):
+            if entries:
+                self._need(",")
+            key = self.expression()
+            self._need(":")
+            entries.append((key, self.expression()))
+        return lambda stream: {key(stream): value(stream) for key, value in entries}
+
+
+# ---- literals ----
+
+
+class _Literal:
+    """A value that is the same for every stream."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, stream: Any) -> Any:
+        return self.value
+
+
+def _literal(value: Any) -> Evaluate:
+    return _Literal(value)
+
+
+def _constant(found: Evaluate) -> str | None:
+    return found.value if isinstance(found, _Literal) and isinstance(found.value, str) else None
+
+
+def _parse_number(text: str) -> int | float:
+    if text.startswith("0x"):
+        return int(text.rstrip("u"), 16)
+    if any(char in text for char in ".eE"):
+        return float(text)
+    return int(text.rstrip("u"))
+
+
+def _unquote(text: str) -> str:
+    prefix = text[: len(text) - len(text.lstrip("rRbB"))]
+    text = text[len(prefix) :]
+    if "r" in prefix.lower():
+        return text[1:-1]
+
+    def one(found: re.Match[str]) -> str:
+        if found[1] or found[2]:
+            return chr(int(found[1] or found[2], 16))
+        if found[3] not in _ESCAPES:
+            raise CelSyntaxError(f"unknown escape \\{found[3]}")
+        return _ESCAPES[found[3]]
+
+    return _ESCAPE.sub(one, text[1:-1])
+
+
+# ---- operations ----
+
+
+def _operation(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    if sign in ("&&", "||"):
+        return _logic(left, right, decisive=sign == "||")
+    do = OPERATIONS[sign]
+    return lambda stream: do(left(stream), right(stream))
+
+
+def _logic(left: Evaluate, right: Evaluate, *, decisive: bool) -> Evaluate:
+    """Either side decides alone, also when the other has no value."""
+
+    def run(stream: Any) -> bool:
+        try:
+            if boolean(left(stream)) is decisive:
+                return decisive
+        except CelError:
+            if boolean(right(stream)) is decisive:
+                return decisive
+            raise
+        return boolean(right(stream))
+
+    return run
+
+
+def _indexed(found: Evaluate, index: Evaluate) -> Evaluate:
+    return lambda stream: member(found(stream), index(stream))
+
+
+def _function(name: str, arguments: list[Evaluate]) -> Evaluate:
+    if name == "has" and len(arguments) == 1:
+        return _has(arguments[0])
+    if name == "matches" and len(arguments) == 2:
+        return _method(name, arguments[0], arguments[1:])
+    do = FUNCTIONS.get(name)
+    if do is None or len(arguments) != 1:
+        raise CelSyntaxError(f"there is no function {name} of {len(arguments)} values")
+    argument = arguments[0]
+    return lambda stream: do(argument(stream))
+
+
+def _has(argument: Evaluate) -> Evaluate:
+    def run(stream: Any) -> bool:
+        try:
+            argument(stream)
+        except CelError as error:
+            if error.missing:
+                return False
+            raise
+        return True
+
+    return run
+
+
+def _method(name: str, target: Evaluate, arguments: list[Evaluate]) -> Evaluate:
+    if name == "size" and not arguments:
+        return lambda stream: size(target(stream))
+    do = METHODS.get(name)
+    if do is None or len(arguments) != 1:
+        raise CelSyntaxError(f"there is no method {name} of {len(arguments)} values")
+    argument = arguments[0]
+
+    def run(stream: Any) -> bool:
+        text, part = target(stream), argument(stream)
+        if not isinstance(text, str) or not isinstance(part, str):
+            raise CelError(f"{name} wants text")
+        return do(text, part)
+
+    return run

@@ -1,0 +1,1 @@
+"""Running WebAssembly: the interface, its two bindings (`unchecked`, `public`), compiling, and time limits."""

@@ -1,0 +1,22 @@
+;; The door: what a module imports in place of the host's header functions.  Behind it are at first the host's own (a
+;; start section may call them), and the companion's once that has been made, which needs the module's memory first.
+(module
+  (type $four (func (param i32 i32 i32 i32 i32) (result i32)))
+  (type $two (func (param i32 i32 i32) (result i32)))
+  (import "host" "get" (func $get (type $four)))
+  (import "host" "add" (func $add (type $four)))
+  (import "host" "replace" (func $replace (type $four)))
+  (import "host" "remove" (func $remove (type $two)))
+  (table $table (export "table") 4 4 funcref)
+  (elem (table $table) (i32.const 0) func $get $add $replace $remove)
+  (func (export "get") (type $four) (param i32 i32 i32 i32 i32) (result i32)
+    (call_indirect $table (type $four)
+      (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (i32.const 0)))
+  (func (export "add") (type $four) (param i32 i32 i32 i32 i32) (result i32)
+    (call_indirect $table (type $four)
+      (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (i32.const 1)))
+  (func (export "replace") (type $four) (param i32 i32 i32 i32 i32) (result i32)
+    (call_indirect $table (type $four)
+      (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (i32.const 2)))
+  (func (export "remove") (type $two) (param i32 i32 i32) (result i32)
+    (call_indirect $table (type $two) (local.get 0) (local.get 1) (local.get 2) (i32.const 3))))

@@ -1,0 +1,148 @@
+"""What a module is: ABI, toolchain, size, memory, what it imports and exports, and what would keep it from running.
+
+Nothing of it runs.  Source of the demands: `vm.Vm`, which makes the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, cast
+
+from pyvoy.extensions.wasm import abi
+from pyvoy.extensions.wasm.calls import host_functions
+from pyvoy.extensions.wasm.engine.compiler import Compiler
+from pyvoy.extensions.wasm.engine.interface import ALLOCATORS
+from pyvoy.extensions.wasm.engine.linking import words
+from pyvoy.extensions.wasm.null import NullMemory
+from pyvoy.extensions.wasm.settings import VmSettings
+
+_PAGE = 65536
+
+
+@dataclass(slots=True, frozen=True)
+class Import:
+    """A function that the module imports; `problem` is why it cannot have it, or ""."""
+
+    place: str
+    name: str
+    signature: str
+    problem: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Report:
+    """What was found.  `problems` are what refuses the module at load."""
+
+    abi: str | None
+    producers: tuple[str, ...]
+    size_bytes: int
+    memory_bytes: int
+    memory_limit_bytes: int | None
+    entry: str
+    allocator: str
+    has_names: bool
+    callbacks: tuple[str, ...]
+    imports: tuple[Import, ...]
+    problems: tuple[str, ...]
+
+
+def inspect(wasm: bytes) -> Report:
+    """The report on a module.  Raises InvalidModuleError for bytes that are none."""
+    module = Compiler(None).compile(wasm)
+    exports = dict(module.exports)
+    version = abi.version_of(exports)
+    imports = tuple(_imports(module.imports))
+    allocator = next((name for name in ALLOCATORS if exports.get(name) == "i>i"), "")
+    problems = [each.problem for each in imports if each.problem]
+    problems += [f"bad signature of {name}: {words(exports[name])}" for name in abi.wrong_signatures(exports)]
+    if version is None:
+        problems.insert(0, "it announces no ABI version (an export proxy_abi_version_0_1_0, 0_2_0 or 0_2_1)")
+    if not allocator:
+        problems.append("it exports neither malloc nor proxy_on_memory_allocate")
+    sections = dict(_custom_sections(wasm))
+    least, most = _memory(module.code)
+    return Report(
+        abi=version,
+        producers=tuple(_producers(sections.get("producers", b""))),
+        size_bytes=len(wasm),
+        memory_bytes=least * _PAGE,
+        memory_limit_bytes=None if most is None else most * _PAGE,
+        entry=next((name for name in ("_initialize", "_start") if name in exports), ""),
+        allocator=allocator,
+        has_names="name" in sections,
+        callbacks=tuple(name for name in abi.CALLBACKS if name in exports),
+        imports=imports,
+        problems=tuple(problems),
+    )
+
+
+def _imports(imports: tuple[tuple[str, str, str], ...]) -> Iterator[Import]:
+    stand_in: Any = SimpleNamespace(
+        memory=NullMemory(_PAGE), malloc=None, settings=VmSettings("", "", b""), is_old=False, load_mirror=None
+    )
+    offered = host_functions(cast("Any", stand_in))
+    for place, name, signature in imports:
+        found = offered.get((place, name))
+        problem = ""
+        if signature not in ("memory", "table"):
+            if found is None:
+                problem = f"missing import: {place}.{name} ({words(signature)})"
+            elif found.signature != signature:
+                problem = f"import {place}.{name} wants {words(signature)}, the host has {words(found.signature)}"
+        yield Import(place, name, signature, problem)
+
+
+def _memory(code: Any) -> tuple[int, int | None]:
+    """Pages of the exported or imported memory: at the beginning, and at most."""
+    import wasmtime
+
+    for item in (*code.exports, *code.imports):
+        if isinstance(item.type, wasmtime.MemoryType):
+            return item.type.limits.min, item.type.limits.max
+    return 0, None
+
+
+def _custom_sections(wasm: bytes) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the custom sections."""
+    at = 8
+    while at < len(wasm):
+        kind = wasm[at]
+        size, at = _number(wasm, at + 1)
+        end = at + size
+        if kind == 0:
+            length, begin = _number(wasm, at)
+            yield wasm[begin : begin + length].decode("utf-8", "replace"), wasm[begin + length : end]
+        at = end
+
+
+def _producers(section: bytes) -> Iterator[str]:
+    """The lines of a producers section: "language Rust", "processed-by clang 14"."""
+    if not section:
+        return
+    count, at = _number(section, 0)
+    for _ in range(count):
+        field, at = _text(section, at)
+        values, at = _number(section, at)
+        for _ in range(values):
+            name, at = _text(section, at)
+            version, at = _text(section, at)
+            yield f"{field} {name} {version}".rstrip()
+
+
+def _text(data: bytes, at: int) -> tuple[str, int]:
+    size, at = _number(data, at)
+    return data[at : at + size].decode("utf-8", "replace"), at + size
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned LEB128 number; the module was validated, so that it ends."""
+    value = shift = 0
+    while True:
+        octet = data[at]
+        at += 1
+        value |= (octet & 0x7F) << shift
+        if octet < 0x80:
+            return value, at
+        shift += 7

@@ -1,0 +1,184 @@
+"""A root context: one plugin in a VM.  It owns the plugin's timer, its calls to clusters and its queues.
+
+Source: Envoy's Wasm Context for roots; Proxy-Wasm, timers, HTTP calls, shared queues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.extensions.wasm import abi
+from pyvoy.extensions.wasm.context import Context
+
+if TYPE_CHECKING:
+    from pyvoy.extensions.host import Host, HostTimer
+    from pyvoy.extensions.http_call import CallResult, RunningCall
+    from pyvoy.extensions.wasm.settings import PluginSettings
+    from pyvoy.extensions.wasm.vm import Vm
+    from pyvoy.http.headers import HeaderMap
+
+HTTP_CALL = 0
+GRPC_CALL = 1
+GRPC_STREAM = 2
+"""The low two bits of a call's id."""
+
+
+@dataclass(slots=True, frozen=True)
+class Answer:
+    """What a call has brought, while its callback runs."""
+
+    headers: HeaderMap
+    body: bytes
+    trailers: HeaderMap | None
+
+
+class RootContext(Context):
+    """One plugin.  Owned by its VM."""
+
+    def __init__(self, vm: Vm, plugin: PluginSettings, host: Host, attribute: Callable[[tuple[str, ...]], Any]) -> None:
+        self.vm = vm
+        self.root = self
+        self.plugin = plugin
+        self.host = host
+        self.compile_attribute = attribute
+        """Compiles a path into a function of a stream, or None."""
+        self.attributes: dict[bytes, Any] = {}
+        self.configuring = False
+        self.answer: Answer | None = None
+        self.status: tuple[int, bytes] = (0, b"")
+        """Code and text of the last call, for proxy_get_status."""
+        self.done_pending = False
+        self.calls: dict[int, RunningCall] = {}
+        self._period_s = 0.0
+        self._timer: HostTimer | None = None
+        self._unwatch: dict[int, Callable[[], None]] = {}
+
+    @property
+    def log_prefix(self) -> str:
+        """A root's lines carry no plugin name, as in Envoy."""
+        plugin = self.plugin
+        return " ".join(part for part in (plugin.root_id, plugin.vm.vm_id) if part)
+
+    # ---- start ----
+
+    def start(self) -> str:
+        """Create, start and configure; what the plugin said no to, or "".  Raises WasmTrap."""
+        vm = self.vm
+        settings = vm.settings
+        self.context_id = vm.add(self)
+        self.configuring = True
+        try:
+            vm.run(self, "proxy_on_context_create", self.context_id, 0)
+            self.configuring = False
+            size = len(settings.configuration)
+            if vm.run(self, "proxy_on_vm_start", self.context_id, size, absent=1) == 0:
+                return "proxy_on_vm_start returned false"
+            self.configuring = True
+            if vm.run(self, "proxy_on_configure", self.context_id, len(self.plugin.configuration), absent=1) == 0:
+                return "proxy_on_configure returned false"
+        finally:
+            self.configuring = False
+        return ""
+
+    # ---- timer ----
+
+    def set_tick_period(self, milliseconds: int) -> None:
+        """Tick every so often; 0 stops.  Setting it again starts anew."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._period_s = milliseconds / 1000
+        if milliseconds:
+            self._timer = self.host.call_later(self._period_s, self._tick)
+
+    def _tick(self) -> None:
+        """Armed again when the callback has returned, so that ticks never pile up."""
+        self._timer = None
+        vm = self.vm
+        if vm.failed:
+            return
+        vm.run_safely(self, "proxy_on_tick", self.context_id)
+        if self._timer is None and self._period_s and not vm.failed:
+            self._timer = self.host.call_later(self._period_s, self._tick)
+
+    # ---- calls ----
+
+    def expect(self, start: Callable[[Callable[[CallResult], None]], RunningCall]) -> int:
+        """Begin an HTTP call; its id.  The answer comes to this context whoever asked.  Raises CallRefused."""
+        call_id = self.vm.next_call(HTTP_CALL)
+        self.calls[call_id] = start(partial(self._answered, call_id))
+        return call_id
+
+    def _answered(self, call_id: int, result: CallResult) -> None:
+        vm = self.vm
+        if self.calls.pop(call_id, None) is None or vm.failed:
+            return
+        if not result.answered:
+            self.status = (abi.BROKEN_CONNECTION, b"reset")
+            vm.run_safely(self, "proxy_on_http_call_response", self.context_id, call_id, 0, 0, 0)
+            return
+        headers, trailers = result.headers, result.trailers
+        count = len(list(headers.items()))
+        trailer_count = 0 if trailers is None else len(list(trailers.items()))
+        self.answer = Answer(headers, result.body, trailers)
+        try:
+            vm.run_safely(
+                self,
+                "proxy_on_http_call_response",
+                self.context_id,
+                call_id,
+                count,
+                len(result.body),
+                trailer_count,
+            )
+        finally:
+            self.answer = None
+
+    # ---- queues ----
+
+    def watch_queue(self, queue_id: int, watch: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
+        """Be told of new items."""
+        if queue_id in self._unwatch:
+            self._unwatch.pop(queue_id)()
+        self._unwatch[queue_id] = watch(partial(self._queue_ready, queue_id))
+
+    def _queue_ready(self, queue_id: int) -> None:
+        if not self.vm.failed:
+            self.vm.run_safely(self, "proxy_on_queue_ready", self.context_id, queue_id)
+
+    # ---- the end ----
+
+    def stop(self) -> None:
+        """The plugin is not needed any more: done, and delete at once or when it says so."""
+        self.set_tick_period(0)
+        for unwatch in self._unwatch.values():
+            unwatch()
+        self._unwatch.clear()
+        vm = self.vm
+        if vm.failed:
+            self.release()
+            return
+        if vm.run_safely(self, "proxy_on_done", self.context_id, absent=1) == 0 and not vm.failed:
+            self.done_pending = True
+        else:
+            self.delete()
+
+    def delete(self) -> None:
+        """The last callback."""
+        self.done_pending = False
+        if not self.vm.failed:
+            self.vm.run_safely(self, "proxy_on_delete", self.context_id)
+        self.release()
+
+    def release(self) -> None:
+        """Nothing may call back any more."""
+        self.set_tick_period(0)
+        for call in list(self.calls.values()):
+            call.cancel()
+        self.calls.clear()
+        self.vm.contexts.pop(self.context_id, None)
+        if self.vm.retired:
+            self.vm.close_if_unused()

@@ -1,0 +1,178 @@
+"""Lua: scripts written for Envoy's Lua filter, unchanged.
+
+One Lua state for each script and worker; the chunk runs once when the configuration is loaded, the hooks
+envoy_on_request and envoy_on_response once a stream.  How they run is `pyvoy/extensions/lua`.
+Source: Envoy, HTTP filter "Lua" (behaviour and texts observed on Envoy 1.40).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.config.registry import http_filter, supports
+from pyvoy.extensions.lua.hook import Hook, LogHook, RequestHook, ResponseHook
+from pyvoy.extensions.lua.plan import NO_CONTEXT, LuaPlan, LuaRoutePlan, ScriptFailure
+from pyvoy.http.headers import HeaderMap
+from pyvoy.http.http_filter import CONTINUE, HttpFilter, Stream, Verdict
+
+if TYPE_CHECKING:
+    from pyvoy.config.context import Context
+    from pyvoy.extensions.host import Host
+    from pyvoy.extensions.lua.script import LuaScript
+
+TYPE = "envoy.extensions.filters.http.lua.v3.Lua"
+ROUTE_TYPE = "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
+
+supports(TYPE, "default_source_code inline_code source_codes stat_prefix clear_route_cache")
+supports(ROUTE_TYPE, "disabled name source_code filter_context")
+
+log = logging.getLogger("pyvoy.lua")
+
+
+@http_filter(name="envoy.filters.http.lua", type_url=TYPE, route_type_url=ROUTE_TYPE)
+class Lua(HttpFilter):
+    """One per stream.  The body's events are asked for only by a hook that waits for them."""
+
+    on_demand = frozenset(
+        ("request_data", "request_trailers", "response_data", "response_trailers", "on_log", "on_destroy")
+    )
+    _request: Hook | None = None
+    _response: Hook | None = None
+    _log_script: LuaScript | None = None
+
+    @staticmethod
+    def build(message: Any, context: Context) -> LuaPlan:
+        """The plan of a Lua message; every script is loaded, and one that does not load is a problem."""
+        from pyvoy.extensions.lua import configuring
+
+        return configuring.plan(message, context)
+
+    @staticmethod
+    def build_route(message: Any, context: Context) -> LuaRoutePlan:
+        """The plan of a LuaPerRoute message."""
+        from pyvoy.extensions.lua import configuring
+
+        return configuring.route_plan(message, context)
+
+    def __init__(self, plan: LuaPlan) -> None:
+        self._plan = plan
+
+    # ---- what a hook asks its filter (hook.Owner) ----
+
+    @property
+    def host(self) -> Host:
+        return self._plan.host
+
+    @property
+    def clear_route_cache(self) -> bool:
+        return self._plan.clear_route_cache
+
+    def filter_context(self, stream: Stream) -> Mapping[str, Any]:
+        """The context of the most specific route configuration."""
+        route: LuaRoutePlan | None = stream.route_plan(self)
+        return NO_CONTEXT if route is None else route.context
+
+    def script_failed(self, hook: Hook, text: bytes, traceback: bytes) -> bool:
+        """Count and log; then the stream goes on as the script has left it, or as the failure policy says."""
+        plan = self._plan
+        for waiting in (self._request, self._response):
+            if waiting is not None and waiting is not hook:
+                waiting.drop()
+        message = text.decode("utf-8", "replace")
+        if plan.failures is not None:
+            return plan.failures.end_stream(hook.stream, ScriptFailure(message, traceback.decode("utf-8", "replace")))
+        plan.errors.inc()
+        log.error("script log: %s", message)
+        level = logging.ERROR if plan.options.log_tracebacks else logging.DEBUG
+        log.log(level, "%s", traceback.decode("utf-8", "replace"))
+        return True
+
+    # ---- events ----
+
+    def _script(self, stream: Stream) -> LuaScript | None:
+        """The script for this stream's route."""
+        own: LuaRoutePlan | None = stream.route_plan(self)
+        if own is None:
+            return self._plan.default
+        if own.disabled:
+            return None
+        if own.name:
+            return self._plan.named.get(own.name)
+        return own.script or self._plan.default
+
+    def request_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
+        """envoy_on_request."""
+        plan = self._plan
+        script = self._script(stream) if plan.routed else plan.default
+        if script is None:
+            return CONTINUE
+        if script.on_log is not None:
+            self._log_script = script
+            stream.demand(self)
+        run = script.on_request
+        if run is None:
+            return CONTINUE
+        _ = stream.route  # is found now, as in Envoy, whatever an earlier filter has changed
+        executions = plan.executions
+        executions.cells[executions.index] += 1
+        hook = RequestHook(self, script.state, stream, headers, end)
+        verdict = hook.start(run)
+        if hook.suspended:
+            self._request = hook  # only now: filter and hook hold each other, which on_destroy ends
+        return verdict
+
+    def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
+        """envoy_on_response, for local replies too."""
+        plan = self._plan
+        script = self._script(stream) if plan.routed else plan.default
+        if script is None:
+            return CONTINUE
+        run = script.on_response
+        if run is None:
+            return CONTINUE
+        executions = plan.executions
+        executions.cells[executions.index] += 1
+        hook = ResponseHook(self, script.state, stream, headers, end)
+        verdict = hook.start(run)
+        if hook.suspended:
+            self._response = hook
+        return verdict
+
+    def request_data(self, stream: Stream, data: bytes, end: bool) -> Verdict:
+        """A piece of the request body, while a hook waits."""
+        hook = self._request
+        return CONTINUE if hook is None else hook.data(data, end)
+
+    def response_data(self, stream: Stream, data: bytes, end: bool) -> Verdict:
+        """The same for the response."""
+        hook = self._response
+        return CONTINUE if hook is None else hook.data(data, end)
+
+    def request_trailers(self, stream: Stream, trailers: HeaderMap) -> Verdict:
+        """The request trailers, while a hook waits."""
+        hook = self._request
+        return CONTINUE if hook is None else hook.end_with(trailers)
+
+    def response_trailers(self, stream: Stream, trailers: HeaderMap) -> Verdict:
+        """The same for the response."""
+        hook = self._response
+        return CONTINUE if hook is None else hook.end_with(trailers)
+
+    def on_log(self, stream: Stream) -> None:
+        """pyvoy_on_log, which cannot wait."""
+        script = self._log_script
+        if script is not None and script.on_log is not None:
+            headers = stream.response_headers
+            LogHook(self, script.state, stream, HeaderMap() if headers is None else headers, True).start(script.on_log)
+
+    def on_destroy(self, stream: Stream) -> None:
+        """Whatever still waits is dropped."""
+        for hook in (self._request, self._response):
+            if hook is not None:
+                hook.drop()
+        self._request = self._response = None
+
+
+_: type[HttpFilter] = Lua

@@ -1,0 +1,1 @@
+"""What tells good hosts from bad ones: active health checks and outlier detection, both run by the main process."""

@@ -1,0 +1,61 @@
+"""`pyvoy wasm inspect`: what is printed of good modules and of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyvoy.cli.main import main
+from tests.support.guest import OUT, Guest, call
+
+BUILT = Path(__file__).parents[2] / "modules" / "built"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("assemblyscript", ("ABI        0.2.0", "callbacks  on_vm_start", "wasi_unstable: proc_exit")),
+        ("c", ("ABI        0.2.1", "entry      _initialize", "allocator  malloc")),
+        ("rust", ("ABI        0.2.1", "allocator  proxy_on_memory_allocate")),
+    ],
+)
+def test_modules_of_real_toolchains(name, parts, capsys):
+    assert main(["wasm", "inspect", str(BUILT / f"{name}.wasm")]) == 0
+    said = capsys.readouterr().out
+    for part in (*parts, "it would be loaded"):
+        assert part in said
+
+
+def test_the_toolchain_is_named_where_the_module_names_it(tmp_path, capsys):
+    def text(value: str) -> bytes:
+        return bytes((len(value),)) + value.encode()
+
+    content = text("producers") + b"\x01" + text("language") + b"\x01" + text("Rust") + text("2021")
+    path = tmp_path / "named.wasm"
+    path.write_bytes(Guest().build() + b"\x00" + bytes((len(content),)) + content)
+    assert main(["wasm", "inspect", str(path)]) == 0
+    assert "made by    language Rust 2021" in capsys.readouterr().out
+
+
+def test_everything_that_would_refuse_a_module_is_listed(tmp_path, capsys):
+    guest = Guest(
+        imports='(import "env" "nowhere" (func (param i64))) (import "env" "proxy_done" (func (param i32)))',
+        extra='(func (export "proxy_on_tick") (result i32) (i32.const 0))',
+    ).on("request_headers", call("get_header_map_value", 0, "a", OUT))
+    path = tmp_path / "bad.wasm"
+    path.write_bytes(guest.build())
+    assert main(["wasm", "inspect", str(path)]) == 1
+    assert capsys.readouterr().out.partition("it would be refused:\n")[2] == (
+        "  - missing import: env.nowhere ((i64))\n"
+        "  - import env.proxy_done wants (i32), the host has () -> i32\n"
+        "  - bad signature of proxy_on_tick: () -> i32\n"
+    )
+
+
+def test_files_that_are_no_modules(tmp_path, capsys):
+    path = tmp_path / "no.wasm"
+    assert main(["wasm", "inspect", str(path)]) == 1
+    path.write_bytes(b"hello")
+    assert main(["wasm", "inspect", str(path)]) == 1
+    assert "is no WebAssembly module" in capsys.readouterr().err
