@@ -27,7 +27,6 @@ _LAST_PIECE = (
     "Envoy's HTTP/1 codec tells the end of a body apart from its last piece, so that the request is not whole yet"
 )
 _DRAINED = "Envoy counts a protocol error when it closes a drained HTTP/2 connection in the middle of a read"
-_NO_CONNECT = "CONNECT is forwarded, not ended here: connect_config is refused at load"
 _HOST = "a request of HTTP/1.1 has a Host (RFC 9112 3.2): without an authority it is an empty one"
 _BEFORE_UPSTREAM = "a header that no request may carry is found before an upstream connection is taken"
 _EMPTY_BODY = "a body that is known to be empty before the head has left is announced as such, not chunked"
@@ -45,8 +44,6 @@ KNOWN: tuple[Known, ...] = (
     Known("fault-up-bare-cr", "*", _STRICT),
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
-    Known("connect-terminated", "*", _NO_CONNECT),
-    Known("connect-upstream-refuses", "*", _NO_CONNECT),
     Known("grpc-web-text-pieces", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
     Known("grpc-web-text-pieces", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
     Known("grpc-web-text-bad", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
