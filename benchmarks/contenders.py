@@ -30,7 +30,7 @@ class Contender:
     command: Command
     tcp: bool = True
     bootstrapped: bool = False
-    """It takes Envoy's bootstrap."""
+    """It takes Envoy's bootstrap, and its listener speaks HTTP/2 as well."""
 
 
 @dataclass(frozen=True, slots=True)

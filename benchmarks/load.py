@@ -1,4 +1,4 @@
-"""The upstream and the load: nginx (else our own server) answers, wrk asks, both on the second core."""
+"""The upstream and the load: nginx (else our own server) answers, wrk or h2load asks, both on the second core."""
 
 import re
 import shutil
@@ -29,6 +29,8 @@ class Load:
     close: bool = False
     unique_paths: bool = False
     secure: bool = False
+    streams: int = 0
+    """Above 0: HTTP/2 with so many requests at once on each connection."""
 
 
 class LoadError(RuntimeError):
@@ -57,6 +59,8 @@ def start_body_upstream(folder: Path, cpus: set[int]) -> tuple[Server, int]:
 def run(load: Load, port: int, seconds: float, cpus: set[int], folder: Path) -> int:
     """Load one port for a while; returns the requests that were answered well."""
     cores = ",".join(str(cpu) for cpu in sorted(cpus))
+    if load.streams:
+        return _run_http2(load, port, seconds, cores)
     command = ["taskset", "-c", cores, "wrk", "-t1", f"-c{load.connections}", f"-d{seconds:g}s", "--timeout", "20s"]
     script = folder / "load.lua"
     script.write_text(_script(load))
@@ -67,6 +71,17 @@ def run(load: Load, port: int, seconds: float, cpus: set[int], folder: Path) -> 
     if not found or bad or not int(found[1]):
         raise LoadError(done.stdout + done.stderr)
     return int(found[1])
+
+
+def _run_http2(load: Load, port: int, seconds: float, cores: str) -> int:
+    command = ["taskset", "-c", cores, "h2load", "-t1", f"-c{load.connections}", f"-m{load.streams}", f"-D{seconds:g}"]
+    command.append(f"http://127.0.0.1:{port}{load.path}")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
+    found = re.search(r"requests: .* (\d+) succeeded, 0 failed, 0 errored, 0 timeout", done.stdout)
+    answered = re.search(r"status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", done.stdout)
+    if not found or not answered or not int(found[1]):
+        raise LoadError(done.stdout + done.stderr)
+    return int(answered[1])
 
 
 def _script(load: Load) -> str:

@@ -65,7 +65,8 @@ def requests(load: Load, *, tcp: bool = False, workers: int = 1) -> Callable[[li
     """CPU microseconds for each request of a load."""
 
     def measure(contenders: list[Contender], setting: Setting) -> list[Row]:
-        able = [each for each in contenders if (each.tcp or not tcp) and (each.bootstrapped or not load.secure)]
+        special = load.secure or bool(load.streams)
+        able = [each for each in contenders if (each.tcp or not tcp) and (each.bootstrapped or not special)]
         cpus = PROXY_CPU if workers == 1 else PROXY_CPU | LOAD_CPU
         upstream = setting.body_upstream if load.body_bytes else setting.upstream
         running = _start_all(able, setting, workers, cpus, upstream)
@@ -187,6 +188,12 @@ def with_ratios(rows: list[Row]) -> list[Row]:
 SMALL, LARGE = 64 * 1024, 10 * 1024 * 1024
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario("http", "HTTP keep-alive, 32 connections, 180-byte JSON", requests(Load()), 0.65),
+    Scenario(
+        "http2",
+        "HTTP/2 keep-alive, 4 connections of 10 streams, HTTP/1 upstream",
+        requests(Load(connections=4, streams=10)),
+        1.0,
+    ),
     Scenario("http-paths", "HTTP keep-alive, another path with each request", requests(Load(unique_paths=True))),
     Scenario("http-post", "HTTP keep-alive, POST of 1 KiB", requests(Load(body_bytes=1024))),
     Scenario("tcp", "TCP (tcp_proxy), 32 connections", requests(Load(), tcp=True), 0.95),

@@ -17,7 +17,8 @@ from pyvoy.extensions.header_check import valid_pair
 from pyvoy.http.headers import HeaderMap
 from pyvoy.observe.details import Reset
 from pyvoy.upstream.balancing.context import LoadBalancerContext
-from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool, http1_pool
+from pyvoy.upstream.pool.choose import http_pool
+from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 if TYPE_CHECKING:
     from pyvoy.http.h1.heads import ResponseHead
@@ -197,7 +198,7 @@ class HttpCall:
         else:
             if options.timeout_s:
                 self._timer = self._services.timers.call_later(options.timeout_s, self._timed_out)
-            self._pool = http1_pool(self._services, self._cluster, host, 0)
+            self._pool = http_pool(self._services, self._cluster, host, 0, "HTTP/1.1")
             self._waiting = True
             self._pool.acquire(self)
         self._starting = False

@@ -20,7 +20,8 @@ from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe import details
 from pyvoy.observe.details import RESET_FLAGS, Flag, Reset, reset_details
 from pyvoy.upstream.balancing.context import LoadBalancerContext
-from pyvoy.upstream.pool.h1 import http1_pool, requested_server_name
+from pyvoy.upstream.pool.choose import http_pool
+from pyvoy.upstream.pool.h1 import requested_server_name
 
 if TYPE_CHECKING:
     from pyvoy.http.routing.internal_redirect import InternalRedirectPlan
@@ -132,7 +133,7 @@ class Attempts(HttpFilter):
             )
         cluster = self._cluster
         name = requested_server_name(cluster, stream.request_headers) if cluster.plan.http.auto_sni else ""
-        pool = http1_pool(stream.services, cluster, host, self._route.priority, name)
+        pool = http_pool(stream.services, cluster, host, self._route.priority, info.protocol, name)
         stream.source = self
         make = UpstreamRequest
         if stream.upgraded and values[b":method"] == b"CONNECT":

@@ -52,6 +52,8 @@ class FilteredStream(ABC):
     finished = False
     local_replied = False
     upgraded = False
+    answers_grpc: bool | None = None
+    """Whether a local reply has gRPC's form; None: if the request's content-type is gRPC's."""
     reason_phrase = b""
     """The reason phrase of an HTTP/1 response, where a script has chosen one."""
     suspect_headers = False

@@ -118,6 +118,9 @@ class Stream(Protocol):
     request_trailers: HeaderMap | None
     response_headers: HeaderMap | None
     response_trailers: HeaderMap | None
+    answers_grpc: bool | None
+    """Whether a reply made here has gRPC's form; None: if the request's content-type is gRPC's.  For filters that
+    change the content-type."""
 
     @property
     def route(self) -> Any:

@@ -178,6 +178,7 @@ class LightStream:
         info.upstream_local = self._connection.local
         info.upstream_tls = self._connection.tls
         info.upstream_connection_id = self._connection.connection_id
+        info.upstream_protocol = self._connection.codec.protocol
 
     def _note_response(self, info: StreamInfo) -> None:
         info.first_upstream_rx_s = info.last_upstream_rx_s = self._took[0]
@@ -368,8 +369,8 @@ class LightStream:
             manager.write(b"%b%b%b%b" % (answer.before_time, headers.map[SERVICE_TIME], answer.behind, body))
             return
         plan.response_rules(headers, self)
-        manager.codec.send_response(headers, body)
-        if head.kept and plain is not None and not known:
+        manager.codec.send_response(self.stream_id, headers, body)
+        if head.kept and plain is not None and plain.keeps_answers and not known:
             plain.keep_answer(head, self)
 
     # ---- other events of the upstream ----

@@ -100,7 +100,8 @@ def _finish(
 ) -> tuple[HeaderMap, bytes]:
     """Length and type of the body, or the gRPC form; HEAD gets the head only."""
     request = stream.request_headers
-    if _wants_grpc(request):
+    asked = getattr(stream, "answers_grpc", None)
+    if _wants_grpc(request) if asked is None else asked:
         _to_grpc(request, reply, headers, body)
         return headers, b""
     if int(headers.map[b":status"]) in _NO_BODY:

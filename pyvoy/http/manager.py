@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pyvoy.http.codec import CodecError, RequestSink
 from pyvoy.http.h1.client import Http1ClientCodec
 from pyvoy.http.h1.grammar import tokens
-from pyvoy.http.h1.metered import MeteredServerCodec
+from pyvoy.http.h1.metered import MeteredServerCodec, received_field_bytes
 from pyvoy.http.h1.server import Http1ServerCodec
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.light_stream import LightStream
@@ -25,10 +25,11 @@ from pyvoy.http.plain_plan import PlainPlan, PlainRequest
 from pyvoy.http.stream import HttpStream
 from pyvoy.network.network_filter import CloseType, NetworkVerdict
 from pyvoy.observe import details
-from pyvoy.observe.details import Flag
+from pyvoy.observe.details import Flag, Reset
 
 if TYPE_CHECKING:
     from pyvoy.http.h1.heads import RequestHead
+    from pyvoy.http.manager_h2 import Http2ConnectionManager
     from pyvoy.network.connection import DownstreamConnection
     from pyvoy.observe.stream_info import ConnectionInfo
 
@@ -64,6 +65,7 @@ class HttpConnectionManager(ManagerTimeouts):
         "corked",
         "feeding",
         "share",
+        "successor",
         "wall_offset_s",
     )
 
@@ -85,6 +87,8 @@ class HttpConnectionManager(ManagerTimeouts):
         self.feeding = False
         """True while one read of the client's is worked off; upstream codecs that begin a body then are corked."""
         self.corked: list[Http1ClientCodec] = []
+        self.successor: Http2ConnectionManager | None = None
+        """Serves the connection in place of this one, when the client speaks HTTP/2."""
 
     # ---- NetworkFilter ----
 
@@ -93,9 +97,7 @@ class HttpConnectionManager(ManagerTimeouts):
         self.connection = connection
         info = self.connection_info = connection.info
         self.services = connection.services
-        runner = connection.runner
-        writes = runner is not None and runner.has_write_filters
-        self._transport_write = connection.write if writes else connection.writer
+        self._choose_writer(connection)
         self.buffer_limit_bytes = connection.buffer_limit_bytes
         plan = self.plan
         share = self.share = plan.share or self._make_share(plan)
@@ -106,6 +108,11 @@ class HttpConnectionManager(ManagerTimeouts):
         self._start_timers(info.start_s)
         return _CONTINUE
 
+    def _choose_writer(self, connection: DownstreamConnection) -> None:
+        runner = connection.runner
+        writes = runner is not None and runner.has_write_filters
+        self._transport_write = connection.write if writes else connection.writer
+
     def _make_share(self, plan: ManagerPlan) -> ManagerShare:
         share = plan.share = ManagerShare(plan, self.services, self.connection_info)
         return share
@@ -115,14 +122,19 @@ class HttpConnectionManager(ManagerTimeouts):
 
         A connection that never has such a moment ends behind one of its next responses, so that no client keeps an
         old route for ever.  So does one whose statistics get another prefix: it was counted under the old one."""
-        if plan.stats.scope.prefix != self.plan.stats.scope.prefix or tries > _PLAN_TRIES:
+        if self.successor is not None:
+            self.successor.on_new_plan(plan, tries)
+        elif plan.stats.scope.prefix != self.plan.stats.scope.prefix or tries > _PLAN_TRIES:
             self.draining = self._ends_soon = True
         elif self.streams:
             self.services.timers.call_later(_PLAN_RETRY_S, lambda: self.on_new_plan(plan, tries + 1))
         elif not self.closing:
-            self.plan = plan
-            self.share = plan.share or self._make_share(plan)
-            self.codec.remember_in(plan.heads)
+            self._take_plan(plan)
+
+    def _take_plan(self, plan: ManagerPlan) -> None:
+        self.plan = plan
+        self.share = plan.share or self._make_share(plan)
+        self.codec.remember_in(plan.heads)
 
     def receiver(self, connection: DownstreamConnection) -> Callable[[bytes], None]:
         """Where the connection hands its bytes directly."""
@@ -136,8 +148,8 @@ class HttpConnectionManager(ManagerTimeouts):
         return NetworkVerdict.CONTINUE
 
     def _receive(self, data: bytes) -> None:
-        if not self._spoken:
-            self._first_bytes()
+        if not self._spoken and not self._first_bytes(data):
+            return
         size = len(data)
         share = self.share
         share.cells[share.rx_index] += size
@@ -157,10 +169,23 @@ class HttpConnectionManager(ManagerTimeouts):
                 upstream.uncork()
             self.corked.clear()
 
-    def _first_bytes(self) -> None:
-        """Envoy makes its codec, and counts the connection as HTTP/1, when the first bytes come."""
+    def _first_bytes(self, data: bytes) -> bool:
+        """Envoy makes its codec, and counts the connection, when the first bytes come; False when they, and all that
+        follow, are for the manager of an HTTP/2 connection."""
+        successor = self.successor
+        if successor is None and self.plan.protocol.is_http2(data, self.connection_info):
+            from pyvoy.http.manager_h2 import Http2ConnectionManager
+
+            self._stop_timers()
+            successor = self.successor = Http2ConnectionManager(self.plan)
+            successor.take_over(self.connection)
+            self.codec.release()
+        if successor is not None:
+            successor.receive(data)
+            return False
         self._spoken = True
         self.share.spoken.hit()
+        return True
 
     def write(self, data: bytes) -> None:
         """Bytes of the codec's, to the client."""
@@ -173,18 +198,27 @@ class HttpConnectionManager(ManagerTimeouts):
 
     def on_high_watermark(self, connection: DownstreamConnection) -> None:
         """The client reads too slowly: the upstreams wait."""
+        if self.successor is not None:
+            self.successor.on_high_watermark(connection)
+            return
         self.plan.stats.downstream_flow_control_paused_reading_total.inc()
         for stream in self._live_streams():
             stream.on_downstream_watermark(True)
 
     def on_low_watermark(self, connection: DownstreamConnection) -> None:
         """The client has caught up."""
+        if self.successor is not None:
+            self.successor.on_low_watermark(connection)
+            return
         self.plan.stats.downstream_flow_control_resumed_reading_total.inc()
         for stream in self._live_streams():
             stream.on_downstream_watermark(False)
 
     def on_drain(self, connection: DownstreamConnection) -> None:
         """The listener drains: end now when idle, else behind the running response."""
+        if self.successor is not None:
+            self.successor.on_drain(connection)
+            return
         self.draining = self._ends_soon = True
         if not self.streams:
             self.plan.stats.downstream_cx_drain_close.inc()
@@ -192,6 +226,10 @@ class HttpConnectionManager(ManagerTimeouts):
 
     def on_close(self, connection: DownstreamConnection) -> None:
         """The connection is gone: end every stream."""
+        if self.successor is not None:
+            self.successor.on_close(connection)
+            self.successor = None
+            return
         local = connection.closed_locally and not connection.ended_by_peer
         self.closing = True
         if self.streams:
@@ -330,12 +368,32 @@ class HttpConnectionManager(ManagerTimeouts):
         """Stop or resume reading from the client; calls nest."""
         self.connection.read_disable(pause)
 
+    def pause_request(self, stream_id: int, pause: bool) -> None:
+        """Stop or resume reading a request; calls nest."""
+        self.connection.read_disable(pause)
+
+    def on_upgrade_refused(self) -> None:
+        """A change of protocol is not allowed: what the client says next may not be HTTP."""
+        self.closing = True
+
+    def meter_head(self, stream: HttpStream, headers: HeaderMap) -> None:
+        """Count the bytes of a request's head before anything changes it."""
+        stream.info.downstream_header_bytes_received = received_field_bytes(headers)
+
+    def reset_stream(self, stream: HttpStream) -> None:
+        """Give a stream up without an answer, or in the middle of it."""
+        self.codec.reset(stream.stream_id, Reset.LOCAL_RESET)
+
+    def on_bad_request(self) -> None:
+        """A request was answered 400: as in Envoy, who sends one broken message on HTTP/1 may send another."""
+        self.closing = True
+
     # ---- what streams ask of their connection ----
 
     def reject(self, stream: HttpStream, rejection: Any) -> None:
         """The request rules refused the request."""
         if rejection.close:
-            self.closing = True
+            self.on_bad_request()
         if rejection.counter:
             self.plan.stats.scope.counter(rejection.counter).inc()
         if rejection.codec:
@@ -381,7 +439,7 @@ class HttpConnectionManager(ManagerTimeouts):
         stats = self.plan.stats
         if not allowed:
             stats.downstream_rq_ws_on_non_ws_route.inc()
-            self.closing = True
+            self.on_upgrade_refused()
             stream.send_local_reply(403, details=details.UPGRADE_FAILED)
             return False
         stats.downstream_cx_upgrades_total.inc()

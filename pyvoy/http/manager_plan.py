@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.http.chain import ChainPlan
+from pyvoy.http.codec_choice import CodecType
 from pyvoy.http.h1.heads import RequestHeads
 from pyvoy.http.h1.limits import Http1Plan
+from pyvoy.http.h2.limits import Http2Plan
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import LocalReply
 from pyvoy.http.response_rules import ResponseRules
@@ -50,14 +52,18 @@ class ManagerPlan:
     response_rules: ResponseRules
     local_reply: Callable[[HttpStream, LocalReply], tuple[HeaderMap, bytes]]
     filter_failures: Counter
+    protocol: CodecType = CodecType.AUTO
     codec: Http1Plan = field(default_factory=Http1Plan)
+    http2: Http2Plan = field(default_factory=Http2Plan)
     heads: RequestHeads = field(default_factory=RequestHeads)
     request_rules_are_plain: bool = False
     """The request rules leave an ordinary request alone but for scheme, x-forwarded-proto and request id."""
     response_rules_are_plain: bool = False
     """The response rules make the same of every response with the same head."""
     share: ManagerShare | None = None
-    """What its connections share in this worker; made with the first of them."""
+    """What its HTTP/1 connections share in this worker; made with the first of them."""
+    share_http2: ManagerShare | None = None
+    """The same for its HTTP/2 connections."""
     access_logs: tuple[AccessLogger, ...] = ()
     meters: bool = False
     """Somebody wants to know what each stream's bytes on the wires were."""

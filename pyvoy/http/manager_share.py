@@ -45,8 +45,10 @@ class ManagerShare:
     plain: PlainPlan | None
     """The short way; None when the plan does not allow it."""
 
-    def __init__(self, plan: ManagerPlan, services: Services, connection: ConnectionInfo) -> None:
-        """`connection` is the first one."""
+    def __init__(
+        self, plan: ManagerPlan, services: Services, connection: ConnectionInfo, *, http2: bool = False
+    ) -> None:
+        """`connection` is the first one; `http2`: for those that speak HTTP/2."""
         stats = plan.stats
         board = services.tallies
         getrandbits = services.random.getrandbits
@@ -55,8 +57,9 @@ class ManagerShare:
         self.cells = stats.cells
         self.rx_index = stats.downstream_cx_rx_bytes_total.index
         self.tx_index = stats.downstream_cx_tx_bytes_total.index
-        self.begun, self.done, self.over = stats.make_tallies(board)
-        self.accepted, self.spoken, self.gone = stats.connection_tallies(board, secure=connection.tls is not None)
+        self.begun, self.done, self.over = stats.make_tallies(board, http2=http2)
+        secure = connection.tls is not None
+        self.accepted, self.spoken, self.gone = stats.connection_tallies(board, http2=http2, secure=secure)
         """What a connection moves when it begins, when it first speaks, and when it ends: by whether that was from
         here, then by whether it had spoken."""
         self._answered: dict[bytes, Tally] = {}
@@ -66,7 +69,7 @@ class ManagerShare:
         self.first_limit_s = min((limit_s for limit_s in limits if limit_s), default=0.0)
         """The shortest time-out that every stream has; 0 when there is none."""
         self.random_hex = lambda: b"%032x" % getrandbits(128)
-        self.plain = plain_plan(plan, services, connection)
+        self.plain = plain_plan(plan, services, connection, http2=http2)
 
     def new_answered(self, status: bytes) -> Tally:
         """What the end of an ordinary request with this status moves: its answer and its being over."""

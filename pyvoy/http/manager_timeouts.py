@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyvoy.server.services import Services
 
 _FOREVER = float("inf")
+_DEADLINE_EXCEEDED = 4
 _FIRST_LOOK_S = 10.0
 
 
@@ -185,7 +186,7 @@ class ManagerTimeouts(NetworkFilter):
     def _duration_over(self, stream: HttpStream) -> None:
         """max_stream_duration is over."""
         self.plan.stats.downstream_rq_max_duration_reached.inc()
-        self._time_out(stream, b"downstream duration timeout", details.MAX_DURATION_TIMEOUT)
+        self._time_out(stream, b"downstream duration timeout", details.MAX_DURATION_TIMEOUT, _DEADLINE_EXCEEDED)
 
     def _head_timed_out(self, stream: HttpStream) -> None:
         """The request head did not become complete in time (request_headers_timeout)."""
@@ -195,12 +196,13 @@ class ManagerTimeouts(NetworkFilter):
             self._time_out(stream, b"request header timeout", details.REQUEST_HEADER_TIMEOUT)
 
     @staticmethod
-    def _time_out(stream: HttpStream, body: bytes, detail: str) -> None:
+    def _time_out(stream: HttpStream, body: bytes, detail: str, grpc_status: int | None = None) -> None:
         """408 while the request is coming, 504 afterwards, a reset once the answer runs."""
         if stream.response_started:
             stream.reset(detail)
         else:
-            stream.send_local_reply(504 if stream.request_ended else 408, body, details=detail)
+            status = 504 if stream.request_ended else 408
+            stream.send_local_reply(status, body, details=detail, grpc_status=grpc_status)
 
     # ---- what the connection's time-out does ----
 

@@ -131,7 +131,7 @@ class PlainExchange:
             behind = answer.behind_closing if closing else answer.behind
             manager.write(b"%b%d%b%b" % (answer.before_time, took_ms, behind, body))
         else:
-            codec.send_response(self._headers(head, plain, took_ms, closing=closing), body)
+            codec.send_response(self.stream_id, self._headers(head, plain, took_ms, closing=closing), body)
         if closing:
             manager.close_answered()
         elif codec.finish(self.stream_id):
@@ -194,6 +194,7 @@ class PlainExchange:
         info.upstream_local = self._connection.local
         info.upstream_tls = self._connection.tls
         info.upstream_connection_id = self._connection.connection_id
+        info.upstream_protocol = self._connection.codec.protocol
 
     def _promote(self, *, attached: bool) -> UpstreamRequest:
         """Put a stream, its router and the attempt in this exchange's place; `attached` says that the upstream

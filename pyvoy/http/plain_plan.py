@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _UNUSUAL = frozenset((WATCHED | STEERING | {b"expect", INTERNAL}) - {b"connection"})
 _ORDINARY_METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 _ORDINARY_CONNECTION = (None, b"keep-alive", b"Keep-Alive", b"close")
+_ORDINARY_SCHEMES = (b"", b"http")
 _MARK = b"\0"
 """Stands for what varies; no header can hold it."""
 SERVICE_TIME = b"x-envoy-upstream-service-time"
@@ -152,7 +153,18 @@ class PlainAnswer:
 class PlainPlan:
     """What the ordinary requests of one connection manager share."""
 
-    __slots__ = ("_getrandbits", "_hosts", "_plan", "_routes", "_scheme", "bare", "begun", "ids", "routed")
+    __slots__ = (
+        "_getrandbits",
+        "_hosts",
+        "_plan",
+        "_routes",
+        "_scheme",
+        "bare",
+        "begun",
+        "ids",
+        "keeps_answers",
+        "routed",
+    )
 
     def __init__(
         self,
@@ -163,7 +175,10 @@ class PlainPlan:
         scheme: bytes,
         *,
         bare: bool,
+        keeps_answers: bool = True,
     ) -> None:
+        self.keeps_answers = keeps_answers
+        """What a response head becomes is the same for every connection (HTTP/2 compresses it for each)."""
         self._scheme = scheme
         """All connections of a manager are TLS, or none is."""
         self.routed = routed
@@ -212,6 +227,7 @@ class PlainPlan:
             or values.get(b"connection") not in _ORDINARY_CONNECTION
             or b"#" in values[b":path"]
             or not self._is_good_host(values[b":authority"])
+            or values[b":scheme"] not in _ORDINARY_SCHEMES
         ):
             return None
         if b"content-type" in values and values[b"content-type"].startswith(b"application/grpc"):
@@ -284,7 +300,9 @@ class _Asking:
         self.request_headers = request_headers
 
 
-def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo) -> PlainPlan | None:
+def plain_plan(
+    plan: ManagerPlan, services: Services, connection: ConnectionInfo, *, http2: bool = False
+) -> PlainPlan | None:
     """The plan of the short way; None when a connection manager, whose first connection this is, must not take it."""
     specs = plan.chain.specs
     if (
@@ -305,9 +323,11 @@ def plain_plan(plan: ManagerPlan, services: Services, connection: ConnectionInfo
     if router.suppress_envoy_headers or router.respect_expected_timeout:
         return None
     stats = plan.stats
-    cells = (stats.downstream_rq_total, stats.downstream_rq_http1_total, stats.downstream_rq_active, router.rq_total)
+    by_protocol = stats.downstream_rq_http2_total if http2 else stats.downstream_rq_http1_total
+    cells = (stats.downstream_rq_total, by_protocol, stats.downstream_rq_active, router.rq_total)
     begun = Tally(services.tallies, stats.cells, tuple(counter.index for counter in cells))
     routed = Tally(services.tallies, stats.cells, (router.rq_total.index,))
     bare = len(plan.chain.names) == 1 and not plan.access_logs
     scheme = b"http" if connection.tls is None else b"https"
-    return PlainPlan(plan, begun, routed, services.random.getrandbits, scheme, bare=bare)
+    getrandbits = services.random.getrandbits
+    return PlainPlan(plan, begun, routed, getrandbits, scheme, bare=bare, keeps_answers=not http2)

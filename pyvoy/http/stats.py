@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyvoy.http.h2.stats import CodecStats
 from pyvoy.stats.tally import Tally, TallyBoard
 
 if TYPE_CHECKING:
@@ -113,15 +114,19 @@ class HttpStats:
         # Cells of a request that is answered, by the first digit of its status (0: none).
         self.codec_dropped_underscores = root.counter("http1.dropped_headers_with_underscores")
         self.codec_rejected_underscores = root.counter("http1.requests_rejected_with_underscores_in_headers")
+        self.http2 = CodecStats(root)
         root.counter("http1.metadata_not_supported_error")
         root.counter("http1.response_flood")
 
     def connection_tallies(
-        self, board: TallyBoard, *, secure: bool
+        self, board: TallyBoard, *, http2: bool = False, secure: bool = False
     ) -> tuple[Tally, Tally, tuple[tuple[Tally, Tally], ...]]:
         """What a connection moves when it begins, when it first speaks, and when it ends: by whether that was from
         here, then by whether it had spoken.  `secure`: connections are TLS."""
-        active, speaking = self.downstream_cx_active, self.downstream_cx_http1_active
+        active, total = self.downstream_cx_active, self.downstream_cx_http1_total
+        speaking = self.downstream_cx_http1_active
+        if http2:
+            total, speaking = self.downstream_cx_http2_total, self.downstream_cx_http2_active
         active.add(0)
         speaking.add(0)
         open_levels: tuple[Gauge, ...] = (active,)
@@ -138,7 +143,7 @@ class HttpStats:
 
         return (
             Tally(board, self.cells, tuple(begun)),
-            Tally(board, self.cells, (self.downstream_cx_http1_total.index, speaking.index)),
+            Tally(board, self.cells, (total.index, speaking.index)),
             tuple(
                 (gone(by, *open_levels), gone(by, *open_levels, speaking))
                 for by in (self.downstream_cx_destroy_remote, self.downstream_cx_destroy_local)
@@ -151,12 +156,13 @@ class HttpStats:
         indexes = self._done[kind if kind < 6 else 0]
         return Tally(board, self.cells, indexes, (self.downstream_rq_time,), falling=(self.downstream_rq_active.index,))
 
-    def make_tallies(self, board: TallyBoard) -> tuple[Tally, tuple[Tally, ...], Tally]:
+    def make_tallies(self, board: TallyBoard, *, http2: bool = False) -> tuple[Tally, tuple[Tally, ...], Tally]:
         """What a request moves when it begins, when its response head goes out (by the first digit of the status),
         and when it is over."""
         active = self.downstream_rq_active
         active.add(0)
-        begun = (self.downstream_rq_total.index, self.downstream_rq_http1_total.index, active.index)
+        by_protocol = self.downstream_rq_http2_total if http2 else self.downstream_rq_http1_total
+        begun = (self.downstream_rq_total.index, by_protocol.index, active.index)
         return (
             Tally(board, self.cells, begun),
             tuple(Tally(board, self.cells, indexes) for indexes in self._done),

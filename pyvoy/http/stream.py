@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.http.chain import NO_FILTERS, Entries
 from pyvoy.http.codec import CodecError
 from pyvoy.http.filtered_stream import FilteredStream
-from pyvoy.http.h1.metered import received_field_bytes
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.held_path import HeldPath
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
 from pyvoy.http.routing.timeouts import stream_duration_s
 from pyvoy.http.sides import REQUEST_SIDE, RESPONSE_SIDE, RequestSide, ResponseSide
 from pyvoy.observe import details
-from pyvoy.observe.details import Flag, Reset
+from pyvoy.observe.details import Flag
 
 if TYPE_CHECKING:
     from pyvoy.http.manager_plan import ManagerPlan
@@ -126,7 +125,7 @@ class HttpStream(FilteredStream):
         manager = self.manager
         plan = manager.plan
         if plan.meters:
-            self.info.downstream_header_bytes_received = received_field_bytes(headers)
+            manager.meter_head(self, headers)
         rejection = None
         if self.travelled is None:
             rejection = plan.request_rules(headers, self.connection, self.info, manager.share.random_hex, self)
@@ -303,7 +302,7 @@ class HttpStream(FilteredStream):
             return
         self.local_replied = True
         if reply.status == 400:
-            self.manager.closing = True  # as in Envoy: who sends one broken message on HTTP/1 may send another
+            self.manager.on_bad_request()
         info = self.info
         info.response_code_details = reply.details
         info.response_flags |= reply.flags
@@ -351,7 +350,7 @@ class HttpStream(FilteredStream):
         self.info.response_flags |= reply.flags
         self._note_cluster()
         self.manager.plan.stats.downstream_rq_tx_reset.inc()
-        self.manager.codec.reset(self.stream_id, Reset.LOCAL_RESET)
+        self.manager.reset_stream(self)
         self._finish()
 
     def abandon(self, detail: str, flags: int) -> None:
@@ -412,7 +411,7 @@ class HttpStream(FilteredStream):
         if self.reason_phrase:
             manager.codec.next_reason(self.reason_phrase)
         self.info.bytes_sent = len(body)
-        manager.codec.send_response(headers, body)
+        manager.codec.send_response(self.stream_id, headers, body)
         self.response_ended = True
         self._finish()
 
@@ -533,7 +532,7 @@ class HttpStream(FilteredStream):
         if self.finished:
             return
         self._request_paused += 1 if pause else -1
-        self.manager.pause_reading(pause)
+        self.manager.pause_request(self.stream_id, pause)
 
     def pause_response(self, pause: bool) -> None:
         """Stop or resume reading from the upstream; calls nest."""
@@ -567,7 +566,7 @@ class HttpStream(FilteredStream):
         now_s = self.services.clock()
         while self._request_paused > 0:
             self._request_paused -= 1
-            self.manager.pause_reading(False)
+            self.manager.pause_request(self.stream_id, False)
         self._let_go(now_s)
         if self.replaced:
             self.manager.stream_replaced(self, now_s)

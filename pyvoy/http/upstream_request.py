@@ -125,6 +125,7 @@ class UpstreamRequest:
         info.upstream_local = connection.local
         info.upstream_tls = connection.tls
         info.upstream_connection_id = connection.connection_id
+        info.upstream_protocol = codec.protocol
         info.first_upstream_tx_s = info.last_upstream_tx_s = stream.services.clock()
         body = self._body
         trailers = self._trailers
@@ -136,7 +137,9 @@ class UpstreamRequest:
         if self.watched:
             self._owner.upstream_ready(self)
         if manager.plan.meters:
-            codec.meter = self._meter = info
+            codec.meter = info
+            if codec.protocol != "HTTP/2":  # whose codec counts heads itself
+                self._meter = info
         if not done and manager.feeding:
             codec.corked = True
             manager.corked.append(codec)

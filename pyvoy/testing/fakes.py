@@ -189,7 +189,7 @@ class RecordingCodec:
         if data or end:
             self._record.note("sent_data", data=data, end=end)
 
-    def send_response(self, headers: HeaderMap, body: bytes) -> None:
+    def send_response(self, stream_id: int, headers: HeaderMap, body: bytes) -> None:
         """A whole response at once."""
         self.send_headers(0, headers, not body)
         if body:

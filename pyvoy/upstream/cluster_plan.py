@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.http.h2.limits import Http2Plan
 from pyvoy.network.address import Address
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
 from pyvoy.upstream.balancing.subset import SubsetPlan
@@ -165,6 +166,7 @@ class HttpPlan:
     auto_sni_header: bytes = b":authority"
     auto_san_validation: bool = False
     """The host's certificate must have that name."""
+    http2: Http2Plan = field(default_factory=lambda: Http2Plan(head_limit_bytes=80 * 1024))
 
 
 @dataclass(slots=True, frozen=True)

@@ -27,6 +27,9 @@ HTTP = {
     "lua": "Lua",
     "wasm": "Wasm",
     "router": "Router",
+    "grpc_web": "GrpcWeb",
+    "grpc_http1_bridge": "Config",
+    "grpc_stats": "FilterConfig",
 }
 PER_ROUTE = {
     "header_mutation": "HeaderMutationPerRoute",

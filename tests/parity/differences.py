@@ -27,6 +27,10 @@ _ALERT = "OpenSSL cannot send bad_certificate_hash_value for a certificate that 
 _NOT_AGREED = "BoringSSL says TLSv1.2 before a version is agreed on, OpenSSL what it would like best"
 _OTHER_WORDS = "OpenSSL notices something else first in the same bad bytes"
 _RESUMED = "a resumed session of OpenSSL does not know how its peer signed"
+_LAST_PIECE = (
+    "Envoy's HTTP/1 codec tells the end of a body apart from its last piece, so that the request is not whole yet"
+)
+_DRAINED = "Envoy counts a protocol error when it closes a drained HTTP/2 connection in the middle of a read"
 _HOST = "a request of HTTP/1.1 has a Host (RFC 9112 3.2): without an authority it is an empty one"
 _BEFORE_UPSTREAM = "a header that no request may carry is found before an upstream connection is taken"
 _EMPTY_BODY = "a body that is known to be empty before the head has left is announced as such, not chunked"
@@ -44,6 +48,12 @@ KNOWN: tuple[Known, ...] = (
     Known("fault-up-bare-cr", "*", _STRICT),
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
+    Known("grpc-web-text-pieces", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
+    Known("grpc-web-text-pieces", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
+    Known("grpc-web-text-bad", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
+    Known("grpc-web-text-bad", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
+    Known("up2-goaway-then-next", "stat:*.upstream_cx_protocol_error", _DRAINED),
+    Known("up2-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
     Known("tls-refused-pin*", "tls", _ALERT),

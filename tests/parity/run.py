@@ -16,9 +16,10 @@ from pathlib import Path
 
 from tests.parity.bootstrap import Ports, bootstrap, cluster_owners, upstream_names
 from tests.parity.case import Case, methods, tls_of
+from tests.support import h2wire
 from tests.support.messages import Message, requests, responses
 from tests.support.peer import Peer, connect
-from tests.support.ports import free_port, free_ports, refused_port, stuck_port
+from tests.support.ports import free_port, refused_port, reserved_ports, stuck_port
 from tests.support.process import Server, StartError, admin_ready, http_get
 from tests.support.proxies import Proxy
 from tests.support.steps import Answers, Step
@@ -74,7 +75,8 @@ def allocate(cases: Iterable[Case]) -> dict[str, Ports]:
     stuck, crowd = stuck_port()
     _KEPT_SOCKETS.extend([holder, *crowd])
     names = {case.id: upstream_names(case) for case in cases}
-    ports = free_ports(sum(1 + len(each) for each in names.values()))
+    ports, holders = reserved_ports(sum(1 + len(each) for each in names.values()))
+    _KEPT_SOCKETS.extend(holders)
     return {case: Ports(ports.pop(), {name: ports.pop() for name in each}, dead, stuck) for case, each in names.items()}
 
 
@@ -237,7 +239,9 @@ async def _converse(case: Case, steps: tuple[Step, ...], port: int, tls: Tls | N
 def _settle_s(case: Case, peer: Peer) -> float:
     if case.settle_s is not None:
         return case.settle_s
-    announced = b"connection: close" in peer.received.lower()
+    announced = b"connection: close" in peer.received.lower() or any(
+        one.kind == h2wire.GOAWAY for one in h2wire.frames(bytes(peer.received)) if peer.sent[:3] == b"PRI"
+    )
     return SHORT_S if case.http and peer.final_responses() and not announced else LONG_S
 
 
@@ -245,6 +249,9 @@ def _exchange_of(case: Case, peer: Peer, steps: tuple[Step, ...]) -> Exchange:
     raw = bytes(peer.received)
     if not case.http:
         return Exchange(raw=raw, end=peer.end, tls=_facts(peer))
+    if peer.sent.startswith(h2wire.PREFACE):
+        found, rest = h2wire.responses(raw)
+        return Exchange(found, rest, raw, peer.end)
     found, rest = responses(raw, methods(steps), peer.end != "open")
     return Exchange(found, rest, raw, peer.end, _facts(peer))
 

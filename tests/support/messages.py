@@ -37,6 +37,10 @@ class Message:
 
 def requests(data: bytes) -> tuple[list[Message], bytes]:
     """Requests in `data`, and the bytes that are no request (a tunnel after an upgrade, a cut head)."""
+    if data.startswith(b"PRI * HTTP/2"):
+        from tests.support import h2wire
+
+        return h2wire.requests(data)
     found: list[Message] = []
     while data:
         head = _head(data)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import cast
 
+from tests.support import h2wire
 from tests.support.messages import methods_of, responses
 from tests.support.steps import Answers, Close, Drip, Fin, Reset, Step, Until, UntilEnd, Wait
 from tests.support.tls import Session, Tls
@@ -85,6 +86,11 @@ class Peer(asyncio.Protocol):
 
     def final_responses(self) -> int:
         """How many complete final responses have arrived."""
+        if self.sent.startswith(h2wire.PREFACE):
+            found, _ = h2wire.responses(bytes(self.received))
+            return sum(
+                1 for message in found if not message.interim and (message.complete or message.framing != "stream")
+            )
         found, _ = responses(bytes(self.received), methods_of(bytes(self.sent)), self.end != "open")
         return sum(1 for message in found if message.complete and not message.interim)
 

@@ -65,6 +65,27 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
+def reserved_ports(count: int) -> tuple[list[int], list[socket.socket]]:
+    """`count` different free ports, taken as long as the returned sockets stay open: for others, not for a server that
+    sets SO_REUSEPORT.  A run that needs its ports for minutes would lose some to another one beside it."""
+    ports: list[int] = []
+    holders: list[socket.socket] = []
+    while len(ports) < count:
+        holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        port = _source.randint(FIRST, LAST)
+        try:
+            if not _is_free(port):
+                raise OSError
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            holder.bind(("127.0.0.1", port))
+        except OSError:
+            holder.close()
+            continue
+        ports.append(port)
+        holders.append(holder)
+    return ports, holders
+
+
 def refused_port() -> tuple[int, socket.socket]:
     """A port that refuses connections for as long as the returned socket stays open: bound, never listening."""
     port = free_port()

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from tests.support import h2wire
 from tests.support.messages import requests
 from tests.support.peer import Peer
 from tests.support.steps import Step
 from tests.support.tls import Tls
 
+STREAM = 0x7FFFFF00
+"""In the answers of an HTTP/2 script: the stream of the request."""
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
@@ -27,6 +30,9 @@ class Script:
     raw: tuple[tuple[Step, ...], ...] = ()
     early: bool = False
     tls: Tls | None = None
+    http2: bool = False
+    settings: tuple[tuple[int, int], ...] = ()
+    """Speaks HTTP/2: bytes in answers are frames, written for stream 0x7fffff00, which stands for the request's."""
 
 
 @dataclass(slots=True)
@@ -45,6 +51,7 @@ class Upstream:
         loop = asyncio.get_running_loop()
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # the port may be reserved
         sock.bind(("127.0.0.1", self.port))
         self.port = sock.getsockname()[1]
         self._server = await loop.create_server(lambda: Peer(self._accept, self.script.tls), sock=sock)
@@ -78,6 +85,9 @@ class Upstream:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, peer: Peer) -> None:
+        if self.script.http2:
+            await self._serve_http2(peer)
+            return
         for number in count(1):
             if not peer.alive() or not await self._request(peer, number):
                 peer.close()
@@ -86,8 +96,33 @@ class Upstream:
             self._turn += 1
             await peer.run(answer)
 
+    async def _serve_http2(self, peer: Peer) -> None:
+        """Answer each request as soon as it is whole, in the order of that."""
+        peer.write(h2wire.settings(*self.script.settings))
+        answered: set[int] = set()
+        while peer.alive():
+            if not await peer.until(lambda: bool(self._whole(peer) - answered), 60.0):
+                peer.close()
+                return
+            stream = min(self._whole(peer) - answered)
+            answered.add(stream)
+            answer = pick(self.script.answers, self._turn)
+            self._turn += 1
+            placed = [_place(step, stream) for step in answer]
+            await peer.run(placed)
+
+    def _whole(self, peer: Peer) -> set[int]:
+        found = h2wire.messages(bytes(peer.received), b":method")
+        return {
+            stream for stream, messages in found.items() if messages and (messages[0].complete or self.script.early)
+        }
+
     async def _request(self, peer: Peer, number: int) -> bool:
         return await peer.until(lambda: _arrived(peer, self.script.early) >= number, 60.0)
+
+
+def _place(step: Step, stream: int) -> Step:
+    return step.replace(STREAM.to_bytes(4, "big"), stream.to_bytes(4, "big")) if isinstance(step, bytes) else step
 
 
 def pick(scripts: Sequence[tuple[Step, ...]], number: int) -> tuple[Step, ...]:

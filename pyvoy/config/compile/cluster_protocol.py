@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pyvoy.config.compile.http2 import client_http2
 from pyvoy.config.context import Context
 from pyvoy.config.message_types import TypeNotFoundError, unpack
 from pyvoy.config.registry import supports, type_name_of
@@ -26,8 +27,8 @@ supports(
     "upstream_http_protocol_options",
 )
 supports(_CORE + "UpstreamHttpProtocolOptions", "auto_sni auto_san_validation override_auto_sni_header")
-supports(HTTP_OPTIONS + ".ExplicitHttpConfig", "http_protocol_options")
-supports(HTTP_OPTIONS + ".UseDownstreamHttpConfig", "http_protocol_options", tuning="http2_protocol_options")
+supports(HTTP_OPTIONS + ".ExplicitHttpConfig", "http_protocol_options http2_protocol_options")
+supports(HTTP_OPTIONS + ".UseDownstreamHttpConfig", "http_protocol_options http2_protocol_options")
 supports(
     _CORE + "HttpProtocolOptions",
     "idle_timeout max_connection_duration max_headers_count max_response_headers_kb max_stream_duration "
@@ -39,6 +40,7 @@ supports(_CORE + "Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords")
 supports(TCP_OPTIONS, "idle_timeout")
 supports(_UPSTREAM_CODEC)
 
+_USE_DOWNSTREAM = 1
 DEFAULT_IDLE_TIMEOUT_S = 3600.0
 DEFAULT_TCP_IDLE_TIMEOUT_S = 600.0
 
@@ -48,14 +50,15 @@ def build_http(cluster: Any, context: Context) -> HttpPlan:
     options = _typed_options(cluster, HTTP_OPTIONS, context)
     if options is None:
         return _plan(
-            UpstreamProtocol.HTTP1,
+            _legacy_protocol(cluster),
             cluster.common_http_protocol_options,
             cluster.http_protocol_options,
             context.wrapped(cluster, "max_requests_per_connection", 0),
-            context.at("common_http_protocol_options"),
+            context,
+            cluster.http2_protocol_options,
         )
     at = context.at("typed_extension_protocol_options", HTTP_OPTIONS)
-    protocol, http1 = _protocol(options, at)
+    protocol, http1, http2 = _protocol(options, at)
     if options.http_filters:
         only_codec(options.http_filters, at, "http_filters")
     plan = _plan(
@@ -63,7 +66,8 @@ def build_http(cluster: Any, context: Context) -> HttpPlan:
         options.common_http_protocol_options,
         http1,
         context.wrapped(cluster, "max_requests_per_connection", 0),
-        at.at("common_http_protocol_options"),
+        at,
+        http2,
     )
     names = options.upstream_http_protocol_options
     return replace(
@@ -93,21 +97,38 @@ def _typed_options(cluster: Any, type_name: str, context: Context) -> Any:
     return None
 
 
-def _protocol(options: Any, context: Context) -> tuple[UpstreamProtocol, Any]:
-    """The protocol and the HTTP/1 options that go with it."""
+def _legacy_protocol(cluster: Any) -> UpstreamProtocol:
+    """What the deprecated fields of the cluster say."""
+    if cluster.protocol_selection == _USE_DOWNSTREAM:
+        return UpstreamProtocol.DOWNSTREAM
+    return UpstreamProtocol.HTTP2 if cluster.HasField("http2_protocol_options") else UpstreamProtocol.HTTP1
+
+
+def _protocol(options: Any, context: Context) -> tuple[UpstreamProtocol, Any, Any]:
+    """The protocol, and the options of HTTP/1 and HTTP/2 that go with it."""
     if options.HasField("use_downstream_protocol_config"):
-        return UpstreamProtocol.DOWNSTREAM, options.use_downstream_protocol_config.http_protocol_options
+        config = options.use_downstream_protocol_config
+        return UpstreamProtocol.DOWNSTREAM, config.http_protocol_options, config.http2_protocol_options
     if options.HasField("auto_config"):
         # The walk over unsupported fields has reported it.
-        return UpstreamProtocol.HTTP1, options.auto_config.http_protocol_options
+        config = options.auto_config
+        return UpstreamProtocol.HTTP1, config.http_protocol_options, config.http2_protocol_options
     if not options.HasField("explicit_http_config"):
         context.error("", "needs explicit_http_config, use_downstream_protocol_config or auto_config")
-    return UpstreamProtocol.HTTP1, options.explicit_http_config.http_protocol_options
+    config = options.explicit_http_config
+    protocol = UpstreamProtocol.HTTP2 if config.HasField("http2_protocol_options") else UpstreamProtocol.HTTP1
+    return protocol, config.http_protocol_options, config.http2_protocol_options
 
 
-def _plan(protocol: UpstreamProtocol, common: Any, http1: Any, max_requests: int, context: Context) -> HttpPlan:
+def _plan(
+    protocol: UpstreamProtocol, common: Any, http1: Any, max_requests: int, context: Context, http2: Any
+) -> HttpPlan:
+    """`context` stands at what holds the options."""
     header_format = http1.header_key_format
-    return HttpPlan(
+    speaks_http2 = protocol is not UpstreamProtocol.HTTP1
+    http2_plan = client_http2(http2, common, context.at("http2_protocol_options")) if speaks_http2 else None
+    context = context.at("common_http_protocol_options")
+    plan = HttpPlan(
         protocol=protocol,
         idle_timeout_s=context.duration_s(common, "idle_timeout", DEFAULT_IDLE_TIMEOUT_S) or None,
         max_connection_duration_s=context.duration_s(common, "max_connection_duration") or None,
@@ -118,6 +139,7 @@ def _plan(protocol: UpstreamProtocol, common: Any, http1: Any, max_requests: int
         enable_trailers=http1.enable_trailers,
         header_case="proper" if header_format.HasField("proper_case_words") else "lower",
     )
+    return plan if http2_plan is None else replace(plan, http2=http2_plan)
 
 
 def only_codec(filters: Any, context: Context, field: str) -> None:

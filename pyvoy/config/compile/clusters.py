@@ -38,6 +38,7 @@ supports(
     health_checks outlier_detection original_dst_lb_config cleanup_interval dns_resolvers dns_resolution_config
     protocol_selection upstream_bind_config lb_subset_config
     max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
+    http2_protocol_options
     typed_extension_protocol_options dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl
     dns_lookup_family use_tcp_for_dns_lookups typed_dns_resolver_config ring_hash_lb_config maglev_lb_config
     least_request_lb_config round_robin_lb_config common_lb_config transport_socket transport_socket_matches

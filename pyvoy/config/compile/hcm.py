@@ -9,6 +9,7 @@ from typing import Any
 
 from pyvoy.config.compile.access_log import build_access_logs
 from pyvoy.config.compile.client_detection import build_detectors, build_early_mutations
+from pyvoy.config.compile.http2 import server_http2
 from pyvoy.config.compile.local_reply import build_local_reply
 from pyvoy.config.compile.routes import build_route_table
 from pyvoy.config.context import Context
@@ -16,6 +17,7 @@ from pyvoy.config.message_types import unpack
 from pyvoy.config.registry import type_name_of
 from pyvoy.http.chain import ChainPlan, FilterSpec
 from pyvoy.http.client_cert import ClientCertPlan, ForwardMode
+from pyvoy.http.codec_choice import CodecType
 from pyvoy.http.date import DateSource
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.manager_plan import ManagerPlan
@@ -50,7 +52,9 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
         response_rules_are_plain=not message.always_set_request_id_in_response,
         local_reply=build_local_reply(message, http),
         filter_failures=context.root_scope.counter("pyvoy.filter_failures"),
+        protocol=_protocol(message, context),
         codec=_codec(message),
+        http2=server_http2(message, context),
         access_logs=build_access_logs(message.access_log, http, "access_log"),
         meters=any(name in message.SerializeToString() for name in _METERS),
         log_on_new_request=message.flush_access_log_on_new_request
@@ -111,6 +115,13 @@ def _chain(message: Any, context: Context, routes: RouteTable) -> ChainPlan:
 
         return ChainPlan(traced(tuple(specs), trace))
     return ChainPlan(tuple(specs))
+
+
+def _protocol(message: Any, context: Context) -> CodecType:
+    if message.codec_type == 3:
+        context.error("codec_type", "HTTP3 is not supported by pyvoy")
+        return CodecType.AUTO
+    return CodecType(message.codec_type)
 
 
 def _codec(message: Any) -> Http1Plan:

@@ -26,10 +26,11 @@ supports(
     merge_slashes path_with_escaped_slashes_action strip_matching_host_port strip_any_host_port
     strip_trailing_host_dot max_request_headers_kb common_http_protocol_options http_protocol_options
     stream_idle_timeout request_timeout request_headers_timeout drain_timeout delayed_close_timeout upgrade_configs
-    local_reply_config proxy_100_continue add_user_agent append_x_forwarded_port scheme_header_transformation
+    local_reply_config http2_protocol_options stream_error_on_invalid_http_message proxy_100_continue add_user_agent
+    append_x_forwarded_port scheme_header_transformation
     original_ip_detection_extensions early_header_mutation_extensions forward_client_cert_details access_log_options
     set_current_client_cert_details flush_access_log_on_new_request""",
-    tuning="""tracing http2_protocol_options http3_protocol_options stream_error_on_invalid_http_message
+    tuning="""tracing http3_protocol_options
     append_local_overload add_proxy_protocol_connection_state
     access_log_flush_interval stream_flush_timeout http1_safe_max_connection_duration
     typed_header_validation_config""",

@@ -437,7 +437,7 @@ class Http1ServerCodec(Http1Decoder):
         """A 1xx head."""
         self._write(encoder.response_head(headers, b""))
 
-    def send_response(self, headers: HeaderMap, body: bytes) -> None:
+    def send_response(self, stream_id: int, headers: HeaderMap, body: bytes) -> None:
         """A whole response in one write."""
         head = self.encode_headers(headers, not body)
         if not body or self._mode.head:

@@ -38,6 +38,20 @@ def on_request(
     return Step.WAIT, True
 
 
+def on_multiplexed_request(
+    *, room: int, connections: int, pending: int, may_wait: bool, may_connect: bool
+) -> tuple[Step, bool]:
+    """The same for a pool whose connections carry many requests, when none of them has room now; `room` is what those
+    under way will take."""
+    if not may_wait:
+        return Step.OVERFLOW, False
+    if room > pending:
+        return Step.WAIT, False
+    if may_connect:
+        return Step.CONNECT, False
+    return (Step.WAIT if connections else Step.CONNECT), True
+
+
 def reconnect_for_pending(*, connecting: int, pending: int, may_connect: bool) -> bool:
     """True when a connection that was lost or refused must be replaced for requests that still wait."""
     return pending > connecting and may_connect

@@ -134,6 +134,7 @@ def test_a_slow_host_pauses_the_client(upstream):
 
 class Codec:
     stream_id = 1
+    protocol = "HTTP/1.1"
 
     def __init__(self):
         self.log = []

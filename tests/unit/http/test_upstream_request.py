@@ -15,6 +15,7 @@ from tests.unit.upstream.hosts import host
 class Codec:
     """Notes what is sent."""
 
+    protocol = "HTTP/1.1"
     stream_id = 1
     corked = False
 

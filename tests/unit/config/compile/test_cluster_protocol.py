@@ -2,6 +2,7 @@
 
 import pytest
 
+from pyvoy.http.h2.limits import KeepAlive
 from pyvoy.upstream.cluster_plan import HttpPlan, UpstreamProtocol
 from tests.unit.config.compile.cluster_reading import compiled, plan, unsupported
 
@@ -84,13 +85,27 @@ def test_upstream_filters_are_refused():
     assert problems[0].endswith("http_filters[0]: upstream HTTP filters are not supported by pyvoy")
 
 
+def test_auto_config_is_not_implemented():
+    where = f'typed_extension_protocol_options["{HTTP}"].auto_config'
+    assert f"error: {where}: is not supported by pyvoy" in unsupported(typed(HTTP, "auto_config: {}"))
+
+
 @pytest.mark.parametrize(
-    ("text", "path"),
+    ("text", "protocol"),
     [
-        ("explicit_http_config: {http2_protocol_options: {}}", "explicit_http_config.http2_protocol_options"),
-        ("auto_config: {}", "auto_config"),
+        (typed(HTTP, "explicit_http_config: {http2_protocol_options: {}}"), UpstreamProtocol.HTTP2),
+        ("http2_protocol_options: {}", UpstreamProtocol.HTTP2),
+        ("protocol_selection: USE_DOWNSTREAM_PROTOCOL", UpstreamProtocol.DOWNSTREAM),
+        (typed(HTTP, "use_downstream_protocol_config: {http2_protocol_options: {}}"), UpstreamProtocol.DOWNSTREAM),
     ],
 )
-def test_http2_is_not_implemented(text, path):
-    where = f'typed_extension_protocol_options["{HTTP}"].{path}'
-    assert f"error: {where}: is not supported by pyvoy" in unsupported(typed(HTTP, text))
+def test_http2_is_asked_for(text, protocol):
+    assert plan(text).http.protocol is protocol
+
+
+def test_http2_options_are_read():
+    options = "http2_protocol_options: {max_concurrent_streams: 7, connection_keepalive: {interval: 9s, timeout: 2s}}"
+    limits = "common_http_protocol_options: {max_headers_count: 5, max_response_headers_kb: 3}"
+    http2 = plan(typed(HTTP, f"explicit_http_config: {{{options}}}, {limits}")).http.http2
+    assert (http2.max_concurrent_streams, http2.count_limit, http2.head_limit_bytes) == (7, 5, 3072)
+    assert http2.keepalive == KeepAlive(9.0, 2.0)

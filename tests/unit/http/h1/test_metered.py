@@ -75,7 +75,7 @@ class Server:
 
     def answer(self) -> None:
         headers = HeaderMap(values={b":status": b"200", b"content-length": b"2"})
-        self.codec.send_response(headers, b"ok")
+        self.codec.send_response(1, headers, b"ok")
         if self.codec.finish(1):
             self.codec.deliver_next()
 

@@ -1,0 +1,54 @@
+"""The HTTP/2 codec's statistics under Envoy's names: `http2.*`, and `cluster.<name>.http2.*` for upstreams.
+
+The annotations are the list.  Source: Envoy, ALL_HTTP2_CODEC_STATS.
+"""
+
+from __future__ import annotations
+
+from pyvoy.stats.counters import Counter, Gauge
+from pyvoy.stats.store import Scope
+
+
+class CodecStats:
+    """Counters and gauges of all codecs below one scope."""
+
+    dropped_headers_with_underscores: Counter
+    goaway_sent: Counter
+    header_overflow: Counter
+    headers_cb_no_stream: Counter
+    inbound_empty_frames_flood: Counter
+    inbound_priority_frames_flood: Counter
+    inbound_window_update_frames_flood: Counter
+    keepalive_timeout: Counter
+    metadata_empty_frames: Counter
+    outbound_control_flood: Counter
+    outbound_flood: Counter
+    requests_rejected_with_underscores_in_headers: Counter
+    rx_messaging_error: Counter
+    rx_reset: Counter
+    stream_refused_errors: Counter
+    trailers: Counter
+    tx_flush_timeout: Counter
+    tx_reset: Counter
+    deferred_stream_close: Gauge
+    outbound_control_frames_active: Gauge
+    outbound_frames_active: Gauge
+    pending_send_bytes: Gauge
+    streams_active: Gauge
+
+    def __init__(self, root: Scope) -> None:
+        """`root` is above `http2.`."""
+        scope = root.scope("http2")
+        for name, kind in CodecStats.__annotations__.items():
+            setattr(self, name, (scope.gauge if kind == "Gauge" else scope.counter)(name))
+
+
+class ClientCodecStats(CodecStats):
+    """Those of a cluster."""
+
+    nghttp2_upstream_connections: Counter
+    """Envoy counts which of its two codecs serves; this is the one that its defaults choose."""
+
+    def __init__(self, root: Scope) -> None:
+        super().__init__(root)
+        self.nghttp2_upstream_connections = root.scope("http2").counter("nghttp2_upstream_connections")

@@ -1,0 +1,48 @@
+"""gRPC's framing and names, cut in every way."""
+
+import pytest
+
+from pyvoy.http.grpc import MessageCounter, MessageCutter, is_grpc_request, is_grpc_response, method_of
+from pyvoy.http.headers import HeaderMap
+
+BODY = b"\0\0\0\0\2hi" + b"\0\0\0\0\0" + b"\1\0\0\1\0" + b"x" * 256
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 100, 1000])
+def test_messages_are_counted_and_cut_however_they_come(size):
+    counter, cutter = MessageCounter(), MessageCutter()
+    found = []
+    for at in range(0, len(BODY), size):
+        counter.take(BODY[at : at + size])
+        found += cutter.take(BODY[at : at + size])
+    assert counter.count == 3
+    assert [len(message) for message in found] == [7, 5, 261]
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        (b"/pkg.Service/Method", ("pkg.Service", "Method")),
+        (b"/pkg.Service/Method?a=b", ("pkg.Service", "Method")),
+        (b"/one", None),
+        (b"/a/b/c", None),
+        (b"//b", None),
+        (b"a/b", None),
+    ],
+)
+def test_a_path_names_a_method(path, names):
+    assert method_of(path) == names
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(b"application/grpc", True), (b"application/grpc+proto", True), (b"application/grpc-web", False), (b"", False)],
+)
+def test_the_content_type_tells(kind, expected):
+    assert is_grpc_request(HeaderMap([(b":path", b"/"), (b"content-type", kind)])) is expected
+
+
+def test_a_response_without_a_body_must_tell_its_status():
+    assert is_grpc_response(HeaderMap([(b":status", b"200"), (b"grpc-status", b"0")]), True)
+    assert not is_grpc_response(HeaderMap([(b":status", b"200"), (b"content-type", b"application/grpc")]), True)
+    assert not is_grpc_response(HeaderMap([(b":status", b"503"), (b"content-type", b"application/grpc")]), False)
