@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.proxy import Proxy, cluster, listener, typed, upstream
+from tests.support import h2wire
 from tests.support.certificates import Issued, authority, issued
 from tests.support.tls import Tls
 
@@ -176,3 +178,36 @@ def test_health_checks_speak_tls_to_hosts_that_do(proxy: Proxy, ca: str, healthy
     proxy.start()
     proxy.wait(lambda: proxy.stats()[f"cluster.c.health_check.{'success' if healthy else 'network_failure'}"] > 1)
     assert proxy.stats()["cluster.c.membership_healthy"] == healthy
+
+
+def test_http2_is_agreed_on_by_alpn_on_both_sides(proxy: Proxy) -> None:
+    common = {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [pair(FIRST)]}
+    edge, back = listener("edge", proxy.ports[0], cluster="back"), listener("back", proxy.ports[1], body="hello")
+    for one in (edge, back):
+        one["filter_chains"][0]["transport_socket"] = secured(proxy, "Downstream", common)
+    options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    behind = cluster(
+        "back",
+        proxy.ports[1],
+        transport_socket=secured(
+            proxy, "Upstream", {"validation_context": {"trusted_ca": {"inline_string": authority().cert}}}, sni="a.test"
+        ),
+        typed_extension_protocol_options={options: typed(options, explicit_http_config={"http2_protocol_options": {}})},
+    )
+    proxy.configure(listeners=[edge, back], clusters=[behind])
+    proxy.start()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection(("127.0.0.1", proxy.ports[0]), 5) as plain, context.wrap_socket(plain) as sock:
+        assert sock.selected_alpn_protocol() == "h2"
+        sock.sendall(h2wire.opening() + h2wire.head(1))
+        answer = b""
+        while not (found := h2wire.responses(answer)[0]) or found[0].body != b"hello":
+            answer += sock.recv(65536)
+    proxy.counted("http.edge.downstream_rq_http2_total", 1)
+    stats = proxy.stats()
+    assert stats["http.back.downstream_cx_http2_total"] == 1
+    assert stats["cluster.back.upstream_cx_http2_total"] == 1
+    assert stats["cluster.back.ssl.handshake"] == 1
