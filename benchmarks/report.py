@@ -6,8 +6,30 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.scenarios import Row, Scenario
+from benchmarks.table import SCENARIOS
 
+_SAME = ("cpu", "cores", "kernel", "python", "rounds", "seconds")
 Results = list[tuple[Scenario, list[Row]]]
+
+
+def known(path: Path, facts: dict[str, Any]) -> Results:
+    """What a file has of earlier runs on the same machine; a scenario that runs again takes the place of its rows."""
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text())
+    if any(found["machine"].get(name) != facts[name] for name in _SAME):
+        return []
+    return [
+        (scenario, [Row(**row) for row in found["scenarios"][scenario.name]["rows"]])
+        for scenario in SCENARIOS
+        if scenario.name in found["scenarios"]
+    ]
+
+
+def joined(earlier: Results, results: Results) -> Results:
+    """All results, in the order of the scenarios."""
+    rows = {scenario.name: rows for scenario, rows in [*earlier, *results]}
+    return [(scenario, rows[scenario.name]) for scenario in SCENARIOS if scenario.name in rows]
 
 
 def as_json(results: Results, facts: dict[str, Any]) -> str:
@@ -50,9 +72,10 @@ def missed(results: Results) -> list[str]:
 
 
 def write(results: Results, facts: dict[str, Any], folder: Path, name: str) -> Path:
-    """Write `<name>.json` and `<name>.md`; returns the path of the first."""
+    """Write `<name>.json` and `<name>.md`, with what they had of other scenarios; returns the path of the first."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
+    results = joined(known(path, facts), results)
     path.write_text(as_json(results, facts))
     (folder / f"{name}.md").write_text(as_markdown(results, facts))
     return path
