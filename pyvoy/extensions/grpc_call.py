@@ -1,7 +1,9 @@
 """One unary gRPC call of an extension to a cluster: an HTTP call whose bodies are length-prefixed messages.
 
 The statuses are those of Envoy's gRPC client: what fails before the answer is UNAVAILABLE, an answer that is not gRPC's
-has the status of its HTTP code, one that breaks off or cannot be read is INTERNAL.
+has the status of its HTTP code, one that breaks off or cannot be read is INTERNAL.  Two differ: a time-out is
+DEADLINE_EXCEEDED as in gRPC's own clients (Envoy: UNAVAILABLE, INTERNAL once the answer has begun), and a status that
+gRPC does not define is UNKNOWN (Envoy: -1).
 Sources: the gRPC protocol over HTTP/2 and its HTTP status mapping; Envoy, Grpc::AsyncClientImpl and Grpc::Common.
 """
 

@@ -317,8 +317,11 @@ class HttpCall:
         self._finish(_reply(504, b"upstream request timeout", Failure.TIMEOUT, ""))
 
     def _cut(self, failure: Failure) -> None:
-        """The response had begun."""
-        if not self.done:
+        """The response had begun: it is counted as what it began as."""
+        response, host = self._response, self._host
+        if not self.done and response is not None and host is not None:
+            canary = host.canary or response.map.get(_CANARY) == b"true"
+            self._cluster.stats.charge_response(int(response.map[b":status"]), True, canary)
             headers = HeaderMap([(b":status", b"503")])
             self._finish(CallResult(headers, b"", None, failure, failure.value, answered=False))
 
