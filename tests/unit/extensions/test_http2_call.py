@@ -9,6 +9,11 @@ from tests.support.relay import Relay, get
 from tests.unit.extensions.test_http_call import Scene
 
 HTTP2 = "http2_protocol_options: {}"
+_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+AUTO_SNI = (
+    f"typed_extension_protocol_options: {{{_OPTIONS}: {{'@type': type.googleapis.com/{_OPTIONS}, "
+    "upstream_http_protocol_options: {auto_sni: true}, explicit_http_config: {http2_protocol_options: {}}}}"
+)
 OK = [(b":status", b"200")]
 
 
@@ -55,6 +60,17 @@ def test_calls_share_a_connection():
     upstream.sends(h2.settings() + h2.head(3, fields=OK) + h2.head(1, fields=OK))
     assert [result.status for result in scene.results] == [200, 200]
     assert not upstream.closed
+
+
+def test_with_auto_sni_calls_of_one_authority_share_a_connection():
+    scene = Scene(cluster=AUTO_SNI)
+    for authority in (b"a.test", b"b.test:443", b"a.test"):
+        headers = HeaderMap([(b":method", b"GET"), (b":path", b"/"), (b":authority", authority)])
+        scene.host.http_call("up", headers, b"", scene.results.append)
+    scene.relay.settle()
+    assert scene.relay.connecting == 2
+    names = [upstream.protocol.server_name for upstream in (scene.relay.accept(), scene.relay.accept())]
+    assert names == ["a.test", "b.test"]
 
 
 @pytest.mark.parametrize("answering", [False, True])
