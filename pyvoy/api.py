@@ -5,9 +5,10 @@ for connections.  See docs/python-filters.md.
 """
 
 from pyvoy.extensions.encoding import base64_decode, base64_encode, timestamp_text
+from pyvoy.extensions.grpc_call import GrpcResult, GrpcStatus
 from pyvoy.extensions.host import Host, SharedData, SharedQueue
 from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, Failure, UnknownCluster
-from pyvoy.extensions.native.extension import Answer, CallFailed
+from pyvoy.extensions.native.extension import Answer, CallFailed, GrpcAnswer
 from pyvoy.extensions.native.filters import Filter, StreamFilter
 from pyvoy.extensions.native.headers import Headers
 from pyvoy.extensions.native.messages import BodyGone, Request, Response, UpstreamResponse
@@ -49,6 +50,9 @@ __all__ = [
     "Connection",
     "Failure",
     "Filter",
+    "GrpcAnswer",
+    "GrpcResult",
+    "GrpcStatus",
     "HeaderMap",
     "Headers",
     "Host",

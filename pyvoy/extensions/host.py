@@ -3,7 +3,6 @@
 Calls to clusters, metrics, data and queues shared by all workers, timers, log, time.  What an extension does to its
 stream is `pyvoy.http.http_filter.Stream`; what it may ask about it is `attributes.py` and `stream_facts.py`.
 A host is made once per configured extension and worker, while the plan is built (`Host.of`).
-gRPC calls are not there: they need HTTP/2 to the upstream.
 Source: Proxy-Wasm's host functions; Envoy's Lua stream handle.
 """
 
@@ -12,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from pyvoy.extensions.grpc_call import GrpcResult, OnGrpcDone, begin
 from pyvoy.extensions.http_call import (
     DEFAULT_OPTIONS,
     Caller,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pyvoy.stats.store import Scope
 
 EMPTY = b""
+_Result = TypeVar("_Result")
 
 
 class NotRunning(CallRefused):
@@ -129,11 +130,14 @@ class Host:
 
         `headers` need `:method`, `:path` and `:authority` and belong to the call from here on.
         Raises UnknownCluster, CallRefused, NotRunning."""
+        return self._make_calls().call(cluster, headers, body, trailers, options, on_done)
+
+    def _make_calls(self) -> CallMaker:
         if self.caller is None:
             if self.services is None:
                 raise NotRunning("there are no calls while the configuration is loaded")
             self.caller = Caller(self.services)
-        return self.caller.call(cluster, headers, body, trailers, options, on_done)
+        return self.caller
 
     async def fetch(
         self,
@@ -145,15 +149,67 @@ class Host:
         options: CallOptions = DEFAULT_OPTIONS,
     ) -> CallResult:
         """The same, to be awaited; cancelled with the task that waits.  A failure is in the result, not raised."""
+        return await self._wait(
+            lambda on_done: self.http_call(cluster, headers, body, on_done, trailers=trailers, options=options)
+        )
+
+    def grpc_call(
+        self,
+        cluster: str,
+        service: str,
+        method: str,
+        request: bytes,
+        on_done: OnGrpcDone,
+        *,
+        metadata: HeaderMap | None = None,
+        authority: str = "",
+        options: CallOptions = DEFAULT_OPTIONS,
+    ) -> RunningCall:
+        """Begin a unary gRPC call of `/service/method`; `request` is the serialized message, `service` its full name.
+
+        `on_done` hears of its end as `http_call`'s does.  Values of `metadata` whose names end in `-bin` are sent as
+        base64.  The time-out is told to the upstream, too.  Raises UnknownCluster, CallRefused, NotRunning."""
+        return begin(
+            self._make_calls(),
+            cluster,
+            service,
+            method,
+            request,
+            on_done,
+            metadata=metadata,
+            authority=authority,
+            options=options,
+        )
+
+    async def fetch_grpc(
+        self,
+        cluster: str,
+        service: str,
+        method: str,
+        request: bytes,
+        *,
+        metadata: HeaderMap | None = None,
+        authority: str = "",
+        options: CallOptions = DEFAULT_OPTIONS,
+    ) -> GrpcResult:
+        """The same, to be awaited; cancelled with the task that waits.  A failure is in the result, not raised."""
+        return await self._wait(
+            lambda on_done: self.grpc_call(
+                cluster, service, method, request, on_done, metadata=metadata, authority=authority, options=options
+            )
+        )
+
+    async def _wait(self, start: Callable[[Callable[[_Result], None]], RunningCall]) -> _Result:
+        """Begin a call and wait for what comes of it."""
         if self.services is None:
             raise NotRunning("there are no calls while the configuration is loaded")
-        future: asyncio.Future[CallResult] = self.services.loop.create_future()
+        future: asyncio.Future[_Result] = self.services.loop.create_future()
 
-        def on_done(result: CallResult) -> None:
+        def on_done(result: _Result) -> None:
             if not future.done():
                 future.set_result(result)
 
-        call = self.http_call(cluster, headers, body, on_done, trailers=trailers, options=options)
+        call = start(on_done)
         try:
             return await future
         finally:

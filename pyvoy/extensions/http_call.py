@@ -18,7 +18,7 @@ from pyvoy.http.headers import HeaderMap
 from pyvoy.observe.details import Reset
 from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.pool.choose import http_pool
-from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
+from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool, requested_server_name
 
 if TYPE_CHECKING:
     from pyvoy.http.h1.heads import ResponseHead
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 32 << 20
 _CANARY = b"x-envoy-upstream-canary"
 _REQUIRED = (b":method", b":path", b":authority")
-_HOP_BY_HOP = (b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade")
+_HOP_BY_HOP = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 
 
 class CallRefused(Exception):
@@ -60,12 +60,13 @@ class CallOptions:
 
     `timeout_s` counts from when the request is under way; None or 0 is none.  `hash_on` is what a hashing cluster
     chooses its host by.  `send_xff` adds this host's address to `x-forwarded-for`.  A response with a body of more than
-    `max_response_bytes` is a failure."""
+    `max_response_bytes` is a failure.  `content_length` tells the upstream how long the body is."""
 
     timeout_s: float | None = 5.0
     send_xff: bool = True
     hash_on: bytes | None = None
     max_response_bytes: int = MAX_RESPONSE_BYTES
+    content_length: bool = True
 
 
 DEFAULT_OPTIONS = CallOptions()
@@ -198,7 +199,9 @@ class HttpCall:
         else:
             if options.timeout_s:
                 self._timer = self._services.timers.call_later(options.timeout_s, self._timed_out)
-            self._pool = http_pool(self._services, self._cluster, host, 0, "HTTP/1.1")
+            cluster = self._cluster
+            name = requested_server_name(cluster, self._headers) if cluster.plan.http.auto_sni else ""
+            self._pool = http_pool(self._services, cluster, host, 0, "HTTP/1.1", name)
             self._waiting = True
             self._pool.acquire(self)
         self._starting = False
@@ -314,8 +317,11 @@ class HttpCall:
         self._finish(_reply(504, b"upstream request timeout", Failure.TIMEOUT, ""))
 
     def _cut(self, failure: Failure) -> None:
-        """The response had begun."""
-        if not self.done:
+        """The response had begun: it is counted as what it began as."""
+        response, host = self._response, self._host
+        if not self.done and response is not None and host is not None:
+            canary = host.canary or response.map.get(_CANARY) == b"true"
+            self._cluster.stats.charge_response(int(response.map[b":status"]), True, canary)
             headers = HeaderMap([(b":status", b"503")])
             self._finish(CallResult(headers, b"", None, failure, failure.value, answered=False))
 
@@ -393,7 +399,10 @@ class Caller:
         """What Envoy's async client and router add and take away."""
         for name in _HOP_BY_HOP:
             headers.remove(name)
-        if trailers:
+        if headers.map.get(b"te", b"").lower() != b"trailers":
+            headers.remove(b"te")
+        headers.set_default(b":scheme", b"http")
+        if trailers or not options.content_length:
             headers.remove(b"content-length")
         elif body:
             headers.set(b"content-length", b"%d" % len(body))

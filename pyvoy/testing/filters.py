@@ -20,11 +20,13 @@ import yaml
 
 from pyvoy.config.registry import REGISTRY, load_builtin
 from pyvoy.extensions.failure import FailurePolicy
+from pyvoy.extensions.grpc_call import frame
 from pyvoy.extensions.http_call import CallOptions, CallResult, Failure, OnDone, UnknownCluster
 from pyvoy.extensions.native.filters import StreamFilter
 from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
 from pyvoy.http.chain import FilterSpec
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.configuring import Configuration
 from pyvoy.testing.fakes import FakeServices
 from pyvoy.testing.stage import Stage
@@ -90,12 +92,20 @@ class Reply:
     headers: HeaderInput | None = None
     after_s: float = 0.0
     failure: Failure | None = None
+    trailers: HeaderInput | None = None
+
+    @classmethod
+    def grpc(cls, response: bytes = b"", status: int = 0, message: str = "") -> Reply:
+        """What a gRPC call is answered: a serialized message, or a status with its text."""
+        end = {"grpc-status": str(status), "grpc-message": percent_encode(message.encode()).decode()}
+        return cls(body=b"" if status else frame(response), headers={"content-type": "application/grpc"}, trailers=end)
 
     def result(self) -> CallResult:
         """As the host API gives it."""
         body = self.body.encode() if isinstance(self.body, str) else self.body
         fields = HeaderMap([(b":status", b"%d" % self.status), *pairs(self.headers)])
-        return CallResult(fields, body, None, self.failure, "" if self.failure is None else self.failure.value)
+        trailers = None if self.trailers is None else HeaderMap(pairs(self.trailers))
+        return CallResult(fields, body, trailers, self.failure, "" if self.failure is None else self.failure.value)
 
 
 Answering = Callable[[Call], Reply] | Reply

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pyvoy.extensions.grpc_call import GrpcResult, GrpcStatus
 from pyvoy.extensions.http_call import CallOptions, CallResult, Failure
 from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
 from pyvoy.http.headers import HeaderMap
@@ -53,6 +54,25 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON.  Raises ValueError when it is none."""
         return json.loads(self.body)
+
+
+class GrpcAnswer:
+    """What came of a gRPC call; `message` is the status' text, `response` the serialized message when it is `ok`."""
+
+    __slots__ = ("failure", "message", "metadata", "response", "status", "trailing_metadata")
+
+    def __init__(self, result: GrpcResult) -> None:
+        self.status = result.status
+        self.message = result.message
+        self.response = result.response
+        self.metadata = Headers(result.initial_metadata)
+        self.trailing_metadata = Headers(result.trailing_metadata)
+        self.failure = result.failure
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is OK."""
+        return self.status is GrpcStatus.OK
 
 
 class Extension:
@@ -180,3 +200,36 @@ class Extension:
         if result.failure is not None:
             raise CallFailed(cluster, result)
         return Answer(result)
+
+    async def grpc_call(
+        self,
+        cluster: str,
+        service: str,
+        method: str,
+        request: bytes,
+        *,
+        metadata: Mapping[str, str | bytes] | None = None,
+        authority: str = "",
+        timeout_s: float | None = 5.0,
+        send_xff: bool = True,
+    ) -> GrpcAnswer:
+        """Make a unary gRPC call to a cluster of the bootstrap, which speaks HTTP/2; given up when the stream ends.
+
+        `service` is the full name (`my.package.Service`), `request` the serialized message; metadata whose name ends in
+        `-bin` is of bytes.  Whatever becomes of the call is a status of the answer; raises UnknownCluster and
+        CallRefused for a call that makes no sense."""
+        given = {} if metadata is None else metadata
+        fields = [
+            (name.lower().encode("latin-1"), value if isinstance(value, bytes) else value.encode("latin-1"))
+            for name, value in given.items()
+        ]
+        result = await self.host.fetch_grpc(
+            cluster,
+            service,
+            method,
+            request,
+            metadata=HeaderMap(fields),
+            authority=authority,
+            options=CallOptions(timeout_s, send_xff),
+        )
+        return GrpcAnswer(result)

@@ -137,6 +137,8 @@ def test_the_configuration_closes_its_hosts(fakes):
 def test_while_a_configuration_is_tried_nothing_runs(trial):
     with pytest.raises(NotRunning):
         trial.http_call("up", HeaderMap(), b"", lambda result: None)
+    with pytest.raises(NotRunning):
+        trial.grpc_call("up", "a.B", "C", b"", lambda result: None)
     trial.every(1.0, lambda: None).cancel()
     trial.counter("made").inc()
     trial.shared_queue("n", "q").watch(lambda: None)()

@@ -148,6 +148,7 @@ def test_the_upstream_hangs_up_in_the_middle_of_its_answer():
     upstream.sends(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nabc")
     upstream.ends()
     assert (scene.result.failure, scene.result.answered, scene.result.status) == (Failure.INCOMPLETE, False, 503)
+    assert scene.relay.count("internal.upstream_rq_200") == scene.relay.count("upstream_rq_completed") == 1
 
 
 @pytest.mark.parametrize("started", [False, True])
