@@ -26,6 +26,7 @@ $(VENV)/.run: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m compileall -q pyvoy
 	@touch $@ $(VENV)/.run
 
 demo: $(VENV)/.run
@@ -40,6 +41,7 @@ test: lint
 	$(BIN)/python -m pytest -q
 
 bench: $(VENV)/.test
+	$(BIN)/python -m compileall -q pyvoy
 	$(BIN)/python benchmarks/run.py
 
 docs: $(VENV)/.run
