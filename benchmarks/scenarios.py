@@ -218,25 +218,27 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("lua", "A Lua script that adds and replaces a header", with_filter(lua(LUA_HEADERS), Load()), 0.6),
     Scenario("lua-body", "A Lua script that rewrites a 4 KiB body", with_filter(lua(LUA_BODY), Load("/4k"))),
     Scenario("lua-call", "A Lua script that makes a call for each request", with_filter(lua(LUA_CALL), Load())),
-    Scenario("filter-lua-empty", "An empty Lua script", filter_cost(lua(LUA_EMPTY), 3.0, PROXY_CPU, LOAD_CPU)),
+    Scenario(
+        "filter-lua-empty", "What an empty Lua script adds", filter_cost(lua(LUA_EMPTY), 3.0, PROXY_CPU, LOAD_CPU)
+    ),
     Scenario(
         "filter-lua-headers",
-        "A Lua script that adds and replaces a header",
+        "What a Lua script that adds and replaces a header adds",
         filter_cost(lua(LUA_HEADERS), 12.0, PROXY_CPU, LOAD_CPU),
     ),
     Scenario(
         "filter-python-lower",
-        "An empty Python filter, lower level",
+        "What an empty Python filter adds, lower level",
         filter_cost(python(EMPTY_LOWER), 2.0, PROXY_CPU, LOAD_CPU),
     ),
     Scenario(
         "filter-python-add-header",
-        "add_header in Python",
+        "What add_header in Python adds",
         filter_cost(python_file("add_header"), 5.0, PROXY_CPU, LOAD_CPU),
     ),
     Scenario(
         "filter-python-upper",
-        "An empty async Python filter, upper level",
+        "What an empty async Python filter adds, upper level",
         filter_cost(python(EMPTY_UPPER), 6.0, PROXY_CPU, LOAD_CPU),
     ),
 )
