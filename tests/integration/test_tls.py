@@ -207,7 +207,6 @@ def test_http2_is_agreed_on_by_alpn_on_both_sides(proxy: Proxy) -> None:
         while not (found := h2wire.responses(answer)[0]) or found[0].body != b"hello":
             answer += sock.recv(65536)
     proxy.counted("http.edge.downstream_rq_http2_total", 1)
-    stats = proxy.stats()
-    assert stats["http.back.downstream_cx_http2_total"] == 1
-    assert stats["cluster.back.upstream_cx_http2_total"] == 1
-    assert stats["cluster.back.ssl.handshake"] == 1
+    proxy.counted("http.back.downstream_cx_http2_total", 1)
+    proxy.counted("cluster.back.upstream_cx_http2_total", 1)
+    proxy.counted("cluster.back.ssl.handshake", 1)
