@@ -14,6 +14,7 @@ from pyvoy.http.charging import CANARY, INTERNAL
 from pyvoy.http.filtered_stream import FilteredStream
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter
+from pyvoy.http.plain_facts import note_request, note_upstream
 from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer
 from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED
@@ -159,26 +160,13 @@ class LightStream:
         return info
 
     def _note_begin(self, info: StreamInfo) -> None:
-        route = self._request.route
         info.start_s = self.active_s
         info.start_wall_s = self.active_s + self.manager.wall_offset_s
         info.protocol = self.manager.codec.protocol
-        info.request_id = self._id
-        info.route_name = route.name
-        info.virtual_host_name = route.virtual_host.name
-        info.route_metadata = route.metadata
+        note_request(info, self._request.route, self._id)
 
     def _note_upstream(self, info: StreamInfo) -> None:
-        info.upstream_cluster = self._cluster.name
-        info.upstream_cluster_observability_name = self._cluster.plan.observability_name
-        info.upstream_host = self._host
-        info.attempt_count = 1
-        info.bytes_received = len(self._body)
-        info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
-        info.upstream_local = self._connection.local
-        info.upstream_tls = self._connection.tls
-        info.upstream_connection_id = self._connection.connection_id
-        info.upstream_protocol = self._connection.codec.protocol
+        note_upstream(info, self._cluster, self._host, self._connection, self.active_s, len(self._body))
 
     def _note_response(self, info: StreamInfo) -> None:
         info.first_upstream_rx_s = info.last_upstream_rx_s = self._took[0]

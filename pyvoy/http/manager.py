@@ -458,18 +458,8 @@ class HttpConnectionManager(ManagerTimeouts):
     def finish_response_headers(self, stream: HttpStream, headers: HeaderMap) -> None:
         """The last rules on a response head, and whether the connection ends behind it."""
         plan = self.plan
-        info = stream.info
-        plan.response_rules(headers, stream)
-        status = int(headers.map[b":status"])
-        info.response_code = status
-        if not stream.health_check:
-            done = self.share.done[status // 100 if status < 600 else 0]
-            if not done.count:
-                done.board.note(done)
-            done.count += 1
-        info.first_downstream_tx_s = self.services.clock()
+        status = self._note_response(stream, headers)
         if not stream.request_ended:
-            plan.stats.downstream_rq_response_before_rq_complete.inc()
             self.closing = True
         if not self.closing and (
             self.codec.special
@@ -481,6 +471,22 @@ class HttpConnectionManager(ManagerTimeouts):
             self._think_of_connection(stream, headers)
         if (self.closing or self.draining) and not (stream.upgraded and _is_tunnel(stream, status)):
             headers.set(b"connection", b"close")
+
+    def _note_response(self, stream: HttpStream, headers: HeaderMap) -> int:
+        """Apply the last rules on a response head and count it; its status."""
+        plan = self.plan
+        info = stream.info
+        plan.response_rules(headers, stream)
+        status = info.response_code = int(headers.map[b":status"])
+        if not stream.health_check:
+            done = self.share.done[status // 100 if status < 600 else 0]
+            if not done.count:
+                done.board.note(done)
+            done.count += 1
+        info.first_downstream_tx_s = self.services.clock()
+        if not stream.request_ended:
+            plan.stats.downstream_rq_response_before_rq_complete.inc()
+        return status
 
     def _think_of_connection(self, stream: HttpStream, headers: HeaderMap) -> None:
         """Whether the connection ends behind this response, and what an HTTP/1.0 client is told of it."""

@@ -225,22 +225,10 @@ class Http2ConnectionManager(HttpConnectionManager):
 
     def finish_response_headers(self, stream: HttpStream, headers: HeaderMap) -> None:
         """The last rules on a response head, and whether the connection begins to end."""
-        plan = self.plan
-        info = stream.info
-        plan.response_rules(headers, stream)
-        status = int(headers.map[b":status"])
-        info.response_code = status
-        if not stream.health_check:
-            done = self.share.done[status // 100 if status < 600 else 0]
-            if not done.count:
-                done.board.note(done)
-            done.count += 1
-        info.first_downstream_tx_s = self.services.clock()
-        if not stream.request_ended:
-            plan.stats.downstream_rq_response_before_rq_complete.inc()
+        self._note_response(stream, headers)
         if not self.draining and (self.services.draining() or stream.connection_close):
             if self.services.draining():
-                plan.stats.downstream_cx_drain_close.inc()
+                self.plan.stats.downstream_cx_drain_close.inc()
             self._start_drain()
 
     def plain_over(self, stream_id: int, status: bytes, took_ms: int, now_s: float) -> None:

@@ -1,6 +1,6 @@
 """The short way of an ordinary request through a connection manager that has nothing but the router.
 
-An ordinary request is a bodyless GET with no header that any rule looks at, on a route that asks for nothing but its
+An ordinary request comes whole, with no header that any rule looks at, on a route that asks for nothing but its
 time-out, with an idle connection to the host.  One object then stands for what otherwise are a stream, a filter chain,
 the router and its attempt.  As soon as anything unusual happens (another kind of answer, a reset, a time-out, a slow
 client) the exchange is promoted to exactly those objects, in the state they would be in, and they go on.
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.http.charging import CANARY
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.plain_facts import note_request, note_upstream
 from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer, PlainPlan, PlainRequest
 from pyvoy.http.stream import HttpStream
 from pyvoy.http.upstream_request import UpstreamRequest
-from pyvoy.observe.stream_info import StreamInfo
 from pyvoy.upstream.endpoint import Host
 from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
@@ -179,31 +179,16 @@ class PlainExchange:
         assert isinstance(stream, HttpStream)
         return stream
 
-    def _note_facts(self, info: StreamInfo) -> None:
-        route = self._request.route
-        info.route_name = route.name
-        info.virtual_host_name = route.virtual_host.name
-        info.route_metadata = route.metadata
-        info.request_id = self._id
-        info.bytes_received = self._body_bytes
-        info.upstream_cluster = self._cluster.name
-        info.upstream_cluster_observability_name = self._cluster.plan.observability_name
-        info.upstream_host = self._host
-        info.attempt_count = 1
-        info.last_downstream_rx_s = info.first_upstream_tx_s = info.last_upstream_tx_s = self.active_s
-        info.upstream_local = self._connection.local
-        info.upstream_tls = self._connection.tls
-        info.upstream_connection_id = self._connection.connection_id
-        info.upstream_protocol = self._connection.codec.protocol
-
     def _promote(self, *, attached: bool) -> UpstreamRequest:
         """Put a stream, its router and the attempt in this exchange's place; `attached` says that the upstream
         connection still carries the request."""
         manager = self.manager
         stream = HttpStream(manager, self.stream_id, self.active_s, self.active_s + manager.wall_offset_s)
         connection = self._connection
-        self._note_facts(stream.info)
-        stream.take_request(self._request.route, self.request_headers, [], calling=False)
+        route = self._request.route
+        note_request(stream.info, route, self._id)
+        note_upstream(stream.info, self._cluster, self._host, connection, self.active_s, self._body_bytes)
+        stream.take_request(route, self.request_headers, [])
         attempt = stream.take_upstream(self._cluster, self._host, self._pool, connection)
         manager.streams[self.stream_id] = stream
         if attached:

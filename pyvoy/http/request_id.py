@@ -5,7 +5,6 @@ Source: Envoy's uuid request id extension (`pack_trace_reason`); RFC 9562 for th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
 
 _VARIANT = {digit: b"89ab"[int(chr(digit), 16) & 3 : (int(chr(digit), 16) & 3) + 1] for digit in b"0123456789abcdef"}
@@ -26,19 +25,6 @@ _UUID_LENGTH = 36
 
 def uuid4(digits: bytes) -> bytes:
     """The UUID of 32 random hexadecimal digits."""
-    return b"%b-%b-4%b-%b%b-%b" % (
-        digits[:8],
-        digits[8:12],
-        digits[13:16],
-        _VARIANT[digits[16]],
-        digits[17:20],
-        digits[20:],
-    )
-
-
-def random_uuid(getrandbits: Callable[[int], int]) -> bytes:
-    """A new UUID; `getrandbits` as of `random.Random`."""
-    digits = b"%032x" % getrandbits(128)
     return b"%b-%b-4%b-%b%b-%b" % (
         digits[:8],
         digits[8:12],

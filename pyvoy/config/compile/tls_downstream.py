@@ -6,7 +6,6 @@ Source: Envoy, ServerContextConfigImpl and ServerSslSocketFactory (texts and cou
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets as chance
 import ssl
 from dataclasses import replace
@@ -14,7 +13,7 @@ from typing import Any
 
 from pyvoy.config.compile import data_source
 from pyvoy.config.compile.tls import TLS, report, tls_plan
-from pyvoy.config.compile.tls_secrets import FileWatch, NotReadyError, Secrets
+from pyvoy.config.compile.tls_secrets import Secrets, hold
 from pyvoy.config.context import Context
 from pyvoy.config.registry import extension, supports
 from pyvoy.network.tls import openssl
@@ -22,8 +21,6 @@ from pyvoy.network.tls.context import TlsError, TlsPlan, ticket_keys
 from pyvoy.network.tls.server import DownstreamTls, ServerContexts, ServerSecrets, server_contexts
 from pyvoy.network.tls.stats import TlsStats
 from pyvoy.server.local_store import ABSENT
-
-log = logging.getLogger("pyvoy.config")
 
 DOWNSTREAM_TRANSPORT_SOCKET = "downstream_transport_socket"
 _TYPE = TLS + "DownstreamTlsContext"
@@ -64,20 +61,7 @@ class DownstreamTlsSocket:
         """The maker of transports; None after a problem."""
         builder = _Builder(message, context)
         held = ServerSecrets()
-        try:
-            held.current = builder.contexts(context)
-        except NotReadyError as error:
-            log.warning("%s: TLS is not ready: %s", context.path, error)
-        services = context.env.services
-        if builder.secrets.files and services is not None:
-
-            def again() -> None:
-                renewed = builder.renewed()
-                if renewed is not None:
-                    held.current = renewed
-                    builder.updated.inc()
-
-            context.env.retire.append(FileWatch(services, builder.secrets.files, again).stop)
+        hold(held, builder, context)
         return DownstreamTls(held, builder.not_ready.inc)
 
 
@@ -107,18 +91,6 @@ class _Builder:
         except TlsError as error:
             report(error, common)
             return None
-
-    def renewed(self) -> ServerContexts | None:
-        """The contexts with the secrets as they are now; None while they are not good, so that the old ones stay."""
-        context = self.secrets.again()
-        try:
-            contexts = self.contexts(context)
-        except NotReadyError as error:
-            log.warning("%s: the secrets are left as they were: %s", context.path, error)
-            return None
-        for problem in context.env.problems:
-            log.warning("the secrets are left as they were: %s", problem)
-        return None if context.env.problems.has_errors else contexts
 
     def _plan(self, context: Context, common: Context) -> TlsPlan:
         message = self._message

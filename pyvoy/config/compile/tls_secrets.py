@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pyvoy.config import source
 from pyvoy.config.context import Context
@@ -22,6 +22,7 @@ from pyvoy.server.dev_watch import state_of
 
 if TYPE_CHECKING:
     from pyvoy.server.services import Services
+    from pyvoy.stats.counters import Counter
 
 log = logging.getLogger("pyvoy.config")
 
@@ -31,6 +32,8 @@ supports(_TLS + "Secret", "name tls_certificate session_ticket_keys validation_c
 supports("envoy.config.core.v3.ConfigSource", "path path_config_source", tuning="initial_fetch_timeout")
 supports("envoy.config.core.v3.PathConfigSource", "path", tuning="watched_directory")
 
+Contexts = TypeVar("Contexts")
+Made_co = TypeVar("Made_co", covariant=True)
 LOOK_S = 0.5
 """How often files are looked at."""
 
@@ -125,3 +128,50 @@ class FileWatch:
         if now != self._known:
             self._known = now
             self._changed()
+
+
+class Held(Protocol[Contexts]):
+    """What connections take their TLS contexts from; None while there are none."""
+
+    current: Contexts | None
+
+
+class ContextsBuilder(Protocol[Made_co]):
+    """Makes the TLS contexts of one message, now and whenever a secret has changed."""
+
+    secrets: Secrets
+    updated: Counter
+
+    def contexts(self, context: Context) -> Made_co | None:
+        """The contexts; None after a problem.  Raises NotReadyError."""
+
+
+def hold(held: Held[Contexts], builder: ContextsBuilder[Contexts], context: Context) -> None:
+    """Make the contexts, and make them anew whenever a file of theirs changes."""
+    try:
+        held.current = builder.contexts(context)
+    except NotReadyError as error:
+        log.warning("%s: TLS is not ready: %s", context.path, error)
+    services = context.env.services
+    if builder.secrets.files and services is not None:
+
+        def again() -> None:
+            found = _renewed(builder)
+            if found is not None:
+                held.current = found
+                builder.updated.inc()
+
+        context.env.retire.append(FileWatch(services, builder.secrets.files, again).stop)
+
+
+def _renewed(builder: ContextsBuilder[Contexts]) -> Contexts | None:
+    """The contexts with the secrets as they are now; None while they are not good, so that the old ones stay."""
+    context = builder.secrets.again()
+    try:
+        contexts = builder.contexts(context)
+    except NotReadyError as error:
+        log.warning("%s: the secrets are left as they were: %s", context.path, error)
+        return None
+    for problem in context.env.problems:
+        log.warning("the secrets are left as they were: %s", problem)
+    return None if context.env.problems.has_errors else contexts

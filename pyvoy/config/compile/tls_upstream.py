@@ -5,20 +5,17 @@ Source: Envoy, ClientContextConfigImpl, ClientSslSocketFactory and TransportSock
 
 from __future__ import annotations
 
-import logging
 import ssl
 from dataclasses import replace
 from typing import Any
 
 from pyvoy.config.compile.tls import TLS, report, tls_plan
-from pyvoy.config.compile.tls_secrets import FileWatch, NotReadyError, Secrets
+from pyvoy.config.compile.tls_secrets import Secrets, hold
 from pyvoy.config.context import Context
 from pyvoy.config.registry import extension, supports
 from pyvoy.network.tls.client import ClientContexts, ClientSecrets, SocketMatch, TransportSockets, UpstreamTls
 from pyvoy.network.tls.context import TlsError
 from pyvoy.network.tls.stats import TlsStats
-
-log = logging.getLogger("pyvoy.config")
 
 UPSTREAM_TRANSPORT_SOCKET = "upstream_transport_socket"
 _TYPE = TLS + "UpstreamTlsContext"
@@ -59,20 +56,7 @@ class UpstreamTlsSocket:
             context.error("sni", f"must have at most {_LONGEST_NAME} bytes")
         builder = _Builder(message, context)
         held = ClientSecrets()
-        try:
-            held.current = builder.contexts(context)
-        except NotReadyError as error:
-            log.warning("%s: TLS is not ready: %s", context.path, error)
-        services = context.env.services
-        if builder.secrets.files and services is not None:
-
-            def again() -> None:
-                renewed = builder.renewed()
-                if renewed is not None:
-                    held.current = renewed
-                    builder.updated.inc()
-
-            context.env.retire.append(FileWatch(services, builder.secrets.files, again).stop)
+        hold(held, builder, context)
         return UpstreamTls(
             held,
             builder.not_ready.inc,
@@ -110,18 +94,6 @@ class _Builder:
         except TlsError as error:
             report(error, common)
             return None
-
-    def renewed(self) -> ClientContexts | None:
-        """The context with the secrets as they are now; None while they are not good, so that the old ones stay."""
-        context = self.secrets.again()
-        try:
-            renewed = self.contexts(context)
-        except NotReadyError as error:
-            log.warning("%s: the secrets are left as they were: %s", context.path, error)
-            return None
-        for problem in context.env.problems:
-            log.warning("the secrets are left as they were: %s", problem)
-        return None if context.env.problems.has_errors else renewed
 
 
 def build_transport_sockets(message: Any, context: Context) -> TransportSockets | None:
