@@ -160,19 +160,14 @@ class HeaderMap:
 
     def _drop_pairs(self, name: bytes, value: bytes) -> None:
         """Keep one pair of `name`, at the first one's place, with the new value."""
-        assert self.pairs is not None
-        names = [pair[0] for pair in self.pairs]
-        if names.count(name) == 1:
-            self.pairs[names.index(name)] = (name, value)
+        pairs = self.pairs
+        assert pairs is not None
+        at = pairs.index((name, self.map[name]))
+        if name in _COALESCED:  # stands there once
+            pairs[at] = (name, value)
             return
-        kept: list[Pair] = []
-        seen = False
-        for pair in self.pairs:
-            if pair[0] != name:
-                kept.append(pair)
-            elif not seen:
-                seen = True
-                kept.append((name, value))
+        kept = [pair for pair in pairs if pair[0] != name]
+        kept.insert(at, (name, value))
         self.pairs = kept if len(kept) > len(self.map) else None
         if self.pairs is None:
             self.map = dict(kept)

@@ -143,6 +143,11 @@ class LightStream:
         plans = self.route_plans(self_filter)
         return plans[-1] if plans else None
 
+    def replace_filter(self, self_filter: HttpFilter, other: HttpFilter) -> None:
+        """From now on `other` stands in the filter's place on this stream."""
+        stream = self if self.promoted is None else self.promoted
+        stream.filters[self_filter.slot] = other
+
     def clear_route_cache(self) -> None:
         """Match anew: as long as it is the same route after all, the request stays an ordinary one."""
         if self.promoted is None and self._stage is FILTERING and self._is_same_route():
@@ -191,11 +196,10 @@ class LightStream:
         info.first_downstream_tx_s = info.end_s = self._took[0]
         info.bytes_sent = self._answer_bytes
 
-    def __getattr__(self, name: str) -> Any:
-        """Anything else is the full stream's."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.full(), name)
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Anything else is the full stream's (`_forward`)."""
 
     # ---- the request ----
 
@@ -267,9 +271,7 @@ class LightStream:
     def _is_ordinary(self) -> bool:
         """Whether the request is an ordinary one as its filters have left it."""
         values = self.request_headers.map
-        return (
-            STEERING.isdisjoint(values) and INTERNAL not in values and b":method" in values and b":path" in values
-        )
+        return STEERING.isdisjoint(values) and INTERNAL not in values and b":method" in values and b":path" in values
 
     def _send_changed(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
         """The request as its filters have left it; what they have made of its head before is not encoded again."""
@@ -500,12 +502,29 @@ class _Kept:
         setattr(light.full(), self._name, value)
 
 
-def _forward_facts() -> None:
-    """Every public fact of a stream that is not the light stream's own, with the default that its class gives it."""
-    for name, default in vars(FilteredStream).items():
-        plain = not callable(default) and not isinstance(default, property)
-        if plain and name[0] != "_" and name not in vars(LightStream):
-            setattr(LightStream, name, _Kept(name, default))
+class _Forwarded:
+    """A method or another fact of the full stream, which is made for it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, light: LightStream, _owner: type) -> Any:
+        return getattr(light.full(), self._name)
+
+    def __set__(self, light: LightStream, value: Any) -> None:
+        setattr(light.full(), self._name, value)
 
 
-_forward_facts()
+def _forward() -> None:
+    """Everything public of a full stream that is not the light stream's own.
+
+    By descriptors and not by `__getattr__`, which would make every look-up on a light stream five times as dear."""
+    defaults = vars(FilteredStream)
+    for name in {*dir(HttpStream), "request_buffer_limit_bytes", "response_buffer_limit_bytes"}:
+        if name[0] == "_" or name in vars(LightStream):
+            continue
+        kept = name in defaults and not callable(defaults[name]) and not isinstance(defaults[name], property)
+        setattr(LightStream, name, _Kept(name, defaults[name]) if kept else _Forwarded(name))
+
+
+_forward()

@@ -298,7 +298,6 @@ class PlainPlan:
         wall = None if b"date" in head.values else manager.services.wall
         head.memo = PlainAnswer(self, encoded, closing, wall)
 
-
     def keep_changed_answer(
         self, head: ResponseHead, changed: ChangedHeads, headers: HeaderMap, stream: LightStream
     ) -> None:
