@@ -128,15 +128,18 @@ class HeaderMap:
         if name not in self.map:
             return 0
         self.generation += 1
-        del self.map[name]
-        if self.pairs is None:
+        first = self.map.pop(name)
+        pairs = self.pairs
+        if pairs is None:
             return 1
-        before = len(self.pairs)
-        self.pairs = [pair for pair in self.pairs if pair[0] != name]
-        count = before - len(self.pairs)
-        if len(self.pairs) == len(self.map):
+        before = len(pairs)
+        if name in _COALESCED:  # stands there once
+            pairs.remove((name, first))
+        else:
+            pairs = self.pairs = [pair for pair in pairs if pair[0] != name]
+        if len(pairs) == len(self.map):
             self.pairs = None
-        return count
+        return before - len(pairs)
 
     def remove_prefix(self, prefix: bytes) -> None:
         """Remove every header whose name starts with `prefix`."""

@@ -51,7 +51,12 @@ class Lua(HttpFilter):
         """The plan of a Lua message; every script is loaded, and one that does not load is a problem."""
         from pyvoy.extensions.lua import configuring
 
-        return configuring.plan(message, context)
+        plan = configuring.plan(message, context)
+        script = plan.default
+        routed = any(isinstance(each, LuaRoutePlan) for _, each in context.env.route_plans)
+        of_responses = script is not None and script.on_request is None and script.on_log is None
+        plan.filter_class = _OfResponses if of_responses and not routed else Lua
+        return plan
 
     @staticmethod
     def build_route(message: Any, context: Context) -> LuaRoutePlan:
@@ -211,6 +216,12 @@ class Lua(HttpFilter):
             if hook is not None:
                 hook.drop()
         self._request = self._response = None
+
+
+class _OfResponses(Lua):
+    """A script without envoy_on_request: the request's headers need not be made for it."""
+
+    request_headers = None  # type: ignore[assignment]  # the chain looks for methods
 
 
 _: type[HttpFilter] = Lua
