@@ -124,6 +124,7 @@ class ClusterManager:
             reports=self._reports,
             defer=self._defer,
             make_outcomes=self._make_outcomes,
+            get=self.get,
         )
         if plan.discovery is not Discovery.STATIC:
             names = {endpoint.address.ip for endpoint in plan.assignment.endpoints}

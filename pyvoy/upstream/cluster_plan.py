@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.http.h2.limits import Http2Plan
 from pyvoy.network.address import Address
+from pyvoy.upstream.aggregate import AggregatePlan
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
 from pyvoy.upstream.balancing.subset import SubsetPlan
 from pyvoy.upstream.endpoint import NO_FLAGS, NO_LOCALITY, HealthFlag, Locality
@@ -32,6 +33,7 @@ class Discovery(Enum):
     STRICT_DNS = "STRICT_DNS"
     LOGICAL_DNS = "LOGICAL_DNS"
     ORIGINAL_DST = "ORIGINAL_DST"
+    AGGREGATE = "AGGREGATE"
 
 
 class RoutingPriority(IntEnum):
@@ -198,6 +200,7 @@ class ClusterPlan:
     outlier: OutlierPlan | None = None
     bind_ip: str = ""
     original_dst: OriginalDstPlan | None = None
+    aggregate: AggregatePlan | None = None
     subsets: SubsetPlan | None = None
     added_via_api: bool = False
     fingerprint: str = ""

@@ -250,7 +250,7 @@ def _cluster(case: Case, name: str, ports: Ports) -> dict[str, Any]:
     extra = _load(text, case, ports) or {}
     return {
         "name": full,
-        "type": "STATIC",
+        **({} if "cluster_type" in extra else {"type": "STATIC"}),
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": full, "endpoints": endpoints},
         **extra,

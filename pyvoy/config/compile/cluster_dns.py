@@ -52,6 +52,8 @@ class DiscoveryPlan:
 
     discovery: Discovery
     dns: DnsPlan | None = None
+    members: tuple[str, ...] = ()
+    """Names of the clusters that an aggregate is made of."""
 
 
 @extension(CLUSTER, name="envoy.cluster.dns", type_url="envoy.extensions.clusters.dns.v3.DnsCluster")

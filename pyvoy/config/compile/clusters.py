@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from pyvoy.config.compile.cluster_balancing import build_balance, override_healths
+from pyvoy.config.compile.cluster_balancing import build_balance, needs_own_balancer, override_healths, panic_percent
 from pyvoy.config.compile.cluster_dns import CLUSTER, DiscoveryPlan, cluster_dns
 from pyvoy.config.compile.cluster_endpoints import build_assignment
 from pyvoy.config.compile.cluster_protocol import build_http, tcp_idle_timeout_s
@@ -26,6 +26,7 @@ from pyvoy.config.compile.subsets import subsets
 from pyvoy.config.compile.tls_upstream import build_transport_sockets
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
+from pyvoy.upstream.aggregate import AggregatePlan
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE
 from pyvoy.upstream.cluster_plan import MIB, ClusterPlan, Discovery, RetryBudgetPlan, RoutingPriority, ThresholdsPlan
 
@@ -50,6 +51,9 @@ supports(
     track_timeout_budgets track_cluster_stats preconnect_policy
     """,
 )
+_CHOOSERS = (Discovery.ORIGINAL_DST, Discovery.AGGREGATE)
+"""Clusters whose hosts are no matter of a balancer of theirs."""
+
 supports(_CLUSTER + "Cluster.CustomClusterType", "name typed_config")
 supports(_CLUSTER + "CircuitBreakers", "thresholds")
 supports(
@@ -79,7 +83,7 @@ def build_clusters(messages: Iterable[Any], context: Context, field: str = "clus
 def build_cluster(message: Any, context: Context) -> ClusterPlan:
     """The plan of one Cluster; `context` stands at it."""
     found = _discovery(message, context)
-    if found.discovery is Discovery.ORIGINAL_DST:
+    if found.discovery in _CHOOSERS:
         balance = DEFAULT_BALANCE
     else:
         balance = build_balance(message, found.discovery, context)
@@ -111,6 +115,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         outlier=build_outlier(message, context),
         bind_ip=_bind_ip(message, context),
         subsets=subsets(message, context),
+        aggregate=_aggregate(message, found, context),
         original_dst=original_dst(message, context) if found.discovery is Discovery.ORIGINAL_DST else None,
         fingerprint=_fingerprint(message, balance, thresholds),
     )
@@ -135,6 +140,13 @@ def _discovery(message: Any, context: Context) -> DiscoveryPlan:
     discovery = Discovery[name]
     resolves = discovery in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
     return DiscoveryPlan(discovery, cluster_dns(message, context) if resolves else None)
+
+
+def _aggregate(message: Any, found: DiscoveryPlan, context: Context) -> AggregatePlan | None:
+    if found.discovery is not Discovery.AGGREGATE:
+        return None
+    needs_own_balancer(message, "envoy.clusters.aggregate", context)
+    return AggregatePlan(found.members, panic_percent(message, context))
 
 
 def _bind_ip(message: Any, context: Context) -> str:

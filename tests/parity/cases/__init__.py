@@ -3,6 +3,7 @@
 from tests.parity.case import Case
 from tests.parity.cases import (
     access_log,
+    aggregates,
     codec,
     filters,
     grpc,
@@ -60,6 +61,7 @@ CASES: tuple[Case, ...] = (
     *tail.CASES,
     *original_dst.CASES,
     *subsets.CASES,
+    *aggregates.CASES,
     *route_limits.CASES,
     *l4.CASES,
     *tcp.CASES,

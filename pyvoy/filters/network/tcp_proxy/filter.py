@@ -235,16 +235,11 @@ class TcpProxy(NetworkFilter):
             cluster.stats.upstream_cx_connect_attempts_exceeded.inc()
             self._fail(Flag.UPSTREAM_CONNECT_ATTEMPTS_EXCEEDED)
             return True
-        if cluster.original_dst is not None:
-            host = cluster.original_dst.choose(connection.info, None)
-            if host is None:
-                cluster.stats.upstream_cx_none_healthy.inc()
-        else:
-            host = cluster.choose_host(self._balancing(destination))
+        host = cluster.choose_host(self._balancing(destination), connection.info)
         if host is None:
             self._fail(Flag.NO_HEALTHY_UPSTREAM)
             return True
-        return self._open(cluster, host, info)
+        return self._open(cluster.owner(host), host, info)
 
     def _destination(self) -> Destination:
         name = self._connection.info.filter_state.get(CLUSTER_STATE)
