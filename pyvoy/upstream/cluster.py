@@ -31,6 +31,7 @@ from pyvoy.upstream.cluster_plan import (
     RoutingPriority,
 )
 from pyvoy.upstream.cluster_stats import ClusterStats
+from pyvoy.upstream.dns_cache import DnsCaches
 from pyvoy.upstream.endpoint import (
     NO_FLAGS,
     Health,
@@ -44,6 +45,7 @@ from pyvoy.upstream.endpoint import (
     make_host_set,
     refreshed,
 )
+from pyvoy.upstream.forward_proxy import ForwardProxyHosts
 from pyvoy.upstream.health.outcomes import Outcomes
 from pyvoy.upstream.limits import BreakerGauges, Resources, ResourceSource
 from pyvoy.upstream.original_dst import OriginalDstHosts
@@ -103,8 +105,9 @@ class Cluster:
         defer: Defer | None = None,
         make_outcomes: MakeOutcomes | None = None,
         get: Callable[[str], Cluster | None] = lambda _name: None,
+        dns_caches: DnsCaches | None = None,
     ) -> None:
-        """`get` finds other clusters by name."""
+        """`get` finds other clusters by name; without `dns_caches` a dynamic forward proxy has no hosts."""
         self.plan = plan
         self.name = plan.name
         self._root_scope = root_scope
@@ -142,6 +145,10 @@ class Cluster:
         if plan.original_dst is not None:
             invalid = self.scope.counter("original_dst_host_invalid")
             self.chooser = OriginalDstHosts(plan.original_dst, self._original_host, self._install_hosts, invalid)
+        elif plan.dns_cache is not None and dns_caches is not None:
+            port = 80 if plan.transport_sockets is None else 443
+            cache = dns_caches.get(plan.dns_cache)
+            self.chooser = ForwardProxyHosts(cache, port, self._original_host, self._install_hosts)
         elif plan.aggregate is not None:
             self.chooser = AggregateHosts(plan.aggregate, get, random)
         if plan.discovery is Discovery.STATIC:
@@ -281,8 +288,8 @@ class Cluster:
         self._hosts[key] = host
         return host
 
-    def _original_host(self, address: Address) -> Host:
-        host = Host(address, HostStats(host_scope(self._root_scope, self.name, address)), HostFacts())
+    def _original_host(self, address: Address, hostname: str = "") -> Host:
+        host = Host(address, HostStats(host_scope(self._root_scope, self.name, address)), HostFacts(hostname))
         if self._reports:
             self.scope.counter("default.total_match_count").inc()
         return host

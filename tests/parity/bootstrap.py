@@ -27,6 +27,7 @@ HTTP = {
     "lua": "Lua",
     "wasm": "Wasm",
     "router": "Router",
+    "dynamic_forward_proxy": "FilterConfig",
     "grpc_web": "GrpcWeb",
     "grpc_http1_bridge": "Config",
     "grpc_stats": "FilterConfig",
@@ -38,6 +39,7 @@ PER_ROUTE = {
     "cors": "CorsPolicy",
     "fault": "HTTPFault",
     "rbac": "RBACPerRoute",
+    "dynamic_forward_proxy": "PerRouteConfig",
     "lua": "LuaPerRoute",
 }
 NETWORK = {

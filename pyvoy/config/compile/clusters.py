@@ -18,6 +18,7 @@ from pyvoy.config.compile.cluster_balancing import build_balance, needs_own_bala
 from pyvoy.config.compile.cluster_dns import CLUSTER, DiscoveryPlan, cluster_dns
 from pyvoy.config.compile.cluster_endpoints import build_assignment
 from pyvoy.config.compile.cluster_protocol import build_http, tcp_idle_timeout_s
+from pyvoy.config.compile.forward_proxy import with_names
 from pyvoy.config.compile.health_checks import build_health_check
 from pyvoy.config.compile.original_dst import original_dst
 from pyvoy.config.compile.outlier_detection import build_outlier
@@ -51,7 +52,7 @@ supports(
     track_timeout_budgets track_cluster_stats preconnect_policy
     """,
 )
-_CHOOSERS = (Discovery.ORIGINAL_DST, Discovery.AGGREGATE)
+_CHOOSERS = (Discovery.ORIGINAL_DST, Discovery.AGGREGATE, Discovery.FORWARD_PROXY)
 """Clusters whose hosts are no matter of a balancer of theirs."""
 
 supports(_CLUSTER + "Cluster.CustomClusterType", "name typed_config")
@@ -95,7 +96,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         _thresholds(message, RoutingPriority.DEFAULT, context),
         _thresholds(message, RoutingPriority.HIGH, context),
     )
-    return ClusterPlan(
+    plan = ClusterPlan(
         name=message.name,
         discovery=found.discovery,
         alt_stat_name=message.alt_stat_name,
@@ -119,6 +120,10 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         original_dst=original_dst(message, context) if found.discovery is Discovery.ORIGINAL_DST else None,
         fingerprint=_fingerprint(message, balance, thresholds),
     )
+    if found.cache is None:
+        return plan
+    needs_own_balancer(message, "envoy.clusters.dynamic_forward_proxy", context)
+    return with_names(plan, message, found, context)
 
 
 def _fingerprint(message: Any, *from_runtime: object) -> str:
