@@ -57,6 +57,7 @@ KNOWN: tuple[Known, ...] = (
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
     Known("tls-refused-pin*", "tls", _ALERT),
+    Known("authz-grpc-*", "upstream b:body", "a CheckRequest has an id, a time and ports of its own"),
     Known("tun-h2*", "upstream up:bytes", "the same settings and head have several right encodings in HTTP/2"),
     Known("tls-refused-plain-text", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:ve", _NOT_AGREED),

@@ -4,6 +4,7 @@ from tests.parity.case import Case
 from tests.parity.cases import (
     access_log,
     aggregates,
+    authz,
     codec,
     filters,
     forward_proxy,
@@ -52,6 +53,7 @@ CASES: tuple[Case, ...] = (
     *codec.CASES,
     *access_log.CASES,
     *filters.CASES,
+    *authz.CASES,
     *jwt.CASES,
     *lua.CASES,
     *lua_flow.CASES,
