@@ -1,0 +1,308 @@
+"""Global rate limit: a server that all proxies ask says whether a request is one too many.
+
+What it is asked about are the descriptors of the route's and virtual host's `rate_limits`, or the filter's own.
+Source: Envoy, HTTP filter "Rate limit" (statistics, headers, details and flags observed on Envoy 1.40).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyvoy.config.registry import http_filter, supports
+from pyvoy.extensions.grpc_call import GrpcStatus
+from pyvoy.extensions.http_call import CallOptions, CallRefused
+from pyvoy.filters.common.metadata import plain_struct
+from pyvoy.filters.http.local_ratelimit.descriptors import Descriptors, descriptors_of, descriptors_of_route
+from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.http_filter import CONTINUE, STOP, HttpFilter, Stream, Verdict
+from pyvoy.observe.details import REQUEST_RATE_LIMITED, Flag
+
+if TYPE_CHECKING:
+    from pyvoy.config.context import Context
+    from pyvoy.extensions.host import Host
+    from pyvoy.http.routing.header_rules import HeaderRules
+
+_PACKAGE = "envoy.extensions.filters.http.ratelimit.v3."
+TYPE = _PACKAGE + "RateLimit"
+ROUTE_TYPE = _PACKAGE + "RateLimitPerRoute"
+_SERVICE = "envoy.service.ratelimit.v3.RateLimitService"
+_METADATA = "envoy.filters.http.ratelimit"
+
+supports(
+    TYPE,
+    "domain stage request_type timeout failure_mode_deny rate_limited_as_resource_exhausted rate_limit_service "
+    "enable_x_ratelimit_headers disable_x_envoy_ratelimited_header rate_limited_status response_headers_to_add "
+    "status_on_error stat_prefix filter_enabled filter_enforced failure_mode_deny_percent rate_limits",
+)
+supports(ROUTE_TYPE, "vh_rate_limits override_option rate_limits domain")
+supports("envoy.config.ratelimit.v3.RateLimitServiceConfig", "grpc_service transport_api_version")
+supports("envoy.config.core.v3.GrpcService", "envoy_grpc timeout initial_metadata")
+supports("envoy.config.core.v3.GrpcService.EnvoyGrpc", "cluster_name authority", tuning="skip_envoy_headers")
+
+_V3 = 2
+_OVER_LIMIT = 2
+_EXHAUSTED, _UNAVAILABLE = 8, 14
+_WINDOWS_S = (0, 1, 60, 3600, 86400, 604800, 2592000, 31536000)
+"""Seconds of RateLimit.Unit."""
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class RateLimitPlan:
+    """A RateLimit message.  `internal` None takes all requests, else those that are internal, or those that are not."""
+
+    host: Host
+    cluster: str
+    authority: str
+    metadata: tuple[Pair, ...]
+    timeout_s: float
+    domain: str
+    internal: bool | None
+    by_option: tuple[Descriptors, ...]
+    own: Descriptors | None
+    denies_failures: Callable[[], bool]
+    error_status: int
+    status: int
+    grpc_status: int
+    limit_headers: bool
+    tells: bool
+    reply_rules: HeaderRules
+    enabled: Callable[[], bool]
+    enforced: Callable[[], bool]
+    stat_prefix: str
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class RoutePlan:
+    """What a route says; `option` None leaves it as it is."""
+
+    option: int | None
+    own: Descriptors | None
+    domain: str
+
+
+@http_filter(
+    name="envoy.filters.http.ratelimit",
+    type_url=TYPE,
+    route_type_url=ROUTE_TYPE,
+    posture="robust_to_untrusted_downstream",
+)
+class RateLimit(HttpFilter):
+    """One request: what the server wants to see in its response."""
+
+    __slots__ = ("_plan", "_response_headers")
+
+    @staticmethod
+    def build(message: Any, context: Context) -> RateLimitPlan:
+        """The plan of a RateLimit message."""
+        return _plan(message, context)
+
+    @staticmethod
+    def build_route(message: Any, context: Context) -> RoutePlan:
+        """The plan of a RateLimitPerRoute message."""
+        option = message.override_option - 1 if message.override_option else message.vh_rate_limits
+        own = descriptors_of(message.rate_limits, context, "rate_limits")
+        return RoutePlan(option, own, message.domain)
+
+    def __init__(self, plan: RateLimitPlan) -> None:
+        self._plan = plan
+        self._response_headers: list[Pair] = []
+
+    async def request_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
+        """Ask about the request's descriptors, if it has any."""
+        plan = self._plan
+        internal = headers.map.get(b"x-envoy-internal") == b"true"
+        if (plan.internal is not None and plan.internal != internal) or not plan.enabled():
+            return CONTINUE
+        route = stream.route
+        if route is None or route.action != "route" or stream.services.clusters.get(route.cluster) is None:
+            return CONTINUE
+        routed: RoutePlan | None = stream.route_plan(self)
+        option = routed.option if routed is not None and routed.option is not None else 0
+        find = plan.own or plan.by_option[option]
+        if routed is not None and routed.own is not None:
+            find = routed.own
+        found = find(stream)
+        if not found:
+            return CONTINUE
+        response = await self._ask(routed.domain if routed is not None and routed.domain else plan.domain, found)
+        return self._judge(stream, headers, response)
+
+    async def _ask(self, domain: str, descriptors: list[Any]) -> Any:
+        """The server's response; None when there is none."""
+        from envoy.service.ratelimit.v3 import rls_pb2
+        from google.protobuf.message import DecodeError
+
+        plan = self._plan
+        request = rls_pb2.RateLimitRequest(domain=domain)
+        for descriptor in descriptors:
+            entries = request.descriptors.add().entries
+            for key, value in descriptor:
+                entries.add(key=key.decode("utf-8", "replace"), value=value.decode("utf-8", "replace"))
+        try:
+            result = await plan.host.fetch_grpc(
+                plan.cluster,
+                _SERVICE,
+                "ShouldRateLimit",
+                request.SerializeToString(),
+                metadata=HeaderMap(plan.metadata),
+                authority=plan.authority,
+                options=CallOptions(timeout_s=plan.timeout_s),
+            )
+            if result.status is not GrpcStatus.OK:
+                return None
+            return rls_pb2.RateLimitResponse.FromString(result.response)
+        except (CallRefused, DecodeError):
+            return None
+
+    def _judge(self, stream: Stream, headers: HeaderMap, response: Any) -> Verdict:
+        plan = self._plan
+        if response is None:
+            return self._failed(stream)
+        if response.HasField("dynamic_metadata"):
+            stream.info.dynamic_metadata.setdefault(_METADATA, {}).update(plain_struct(response.dynamic_metadata))
+        added = [(each.key.lower().encode(), _value(each)) for each in response.response_headers_to_add]
+        if response.overall_code == _OVER_LIMIT and plan.tells:
+            added.append((b"x-envoy-ratelimited", b"true"))
+        if plan.limit_headers:
+            added += limit_headers(response.statuses)
+        self._response_headers = added
+        if response.overall_code == _OVER_LIMIT:
+            self._count(stream, "over_limit", charge=True)
+            if plan.enforced():
+                self._refuse(stream, bytes(response.raw_body))
+                return STOP
+        else:
+            self._count(stream, "ok")
+        for each in response.request_headers_to_add:
+            headers.add(each.key.lower().encode(), _value(each))
+        return CONTINUE
+
+    def _refuse(self, stream: Stream, body: bytes) -> None:
+        plan = self._plan
+        extra = HeaderMap()
+        plan.reply_rules.apply(stream, extra)
+        stream.send_local_reply(
+            plan.status,
+            body,
+            details=REQUEST_RATE_LIMITED,
+            flags=Flag.RATE_LIMITED,
+            headers=tuple(extra.items()),
+            grpc_status=plan.grpc_status,
+        )
+
+    def _failed(self, stream: Stream) -> Verdict:
+        plan = self._plan
+        self._count(stream, "error")
+        if not plan.denies_failures():
+            self._count(stream, "failure_mode_allowed")
+            return CONTINUE
+        flags = Flag.RATE_LIMIT_SERVICE_ERROR
+        stream.send_local_reply(plan.error_status, b"", details="rate_limiter_error", flags=flags)
+        return STOP
+
+    def _count(self, stream: Stream, name: str, *, charge: bool = False) -> None:
+        """Count for the route's cluster."""
+        plan = self._plan
+        route = stream.route
+        cluster = None if route is None else stream.services.clusters.get(route.cluster)
+        if cluster is None or not hasattr(cluster, "scope"):
+            return
+        scope = cluster.scope.scope("ratelimit")
+        (scope.scope(plan.stat_prefix) if plan.stat_prefix else scope).counter(name).inc()
+        if charge:
+            cluster.stats.charge_response(plan.status, True, False)
+
+    def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
+        """Write what the server and the limits say."""
+        for name, value in self._response_headers:
+            if name == b"content-type":
+                headers.set(name, value)
+            else:
+                headers.add(name, value)
+        return CONTINUE
+
+
+def limit_headers(statuses: Any) -> list[Pair]:
+    """X-RateLimit headers (draft 03): the limit that is nearest to its end, and all of them in the quota policy."""
+    nearest = None
+    policies = b""
+    for status in statuses:
+        if not status.HasField("current_limit"):
+            continue
+        if nearest is None or status.limit_remaining < nearest.limit_remaining:
+            nearest = status
+        limit = status.current_limit
+        window_s = _WINDOWS_S[limit.unit] if limit.unit < len(_WINDOWS_S) else 0
+        if window_s:
+            policies += b", %d;w=%d" % (limit.requests_per_unit, window_s)
+            if limit.name:
+                policies += b';name="%s"' % limit.name.encode()
+    if nearest is None:
+        return []
+    return [
+        (b"x-ratelimit-limit", b"%d%s" % (nearest.current_limit.requests_per_unit, policies)),
+        (b"x-ratelimit-remaining", b"%d" % nearest.limit_remaining),
+        (b"x-ratelimit-reset", b"%d" % nearest.duration_until_reset.seconds),
+    ]
+
+
+def _value(header: Any) -> bytes:
+    return bytes(header.raw_value) or str(header.value).encode()
+
+
+# ---- load ----
+
+_INTERNAL: Mapping[str, bool | None] = {"": None, "both": None, "internal": True, "external": False}
+
+
+def _plan(message: Any, context: Context) -> RateLimitPlan:
+    from pyvoy.extensions.host import Host
+
+    service = message.rate_limit_service
+    place = context.at("rate_limit_service")
+    grpc = service.grpc_service.envoy_grpc
+    place.at("grpc_service").at("envoy_grpc").unknown_cluster("cluster_name", grpc.cluster_name)
+    if service.transport_api_version != _V3:
+        place.error("transport_api_version", "has to be V3")
+    runtime = context.runtime
+    status = message.rate_limited_status.code
+    deny: Callable[[], bool] = lambda: message_denies  # noqa: E731  # one of two
+    message_denies = message.failure_mode_deny
+    if message.HasField("failure_mode_deny_percent"):
+        deny = context.fraction(message, "failure_mode_deny_percent")
+    return RateLimitPlan(
+        Host.of(context, context.scope, "filter"),
+        grpc.cluster_name,
+        grpc.authority,
+        tuple((each.key.lower().encode(), each.value.encode()) for each in service.grpc_service.initial_metadata),
+        context.duration_s(message, "timeout", 0.02) or 0.0,
+        message.domain,
+        _INTERNAL.get(message.request_type),
+        tuple(descriptors_of_route(message.stage, option) for option in range(3)),
+        descriptors_of(message.rate_limits, context, "rate_limits"),
+        deny,
+        message.status_on_error.code or 500,
+        status if status >= 400 else 429,
+        _EXHAUSTED if message.rate_limited_as_resource_exhausted else _UNAVAILABLE,
+        message.enable_x_ratelimit_headers == 1,
+        not message.disable_x_envoy_ratelimited_header,
+        context.header_rules(message.response_headers_to_add, (), "response_headers_to_add"),
+        _chance(message, "filter_enabled", runtime.integer("ratelimit.http_filter_enabled", 100), context),
+        _chance(message, "filter_enforced", runtime.integer("ratelimit.http_filter_enforcing", 100), context),
+        message.stat_prefix,
+    )
+
+
+def _chance(message: Any, field: str, percent: int, context: Context) -> Callable[[], bool]:
+    """The field's fraction, or the runtime's percentage when it is not set."""
+    if message.HasField(field):
+        return context.fraction(message, field)
+    if percent >= 100:
+        return lambda: True
+    random = context.random
+    return lambda: random.randrange(100) < percent
+
+
+_: type[HttpFilter] = RateLimit
