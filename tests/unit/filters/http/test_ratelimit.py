@@ -70,9 +70,9 @@ def test_over_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     p = staged() >> headers(x_a="1")
     p << reply(429, b"slow", x_r="1", x_envoy_ratelimited="true", detail="request_rate_limited", flags="RL")
     p.end()
-    rules = "response_headers_to_add: [{header: {key: x-l, value: y}}]\nrate_limited_status: {code: BadGateway}"
+    rules = "response_headers_to_add: [{header: {key: x-l, value: yy}}]\nrate_limited_status: {code: BadGateway}"
     p = staged(rules + "\ndisable_x_envoy_ratelimited_header: true") >> headers(x_a="1")
-    p << reply(502, x_l="y", x_envoy_ratelimited=None)
+    p << reply(502, x_l="yy", x_envoy_ratelimited=None)
     p.end()
 
 
