@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.extensions.grpc_call import GrpcStatus
-from pyvoy.extensions.http_call import CallOptions, CallRefused
+from pyvoy.filters.common.descriptors import Descriptors, descriptors_of, descriptors_of_route
+from pyvoy.filters.common.grpc_service import GrpcServer, check_version, grpc_server, header_value
 from pyvoy.filters.common.metadata import plain_struct
-from pyvoy.filters.http.local_ratelimit.descriptors import Descriptors, descriptors_of, descriptors_of_route
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.http_filter import CONTINUE, STOP, HttpFilter, Stream, Verdict
 from pyvoy.observe.details import REQUEST_RATE_LIMITED, Flag
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
-    from pyvoy.extensions.host import Host
     from pyvoy.http.routing.header_rules import HeaderRules
 
 _PACKAGE = "envoy.extensions.filters.http.ratelimit.v3."
@@ -38,10 +36,7 @@ supports(
 )
 supports(ROUTE_TYPE, "vh_rate_limits override_option rate_limits domain")
 supports("envoy.config.ratelimit.v3.RateLimitServiceConfig", "grpc_service transport_api_version")
-supports("envoy.config.core.v3.GrpcService", "envoy_grpc timeout initial_metadata")
-supports("envoy.config.core.v3.GrpcService.EnvoyGrpc", "cluster_name authority", tuning="skip_envoy_headers")
 
-_V3 = 2
 _OVER_LIMIT = 2
 _EXHAUSTED, _UNAVAILABLE = 8, 14
 _WINDOWS_S = (0, 1, 60, 3600, 86400, 604800, 2592000, 31536000)
@@ -52,11 +47,7 @@ _WINDOWS_S = (0, 1, 60, 3600, 86400, 604800, 2592000, 31536000)
 class RateLimitPlan:
     """A RateLimit message.  `internal` None takes all requests, else those that are internal, or those that are not."""
 
-    host: Host
-    cluster: str
-    authority: str
-    metadata: tuple[Pair, ...]
-    timeout_s: float
+    server: GrpcServer
     domain: str
     internal: bool | None
     by_option: tuple[Descriptors, ...]
@@ -132,29 +123,13 @@ class RateLimit(HttpFilter):
     async def _ask(self, domain: str, descriptors: list[Any]) -> Any:
         """The server's response; None when there is none."""
         from envoy.service.ratelimit.v3 import rls_pb2
-        from google.protobuf.message import DecodeError
 
-        plan = self._plan
         request = rls_pb2.RateLimitRequest(domain=domain)
         for descriptor in descriptors:
             entries = request.descriptors.add().entries
             for key, value in descriptor:
                 entries.add(key=key.decode("utf-8", "replace"), value=value.decode("utf-8", "replace"))
-        try:
-            result = await plan.host.fetch_grpc(
-                plan.cluster,
-                _SERVICE,
-                "ShouldRateLimit",
-                request.SerializeToString(),
-                metadata=HeaderMap(plan.metadata),
-                authority=plan.authority,
-                options=CallOptions(timeout_s=plan.timeout_s),
-            )
-            if result.status is not GrpcStatus.OK:
-                return None
-            return rls_pb2.RateLimitResponse.FromString(result.response)
-        except (CallRefused, DecodeError):
-            return None
+        return await self._plan.server.call(_SERVICE, "ShouldRateLimit", request, rls_pb2.RateLimitResponse)
 
     def _judge(self, stream: Stream, headers: HeaderMap, response: Any) -> Verdict:
         plan = self._plan
@@ -162,7 +137,7 @@ class RateLimit(HttpFilter):
             return self._failed(stream)
         if response.HasField("dynamic_metadata"):
             stream.info.dynamic_metadata.setdefault(_METADATA, {}).update(plain_struct(response.dynamic_metadata))
-        added = [(each.key.lower().encode(), _value(each)) for each in response.response_headers_to_add]
+        added = [(each.key.lower().encode(), header_value(each)) for each in response.response_headers_to_add]
         if response.overall_code == _OVER_LIMIT and plan.tells:
             added.append((b"x-envoy-ratelimited", b"true"))
         if plan.limit_headers:
@@ -176,7 +151,7 @@ class RateLimit(HttpFilter):
         else:
             self._count(stream, "ok")
         for each in response.request_headers_to_add:
-            headers.add(each.key.lower().encode(), _value(each))
+            headers.add(each.key.lower().encode(), header_value(each))
         return CONTINUE
 
     def _refuse(self, stream: Stream, body: bytes) -> None:
@@ -248,24 +223,16 @@ def limit_headers(statuses: Any) -> list[Pair]:
     ]
 
 
-def _value(header: Any) -> bytes:
-    return bytes(header.raw_value) or str(header.value).encode()
-
-
 # ---- load ----
 
 _INTERNAL: Mapping[str, bool | None] = {"": None, "both": None, "internal": True, "external": False}
 
 
 def _plan(message: Any, context: Context) -> RateLimitPlan:
-    from pyvoy.extensions.host import Host
-
     service = message.rate_limit_service
     place = context.at("rate_limit_service")
-    grpc = service.grpc_service.envoy_grpc
-    place.at("grpc_service").at("envoy_grpc").unknown_cluster("cluster_name", grpc.cluster_name)
-    if service.transport_api_version != _V3:
-        place.error("transport_api_version", "has to be V3")
+    check_version(service, place)
+    timeout_s = context.duration_s(message, "timeout", 0.02) or 0.0
     runtime = context.runtime
     status = message.rate_limited_status.code
     deny: Callable[[], bool] = lambda: message_denies  # noqa: E731  # one of two
@@ -273,11 +240,7 @@ def _plan(message: Any, context: Context) -> RateLimitPlan:
     if message.HasField("failure_mode_deny_percent"):
         deny = context.fraction(message, "failure_mode_deny_percent")
     return RateLimitPlan(
-        Host.of(context, context.scope, "filter"),
-        grpc.cluster_name,
-        grpc.authority,
-        tuple((each.key.lower().encode(), each.value.encode()) for each in service.grpc_service.initial_metadata),
-        context.duration_s(message, "timeout", 0.02) or 0.0,
+        grpc_server(service.grpc_service, place.at("grpc_service"), timeout_s),
         message.domain,
         _INTERNAL.get(message.request_type),
         tuple(descriptors_of_route(message.stage, option) for option in range(3)),

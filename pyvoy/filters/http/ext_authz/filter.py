@@ -55,9 +55,6 @@ supports(
     "allowed_upstream_headers allowed_upstream_headers_to_append allowed_client_headers "
     "allowed_client_headers_on_success dynamic_metadata_from_headers",
 )
-supports("envoy.config.core.v3.GrpcService", "envoy_grpc timeout initial_metadata")
-supports("envoy.config.core.v3.GrpcService.EnvoyGrpc", "cluster_name authority", tuning="skip_envoy_headers")
-supports("envoy.config.core.v3.HeaderValue", "key value")
 supports("envoy.type.v3.HttpStatus", "code")
 
 
