@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
+from pyvoy.filters.common.cluster_counters import ClusterCounters
 from pyvoy.filters.common.descriptors import Descriptors, descriptors_of, descriptors_of_route
 from pyvoy.filters.common.grpc_service import GrpcServer, check_version, grpc_server, header_value
 from pyvoy.filters.common.metadata import plain_struct
@@ -61,7 +62,7 @@ class RateLimitPlan:
     reply_rules: HeaderRules
     enabled: Callable[[], bool]
     enforced: Callable[[], bool]
-    stat_prefix: str
+    by_cluster: ClusterCounters
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -144,12 +145,12 @@ class RateLimit(HttpFilter):
             added += limit_headers(response.statuses)
         self._response_headers = added
         if response.overall_code == _OVER_LIMIT:
-            self._count(stream, "over_limit", charge=True)
+            plan.by_cluster.count(stream, "over_limit", charge=plan.status)
             if plan.enforced():
                 self._refuse(stream, bytes(response.raw_body))
                 return STOP
         else:
-            self._count(stream, "ok")
+            plan.by_cluster.count(stream, "ok")
         for each in response.request_headers_to_add:
             headers.add(each.key.lower().encode(), header_value(each))
         return CONTINUE
@@ -169,25 +170,13 @@ class RateLimit(HttpFilter):
 
     def _failed(self, stream: Stream) -> Verdict:
         plan = self._plan
-        self._count(stream, "error")
+        plan.by_cluster.count(stream, "error")
         if not plan.denies_failures():
-            self._count(stream, "failure_mode_allowed")
+            plan.by_cluster.count(stream, "failure_mode_allowed")
             return CONTINUE
         flags = Flag.RATE_LIMIT_SERVICE_ERROR
         stream.send_local_reply(plan.error_status, b"", details="rate_limiter_error", flags=flags)
         return STOP
-
-    def _count(self, stream: Stream, name: str, *, charge: bool = False) -> None:
-        """Count for the route's cluster."""
-        plan = self._plan
-        route = stream.route
-        cluster = None if route is None else stream.services.clusters.get(route.cluster)
-        if cluster is None or not hasattr(cluster, "scope"):
-            return
-        scope = cluster.scope.scope("ratelimit")
-        (scope.scope(plan.stat_prefix) if plan.stat_prefix else scope).counter(name).inc()
-        if charge:
-            cluster.stats.charge_response(plan.status, True, False)
 
     def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """Write what the server and the limits say."""
@@ -254,7 +243,7 @@ def _plan(message: Any, context: Context) -> RateLimitPlan:
         context.header_rules(message.response_headers_to_add, (), "response_headers_to_add"),
         _chance(message, "filter_enabled", runtime.integer("ratelimit.http_filter_enabled", 100), context),
         _chance(message, "filter_enforced", runtime.integer("ratelimit.http_filter_enforcing", 100), context),
-        message.stat_prefix,
+        ClusterCounters("ratelimit", message.stat_prefix),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.filters.common.cluster_counters import ClusterCounters
 from pyvoy.filters.common.grpc_service import check_version, grpc_server
 from pyvoy.filters.http.ext_authz.filter import BodyPlan, ExtAuthzPlan
 from pyvoy.filters.http.ext_authz.grpc_client import GrpcClient, GrpcRules
@@ -54,7 +55,7 @@ def ext_authz_plan(message: Any, context: Context, counters: Mapping[str, Counte
         by,
         context.runtime.boolean(message.deny_at_disable.runtime_key, message.deny_at_disable.default_value.value),
         context.wrapped(message, "charge_cluster_response_stats", True),
-        message.stat_prefix,
+        ClusterCounters("ext_authz", message.stat_prefix),
         counters,
     )
 
