@@ -45,13 +45,14 @@ def check_http_filter(
     request_headers: dict[str, str] | None = None,
     response_headers: dict[str, str] | None = None,
     same_in_pieces: bool = True,
+    kept_gauges: tuple[str, ...] = (),
 ) -> None:
     """Hold every conversation with the filter; raises AssertionError with the conversation that went wrong.
 
     `config` and `route` are YAML of the registered class, or the plan of a class that is not registered.  The further
     headers bring the filter to do its work (an Origin for CORS).  `same_in_pieces=False` excuses filters whose work
-    depends on how the body arrives."""
-    tester = _Tester(cls, config, route)
+    depends on how the body arrives, `kept_gauges` those that keep the last value of what they measure."""
+    tester = _Tester(cls, config, route, kept_gauges)
     requests = _requests(request_headers or {})
     responses = _responses(response_headers or {})
     outcomes: dict[str, set[tuple[Any, ...]]] = {"request": set(), "response": set()}
@@ -187,10 +188,11 @@ _DISTURBANCES: dict[str, Disturb] = {
 class _Tester:
     """Holds conversations with one filter; each on a stage of its own, whose plan is built anew."""
 
-    def __init__(self, cls: type[HttpFilter], config: Any, route: str) -> None:
+    def __init__(self, cls: type[HttpFilter], config: Any, route: str, kept_gauges: tuple[str, ...] = ()) -> None:
         self._cls = cls
         self._config = config
         self._route = route
+        self._kept_gauges = kept_gauges
 
     def hold(
         self, conversation: Conversation, at: int = -1, disturbance: str = "", disturb: Disturb | None = None
@@ -249,7 +251,7 @@ class _Tester:
         assert not fakes.services.tasks, f"tasks are left: {fakes.services.tasks}"
         assert not fakes.timers.pending, "timers are left"
         assert fakes.loop.next_due_s() is None, "something still waits on the loop"
-        after = fakes.gauges()
+        after = {name: value for name, value in fakes.gauges().items() if name not in self._kept_gauges}
         changed = {name: value for name, value in after.items() if value != before.get(name, 0)}
         assert not changed, f"gauges are not back: {changed}"
         for fact in stage.record.facts:

@@ -58,6 +58,8 @@ KNOWN: tuple[Known, ...] = (
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
     Known("tls-refused-pin*", "tls", _ALERT),
     Known("authz-grpc-*", "upstream b:body", "a CheckRequest has an id, a time and ports of its own"),
+    Known("bw-slow", "stat:*response_enforced", "how often a body waits depends on the moment"),
+    Known("bw-slow", "stat:*response_allowed_size", "how often a body waits depends on the moment"),
     Known("tun-h2*", "upstream up:bytes", "the same settings and head have several right encodings in HTTP/2"),
     Known("tls-refused-plain-text", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:ve", _NOT_AGREED),
