@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
-from pyvoy.bench.load import LoadError, LoadPlan, PlanError
+from pyvoy.bench.load import LoadError, LoadPlan, PlanError, run_load
 from pyvoy.bench.load.plan import ENGINES, parse_duration_s
+from pyvoy.bench.load.text import as_text
 
 DESCRIPTION = """Put load on a URL and show how long the answers took.
 
@@ -17,15 +19,15 @@ as soon as it has its answer."""
 
 
 def main(arguments: list[str], make_parser: type[argparse.ArgumentParser]) -> int:
-    """Load, print."""
+    """Load, print; the status is 1 when nothing was answered."""
     args = parser_of(make_parser).parse_args(arguments)
     try:
-        plan = plan_of(args)
+        result = run_load(plan_of(args))
     except (LoadError, OSError) as error:
         print(f"pyvoy bench load: {error}", file=sys.stderr)
         return 1
-    print(plan)
-    return 0
+    print(json.dumps(result.as_json(), indent=1) if args.json else as_text(result, histogram=args.histogram))
+    return 0 if result.answered else 1
 
 
 def parser_of(make_parser: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:

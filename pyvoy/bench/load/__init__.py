@@ -4,6 +4,9 @@ The plan says what to ask and how often; the engine is wrk or h2load where they 
 embedded generator, which alone keeps a fixed rate without coordinated omission.
 """
 
+from pyvoy.bench.load.engines import run_load
+from pyvoy.bench.load.latencies import Latencies
 from pyvoy.bench.load.plan import LoadError, LoadPlan, PlanError
+from pyvoy.bench.load.result import Generator, LoadResult
 
-__all__ = ["LoadError", "LoadPlan", "PlanError"]
+__all__ = ["Generator", "Latencies", "LoadError", "LoadPlan", "LoadResult", "PlanError", "run_load"]
