@@ -12,7 +12,7 @@ PACKAGE = ROOT / "pyvoy"
 PURE = ("http/h1", "http/h2", "network/tls/client_hello.py", "network/proxy_protocol.py", "http/request_rules.py",
         "upstream/pool/decide.py", "network/chain_match.py")  # fmt: skip
 REQUEST_PATH = ("network", "http", "filters", "upstream", "observe", "stats")
-HEAVY = ("wasmtime", "prometheus_client", "cryptography", "grpc", "lupa", "argparse")
+HEAVY = ("wasmtime", "prometheus_client", "cryptography", "grpc", "lupa", "argparse", "hdrh")
 
 
 def modules(*places: str) -> list[Path]:
@@ -105,9 +105,12 @@ def test_mechanisms_never_import_each_other():
     assert not offenders(modules("extensions"), wrong)
 
 
-def test_nobody_in_the_package_imports_lab_or_testing():
-    paths = [path for path in modules(".") if path.relative_to(PACKAGE).parts[0] not in ("lab", "testing")]
-    assert not offenders(paths, lambda path: under(imports(path), "pyvoy.lab", "pyvoy.testing"))
+def test_nobody_in_the_package_imports_bench_lab_or_testing():
+    paths = [path for path in modules(".") if path.relative_to(PACKAGE).parts[0] not in ("bench", "lab", "testing")]
+    command = PACKAGE / "cli" / "bench_load.py"
+    paths.remove(command)
+    assert not offenders(paths, lambda path: under(imports(path), "pyvoy.bench", "pyvoy.lab", "pyvoy.testing"))
+    assert under(imports(command), "pyvoy.bench")
 
 
 def test_the_supervisor_knows_no_loop_no_thread_and_no_message():
