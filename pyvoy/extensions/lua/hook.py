@@ -56,6 +56,9 @@ class Owner(Protocol):
     def filter_context(self, stream: Stream) -> Mapping[str, Any]:
         """The filter_context of the route."""
 
+    def own_call(self, call: Callable[..., Any], *arguments: Any, request: bool) -> Any:
+        """Go on outside the chain's events (see HttpFilter)."""
+
 
 class Hook:
     """A hook that runs or waits.  `ended` says that nothing more of the message is to come.
@@ -205,7 +208,7 @@ class Hook:
         if self.state != FOR_CALL:
             return
         self.answer = (headers, body)
-        self._resume(PRESENT)
+        self.owner.own_call(self._resume, PRESENT, request=self.on_request)
         if self.state == OVER and not self.ended_stream:
             self.continued = True
             self._continue()
