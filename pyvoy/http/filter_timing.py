@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 KEY = "pyvoy.filter_timing"
 """The runtime key: the fraction of requests that is timed."""
 SCOPE = "filter_time"
+SIDES = ("request", "response")
 
 Fraction = tuple[int, int]
 """Numerator and denominator."""
-Took = dict[int, int]
-"""Nanoseconds so far by the filter instance's id, for streams that are under way."""
+Took = list[int]
+"""Nanoseconds so far of one filter and stream: for the request, for the response; -1 where it was never called."""
 OFF: Fraction = (0, 100)
 
 
@@ -46,35 +47,34 @@ class Stopwatch:
         self._clock_ns = clock_ns
         self._inside_ns = 0
 
-    def run(self, took: Took, key: int, call: Method, *arguments: Any) -> Any:
-        """Call, and add its own time to what `key` took; one whose stream is over is only called."""
+    def run(self, took: Took, side: int, call: Method, *arguments: Any) -> Any:
+        """Call, and add its own time to one side."""
         outside_ns, self._inside_ns = self._inside_ns, 0
         began_ns = self._clock_ns()
         try:
             return call(*arguments)
         finally:
             whole_ns = self._clock_ns() - began_ns
-            if key in took:
-                took[key] += whole_ns - self._inside_ns
+            took[side] = max(0, took[side]) + whole_ns - self._inside_ns
             self._inside_ns = outside_ns + whole_ns
 
 
 class _Steps(Coroutine[Any, Any, Any]):
     """A coroutine whose steps are timed; its waits are not."""
 
-    __slots__ = ("_coroutine", "_key", "_took", "_watch")
+    __slots__ = ("_coroutine", "_side", "_took", "_watch")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], watch: Stopwatch, took: Took, key: int) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], watch: Stopwatch, took: Took, side: int) -> None:
         self._coroutine = coroutine
         self._watch = watch
         self._took = took
-        self._key = key
+        self._side = side
 
     def send(self, value: Any) -> Any:
-        return self._watch.run(self._took, self._key, self._coroutine.send, value)
+        return self._watch.run(self._took, self._side, self._coroutine.send, value)
 
     def throw(self, *error: Any) -> Any:
-        return self._watch.run(self._took, self._key, self._coroutine.throw, *error)
+        return self._watch.run(self._took, self._side, self._coroutine.throw, *error)
 
     def close(self) -> None:
         self._coroutine.close()
@@ -192,39 +192,34 @@ class _Sampled:
         scope = self._scope.scope(spec.name)
         records = {
             side: scope.histogram(f"{side}_ns", "unspecified").record
-            for side in ("request", "response")
-            if any(event.startswith(side) and hasattr(spec.cls, event) for event in EVENTS)
+            for side in SIDES
+            if any(event.startswith(side) and getattr(spec.cls, event, None) is not None for event in EVENTS)
         }
         return FilterSpec(spec.name, timed(spec.cls, self._watch, records), spec.plan, spec.disabled)
 
 
 def timed(cls: type[HttpFilter], watch: Stopwatch, records: Mapping[str, Callable[[int], None]]) -> type[HttpFilter]:
     """A class whose own time goes to `records`, by "request" and "response", in nanoseconds, when a stream is over."""
-    sides: dict[str, Took] = {side: {} for side in records}
-    recorded = tuple((sides[side], record) for side, record in records.items())
+    recorded = tuple((SIDES.index(side), record) for side, record in records.items())
     destroy = getattr(cls, "on_destroy", None)
 
-    def side_of(request: bool) -> Took:
-        return sides["request" if request else "response"]
-
     def on_destroy(self: Any, stream: Any) -> None:
-        key = id(self)
-        for took, record in recorded:
-            own_ns = took.pop(key, None)
-            if own_ns is not None:
-                record(own_ns)
+        took = _took(self)
+        for side, record in recorded:
+            if took[side] >= 0:
+                record(took[side])
         if destroy is not None:
             destroy(self, stream)
 
     def own_call(self: Any, call: Method, *arguments: Any, request: bool) -> Any:
-        return watch.run(side_of(request), id(self), call, *arguments)
+        return watch.run(_took(self), not request, call, *arguments)
 
     def own_coroutine(self: Any, coroutine: Coroutine[Any, Any, Any], *, request: bool) -> Coroutine[Any, Any, Any]:
-        return _Steps(coroutine, watch, side_of(request), id(self))
+        return _Steps(coroutine, watch, _took(self), not request)
 
     return wrapped(
         cls,
-        lambda method, event: _timed(method, watch, side_of(event.startswith("request"))),
+        lambda method, event: _timed(method, watch, SIDES.index(event.partition("_")[0])),
         on_destroy=on_destroy,
         on_demand=cls.on_demand - {"on_destroy"},
         own_call=own_call,
@@ -232,19 +227,25 @@ def timed(cls: type[HttpFilter], watch: Stopwatch, records: Mapping[str, Callabl
     )
 
 
-def _timed(method: Method, watch: Stopwatch, took: Took) -> Method:
+def _took(filter_: Any) -> Took:
+    """What a filter has taken on its stream so far.  It is kept on the filter, so that a filter which puts a copy of
+    itself in its place goes on with the same sum."""
+    try:
+        took: Took = filter_.own_ns
+    except AttributeError:
+        took = filter_.own_ns = [-1, -1]
+    return took
+
+
+def _timed(method: Method, watch: Stopwatch, side: int) -> Method:
     if inspect.iscoroutinefunction(method):
 
         async def waiting(self: Any, stream: Any, *arguments: Any) -> Any:
-            key = id(self)
-            took.setdefault(key, 0)
-            return await _Steps(method(self, stream, *arguments), watch, took, key)
+            return await _Steps(method(self, stream, *arguments), watch, _took(self), side)
 
         return waiting
 
     def run(self: Any, stream: Any, *arguments: Any) -> Any:
-        key = id(self)
-        took.setdefault(key, 0)
-        return watch.run(took, key, method, self, stream, *arguments)
+        return watch.run(_took(self), side, method, self, stream, *arguments)
 
     return run

@@ -7,7 +7,7 @@ Source: Envoy's StreamHandleWrapper (start, onData, onTrailers, luaBody, luaTrai
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.extensions.lua.states import (
