@@ -26,6 +26,7 @@ EPILOG = """commands:
   pyvoy filter test PATH  run a filter, or its tests, without a server
   pyvoy wasm inspect FILE what a Wasm module is, and whether it would run
   pyvoy wasm build [DIR]  build the Wasm filters of a folder from their sources
+  pyvoy wasm run FILE     run a Wasm module against a request, without a proxy
   pyvoy trace URL         send a request and show what each filter did to it
 
 All other flags of Envoy are accepted and change nothing here. SIGTERM drains and exits, SIGHUP reloads the
