@@ -21,7 +21,7 @@ EPILOG = """commands:
   pyvoy validate FILE     check a bootstrap and list everything that is wrong with it
   pyvoy validate --support
                           print the table of supported configuration
-  pyvoy demo              a sidecar at work in front of a small service
+  pyvoy demo              a small service behind one filter in three languages, side by side
   pyvoy filter new NAME   write a filter that runs at once
   pyvoy filter test PATH  run a filter, or its tests, without a server
   pyvoy wasm inspect FILE what a Wasm module is, and whether it would run
@@ -141,9 +141,10 @@ def validate(arguments: list[str]) -> int:
 
 def demo(arguments: list[str]) -> int:
     """`pyvoy demo`."""
-    parser = Parser("pyvoy demo", description="A sidecar at work in front of a small service.", allow_abbrev=False)
-    parser.add_argument("--once", action="store_true", help="end after the two requests, with 0 if all was as promised")
-    parser.add_argument("--config", metavar="FILE", default="", help="bootstrap (default: config/demo.yaml)")
+    text = "A small service behind the same filter in Python, Lua and Wasm, side by side, each with its cost."
+    parser = Parser("pyvoy demo", description=text, allow_abbrev=False)
+    parser.add_argument("--once", action="store_true", help="end by itself, with 0 if all was as promised")
+    parser.add_argument("--config", metavar="FILE", default="", help="bootstrap (default: filters/add_header/bootstrap-forms.yaml)")
     args = parser.parse_args(arguments)
     from pyvoy.cli.demo import run_demo
 
