@@ -144,7 +144,7 @@ def demo(arguments: list[str]) -> int:
     text = "A small service behind the same filter in Python, Lua and Wasm, side by side, each with its cost."
     parser = Parser("pyvoy demo", description=text, allow_abbrev=False)
     parser.add_argument("--once", action="store_true", help="end by itself, with 0 if all was as promised")
-    parser.add_argument("--config", metavar="FILE", default="", help="bootstrap (default: filters/add_header/bootstrap-forms.yaml)")
+    parser.add_argument("--config", metavar="FILE", default="", help="a bootstrap in place of the gallery's")
     args = parser.parse_args(arguments)
     from pyvoy.cli.demo import run_demo
 
