@@ -25,6 +25,7 @@ _COMMON = (
     "-Wextra",
     "-Wno-unused-parameter",
     f"-Wl,-z,stack-size={STACK_BYTES}",
+    "-Wl,--export=malloc",  # what sources that are written for the C++ SDK have for an allocator
     f"-I{SDK / 'c'}",
 )
 _CPP = ("-std=c++20", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
