@@ -1,4 +1,4 @@
-"""Build the modules of the tests from their sources: python tests/modules/build.py [assemblyscript|c|cpp|go|rust|zig ...]
+"""Build the modules of the tests from their sources: python tests/modules/build.py [assemblyscript|c|cpp|go ...]
 
 Needs for assemblyscript: npm; for c, cpp and zig: the extra wasm-c; for go: wasm-go; for rust: rustc with its
 wasm32-wasi library (Debian: rustc, libstd-rust-dev-wasm32, lld; RUSTC=/usr/bin/rustc where another one comes first).
