@@ -61,7 +61,7 @@ def _parser(make_parser: type[argparse.ArgumentParser]) -> argparse.ArgumentPars
     add = parser.add_argument
     add("file", metavar="FILE", help="a module")
     add("--config", default="", metavar="TEXT", help="the plugin's configuration")
-    add("--root-id", default=None, metavar="ID", help="the root_id (default: the name of the module's folder)")
+    add("--root-id", default=None, metavar="ID", help="the root_id (default: none; of filter.LANGUAGE.wasm the folder)")
     add("--vm-id", default="", metavar="ID", help="the vm_id")
     add("--vm-config", default="", metavar="TEXT", help="the VM's configuration")
     add("-X", "--method", default="", help="method (default GET, with a body POST)")
@@ -97,7 +97,7 @@ def _trial(args: argparse.Namespace, testing: Any) -> Trial:
     made: Trial = testing.Trial(
         module=module,
         configuration=_text(args.config),
-        root_id=module.absolute().parent.name if args.root_id is None else args.root_id,
+        root_id=args.root_id,
         vm_id=args.vm_id,
         vm_configuration=_text(args.vm_config),
         method=args.method or ("POST" if args.body else "GET"),

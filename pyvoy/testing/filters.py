@@ -339,13 +339,19 @@ def wasm_config(path: Path, root_id: str = "", configuration: str = "") -> dict[
     return {"@type": WASM, "config": config}
 
 
+def root_id_of(path: Path) -> str:
+    """Of a module that `pyvoy wasm build` has made the name of its folder; one from elsewhere has no root_id."""
+    is_built = path.name.startswith("filter.") and path.name.count(".") == 2
+    return path.absolute().parent.name if is_built else ""
+
+
 def _of_file(path: Path, config: Config | str | None) -> str | Path | Config:
     """What stands in a bootstrap for a file that is no Python."""
     if path.suffix == ".lua":
         return {"@type": LUA, "default_source_code": {"filename": str(path)}}
     if path.suffix == ".wasm":
         text = config if isinstance(config, str) else json.dumps(config) if config else ""
-        return wasm_config(path, path.absolute().parent.name, text)
+        return wasm_config(path, root_id_of(path), text)
     if isinstance(config, str):
         raise TypeError(f"{path} has a configuration with fields: give a mapping, not a text")
     return path

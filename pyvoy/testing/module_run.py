@@ -20,7 +20,7 @@ from pyvoy.observe.filter_trace import changes
 from pyvoy.server.logs import TRACE
 from pyvoy.stats.layout import COUNTER, GAUGE, HEADER_BYTES, WORD_NAMES_USED, decode
 from pyvoy.testing.fakes import FakeServices
-from pyvoy.testing.filters import FakeStream, Message, Reply, wasm_config
+from pyvoy.testing.filters import FakeStream, Message, Reply, root_id_of, wasm_config
 
 Pairs = list[tuple[str, str]]
 Json = dict[str, Any]
@@ -31,11 +31,13 @@ _FAILED, _FRAME = "wasm VM failed ", "  at "
 
 @dataclass(slots=True)
 class Trial:
-    """What is asked of a module.  A body is a list of pieces; `answers` are what calls to clusters get."""
+    """What is asked of a module.  A body is a list of pieces; `answers` are what calls to clusters get.
+
+    Without a root_id a module that `pyvoy wasm build` has made gets the one of its project."""
 
     module: Path
     configuration: str = ""
-    root_id: str = ""
+    root_id: str | None = None
     vm_id: str = ""
     vm_configuration: str = ""
     method: str = "GET"
@@ -119,7 +121,8 @@ def run(trial: Trial) -> Outcome:
 
 
 def _stream(trial: Trial, fakes: FakeServices) -> FakeStream:
-    config = wasm_config(trial.module, trial.root_id, trial.configuration)
+    root_id = root_id_of(trial.module) if trial.root_id is None else trial.root_id
+    config = wasm_config(trial.module, root_id, trial.configuration)
     vm = config["config"]["vm_config"]
     vm["vm_id"] = trial.vm_id
     if trial.vm_configuration:

@@ -68,5 +68,8 @@ def build(module: Module, output: Path | None = None) -> Path:
         if not made.is_file():
             raise BuildError(f"the compiler of {module.language.name} made no module")
         data = without_debug_information(made.read_bytes())
-    target.write_bytes(data)
+    # At once: a proxy that runs with --dev looks at the file while it is written.
+    scratch = target.with_name(f"{target.name}.new")
+    scratch.write_bytes(data)
+    scratch.replace(target)
     return target

@@ -212,6 +212,20 @@ def test_a_reload_with_a_bad_module_keeps_the_old_one(proxy: Proxy) -> None:
     assert proxy.request("GET", "/", proxy.ports[0])[2]["x-v"] == "1"
 
 
+def test_a_new_build_of_a_module_is_live_with_dev(proxy: Proxy, tmp_path: Path) -> None:
+    def build(version: str) -> None:
+        step = call("add_header_map_value", 2, "x-v", version, quiet=True)
+        (tmp_path / "new.wasm").write_bytes(Guest().on("response_headers", step).build())
+        (tmp_path / "new.wasm").replace(tmp_path / "m.wasm")
+
+    build("1")
+    proxy.configure(listeners=[web(proxy.ports[0], plugin({"local": {"filename": str(tmp_path / "m.wasm")}}))])
+    proxy.start("--dev")
+    assert proxy.request("GET", "/", proxy.ports[0])[2]["x-v"] == "1"
+    build("2")
+    proxy.wait(lambda: proxy.request("GET", "/", proxy.ports[0])[2]["x-v"] == "2")
+
+
 # ---- modules that misbehave ----
 
 BAD = {
