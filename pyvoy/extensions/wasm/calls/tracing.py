@@ -1,4 +1,6 @@
-"""Host calls written down as they happen, for whoever looks for a fault in a module; not linked otherwise.
+"""Host calls written down as they happen, for whoever looks for a fault in a module or traces a request.
+
+Linked only where the configuration says so (`pyvoy.wasm.trace_calls`), or is built with tracing on.
 
 A line names the function, its arguments, what it answered and how long it took.  Texts that the module hands over are
 shown as such, everything else is the number that it is.
@@ -62,12 +64,19 @@ _SHOWN_BYTES = 60
 
 
 def traced(vm: Vm, name: str, function: HostFunction) -> HostFunction:
-    """The same function with a line for each call, also for one that ends the module."""
+    """The same function with a line for each call, also for one that ends the module.
+
+    The line goes to the log, or to the stream for which the module calls, as the settings say."""
+    is_logged = vm.settings.trace
     named = STATUS if name.startswith("proxy_") else {}
     texts = _TEXTS.get(name, ())
     memory = vm.memory
 
     def run(*arguments: int) -> Any:
+        context = vm.current
+        trace = None if context is None else getattr(context.subject, "trace", None)
+        if trace is None and not is_logged:
+            return function.run(*arguments)
         shown = _shown(memory, texts, arguments)
         began_s = time.perf_counter()
         outcome = "raised"
@@ -78,8 +87,11 @@ def traced(vm: Vm, name: str, function: HostFunction) -> HostFunction:
         finally:
             taken_us = (time.perf_counter() - began_s) * 1e6
             line = f"{name}({shown}) {outcome} {taken_us:.1f} us"
-            vm.recent_calls.append(line)
-            log.log(TRACE, "wasm call %s: %s", vm.settings.vm_id, line)
+            if trace is not None:
+                trace.call(line)
+            if is_logged:
+                vm.recent_calls.append(line)
+                log.log(TRACE, "wasm call %s: %s", vm.settings.vm_id, line)
 
     return HostFunction(function.signature, run)
 
