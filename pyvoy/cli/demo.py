@@ -49,7 +49,11 @@ def run_demo(*, once: bool, config: str = "") -> int:
         return 1
     # The files of the filters are named from the root of the checkout.
     folder = Path.cwd() if config else path.parents[len(BOOTSTRAP.parts) - 1]
-    text, ports = with_free_ports(path.read_text(encoding="utf-8"))
+    try:
+        text, ports = with_free_ports(path.read_text(encoding="utf-8"))
+    except (LookupError, TypeError, yaml.YAMLError) as error:
+        print(f"pyvoy demo: {path} is no bootstrap with listeners on TCP ports: {error}", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory(prefix="pyvoy-demo-") as scratch:
         copy = Path(scratch, "demo.yaml")
         copy.write_text(text, encoding="utf-8")
@@ -80,9 +84,13 @@ def find_config(given: str) -> Path | None:
 
 
 def with_free_ports(text: str) -> tuple[str, Ports]:
-    """The bootstrap with ports that nobody has, and which they are."""
+    """The bootstrap with ports that nobody has, and which they are.
+
+    Raises LookupError for a bootstrap without a listener that has a name and a TCP port."""
     listeners = yaml.safe_load(text)["static_resources"]["listeners"]
     wanted = {each["name"]: each["address"]["socket_address"]["port_value"] for each in listeners}
+    if not wanted:
+        raise LookupError("listeners")
     free = {port: free_port(port) for port in (SERVICE_PORT, ADMIN_PORT, *wanted.values())}
     text = re.sub(r"\bport_value: (\d+)\b", lambda found: f"port_value: {free.get(int(found[1]), found[1])}", text)
     return text, Ports(free[SERVICE_PORT], free[ADMIN_PORT], {name: free[port] for name, port in wanted.items()})

@@ -32,7 +32,7 @@ def promises(before: Answer, after: Answer) -> dict[str, bool]:
 
 def kept_by_all(before: Answer, answers: Mapping[str, Answer]) -> dict[str, bool]:
     """The promises, each kept by every form of the filter."""
-    found = [promises(before, answer) for name, answer in answers.items() if name != PLAIN]
+    found = [promises(before, answer) for name, answer in answers.items() if name != PLAIN or len(answers) == 1]
     return {promise: all(one[promise] for one in found) for promise in found[0]}
 
 

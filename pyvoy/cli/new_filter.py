@@ -29,7 +29,7 @@ class WasmLanguage:
 
 _HEADER = (
     "`pyvoy wasm build` brings the header `{}`, which is in pyvoy's package (`pyvoy/toolchain/sdk/c`); it has every "
-    "function\nof the ABI with a word on each."
+    "function\nand callback of the ABI."
 )
 WASM: Mapping[str, WasmLanguage] = {
     "c": WasmLanguage("C", 'pip install "pyvoy-sidecar[wasm-c]"', _HEADER.format("proxy_wasm.h")),

@@ -67,6 +67,9 @@ def _build(folder: Path, languages: list[str], output: str) -> int:
     from pyvoy.toolchain import project
     from pyvoy.toolchain.tools import BuildError, ToolMissing
 
+    if not folder.is_dir():
+        print(f"pyvoy wasm build: there is no folder {folder}", file=sys.stderr)
+        return 1
     modules = project.find(folder, languages)
     if not modules:
         wanted = ", ".join(each.sources for each in project.LANGUAGES if not languages or each.name in languages)

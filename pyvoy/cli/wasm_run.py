@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyvoy.testing.module_run import Outcome, Trial
 
+_OF_HTTP = ("proxy_on_request_", "proxy_on_response_")
 ANSWERED, UNUSABLE, FAILED, WAITS = 0, 1, 2, 3
 EPILOG = """exit status:
   0  the request was answered, by the module or by the made-up upstream
@@ -161,7 +162,10 @@ def _status(outcome: Outcome) -> int:
 
 def _lines(trial: Trial, outcome: Outcome) -> list[str]:
     """What happened, for a terminal."""
-    lines = [f"request: {trial.method} {trial.path}"]
+    lines = []
+    if not any(name.startswith(_OF_HTTP) for name in outcome.callbacks):
+        lines.append("the module has no callback for requests and responses")
+    lines.append(f"request: {trial.method} {trial.path}")
     if outcome.request is not None:
         lines += _changed(outcome.request_changes)
     else:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pyvoy.config.problems import ConfigErrors
+from pyvoy.extensions.wasm.abi import CALLBACKS
 from pyvoy.extensions.wasm.calls.metrics import PREFIX
 from pyvoy.extensions.wasm.calls.properties import encode
 from pyvoy.observe.filter_trace import changes
@@ -80,6 +81,7 @@ class Outcome:
     failure: Failure | None = None
     logs: list[tuple[str, str]] = field(default_factory=list)
     metrics: dict[str, int | str] = field(default_factory=dict)
+    callbacks: list[str] = field(default_factory=list)
     http_calls: list[Json] = field(default_factory=list)
     host_calls: list[str] = field(default_factory=list)
 
@@ -151,6 +153,7 @@ def _let_time_pass(stream: FakeStream, seconds: float) -> None:
 
 def _note(trial: Trial, stream: FakeStream, outcome: Outcome) -> None:
     pseudo = [(":method", trial.method), (":path", trial.path), (":scheme", "http"), (":authority", trial.authority)]
+    outcome.callbacks = [name for name in CALLBACKS if stream.plan.plugin.vm.has(name)]
     outcome.request_before = _picture([*pseudo, *trial.headers], b"".join(trial.body))
     outcome.request = _message(stream.forwarded)
     outcome.response_before = _picture(

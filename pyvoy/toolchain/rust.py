@@ -62,7 +62,7 @@ def build(folder: Path, sources: list[Path], output: Path) -> None:
     if any(not isinstance(each, dict) or "path" not in each for each in dependencies.values()):
         _by_cargo(folder, compiler, output)
         return
-    edition = str(crate["package"].get("edition", "2021"))
+    edition = str(crate.get("package", {}).get("edition", "2015"))
     libraries = [_library(folder / each["path"], name, compiler, output.parent) for name, each in dependencies.items()]
     flags = ("--edition", edition, "--crate-type", "cdylib", "--crate-name", "filter", *compiler.linker, *_FLAGS)
     externs = [word for library in libraries for word in ("--extern", library)]

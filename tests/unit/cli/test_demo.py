@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pyvoy.cli.demo import find_config, with_free_ports
+from pyvoy.cli.demo import find_config, run_demo, with_free_ports
 from pyvoy.cli.demo_client import Answer, read_response
 from pyvoy.cli.demo_cost import costs_us, cpu_ns
 from pyvoy.cli.demo_view import kept_by_all, table
@@ -42,6 +42,14 @@ def test_the_record_is_bookinfos():
     assert answer("/details/x")[0] == 404
     assert answer("/")[0] == 404
     assert answer("/health")[0] == 200
+
+
+@pytest.mark.parametrize("text", ["a: 1", "static_resources: {listeners: []}", "[", "text"])
+def test_what_is_no_bootstrap_is_told(tmp_path, capsys, text):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    assert run_demo(once=True, config=str(path)) == 1
+    assert "is no bootstrap with listeners on TCP ports" in capsys.readouterr().err
 
 
 def test_the_ports_of_a_bootstrap_stay_where_nobody_has_them():

@@ -1,5 +1,6 @@
 """New filters in the languages of Wasm: they build where their compiler is, and pass the tests that come with them."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,12 @@ def test_a_new_filter_is_whole(here, capsys, language):
     assert [module.language.name for module in find(folder)] == [language]
     for path, text in texts.items():
         assert not [name for name in ("name", "class_name", "folder", "notes") if f"{{{name}}}" in text], path
+
+
+def test_assemblyscript_has_the_versions_that_go_together(here):
+    main(["filter", "new", "mine", "--lang", "assemblyscript"])
+    written = json.loads((here / "mine/package.json").read_text())
+    assert written["dependencies"] == json.loads(assemblyscript.PACKAGES.read_text())["dependencies"]
 
 
 def test_braces_that_are_no_names_stay():

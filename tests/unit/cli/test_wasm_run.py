@@ -87,6 +87,12 @@ def test_configuration_root_id_and_properties(run, tmp_path):
     assert "c=0:from a file v=0:vm p=0:root p=0:1.2.3.4:5 p=0:yes" in out
 
 
+def test_a_module_for_connections_is_told(run):
+    status, out = run(Guest().on("downstream_data"))
+    assert status == 0
+    assert out.startswith("the module has no callback for requests and responses\n")
+
+
 def test_a_trap_is_explained(run):
     status, out = run(Guest().on("request_headers", log("before"), TRAP))
     assert status == 2

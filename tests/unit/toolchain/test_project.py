@@ -37,6 +37,8 @@ def test_languages_are_known_by_their_files(tmp_path, files, languages):
 def test_a_folder_without_sources(tmp_path, capsys):
     assert main(["wasm", "build", str(tmp_path)]) == 1
     assert "has no sources of a Wasm filter: *.c, *.cpp, filter.ts" in capsys.readouterr().err
+    assert main(["wasm", "build", str(tmp_path / "nowhere")]) == 1
+    assert "there is no folder" in capsys.readouterr().err
     assert main(["wasm", "build", str(tmp_path), "--lang", "cobol"]) == 1
     assert "there is no such language" in capsys.readouterr().err
 
