@@ -296,7 +296,17 @@ TWO = Guest().on("request_headers", note("q", P(0)), call("get_property", "plugi
 SHARED = plugin_yaml(TWO, vm="vm_id: $id", name="one"), plugin_yaml(TWO, vm="vm_id: $id", name="two"), plugin_yaml(TWO, vm="vm_id: $id-other", name="three")
 TRAPS = Guest().on("request_headers", when_path("/trap", call("get_property", "plugin_name", OUT), "(br_if $other (i32.ne (i32.load (i32.const 260)) (i32.const 5)))", TRAP)).on("response_headers", note("s", P(0)), show_header(2, "x-s"))
 TRAPPING = [plugin_yaml(TRAPS, vm="vm_id: $id", name="one"), plugin_yaml(TRAPS, vm="vm_id: $id", name="other")]
+def reader(header: str) -> Guest:
+    return Guest().on("request_headers", call("get_shared_data", "k", OUT, At(600), label="g"), show_header(0, header))
+
+
+SHARING = [
+    plugin_yaml(Guest().on("request_headers", call("set_shared_data", "k", "of one", 0, quiet=True)), vm="vm_id: $id-one"),
+    plugin_yaml(reader("x-same"), vm="vm_id: $id-one", name="same"),
+    plugin_yaml(reader("x-other"), vm="vm_id: $id-other", name="other"),
+]
 SEVERAL = [
+    Case("wasm-shared-data-by-vm-id", "200", get("/"), filters="".join(f"- {{name: w{at}, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, config: {config}}}}}\n" for at, config in enumerate(SHARING))),
     Case("wasm-two-in-a-vm", "200 200", (ask(request("/"), request("/")),), filters="".join(f"- wasm: {{config: {config}}}\n" for config in SHARED)),
     Case("wasm-trap-in-a-shared-vm", "200 503 503", (ask(request("/"), request("/trap"), request("/")),), filters="".join(f"- {{name: w{at}, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, config: {config}}}}}\n" for at, config in enumerate(TRAPPING))),
     wasm("struct-configuration", "200", Guest().on("configure", call("get_buffer_bytes", 7, 0, 999, OUT, label="b"), returns=1).on("request_headers", show_reply(), returns=1), more="configuration: {'@type': type.googleapis.com/google.protobuf.Struct, value: {a: 1}}"),
