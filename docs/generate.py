@@ -89,6 +89,18 @@ def _row(scenario: dict[str, Any]) -> str:
     return f"| {scenario['title']} | {' | '.join(values)} | {'-' if ratio is None else f'{ratio:.2f}'}{bar} |"
 
 
+def languages_table() -> str:
+    """The languages of Wasm filters, with what builds them."""
+    from pyvoy.cli.new_filter import WASM
+    from pyvoy.toolchain.project import LANGUAGES
+
+    lines = ["| `--lang` | language | sources | compiler |", "|---|---|---|---|"]
+    for each in LANGUAGES:
+        known = WASM[each.name]
+        lines.append(f"| `{each.name}` | {known.title} | `{each.sources}` | {known.toolchain} |")
+    return "\n".join(lines) + "\n"
+
+
 def replaced(path: Path, name: str, text: str) -> str:
     """A page with the text between its markers exchanged."""
     page = path.read_text()
@@ -103,6 +115,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "coverage.md", coverage_page()
     known = ROOT / "docs" / "differences.md"
     yield known, replaced(known, "differences", differences())
+    building = ROOT / "docs" / "wasm-filters.md"
+    yield building, replaced(building, "languages", languages_table())
     readme = ROOT / "README.md"
     yield readme, replaced(readme, "results", results_table())
 

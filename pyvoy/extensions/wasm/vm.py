@@ -8,6 +8,7 @@ Source: Envoy's Wasm and WasmBase; Proxy-Wasm, "Integration".
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("pyvoy.wasm")
 
 LAST_ID = 0xFFFFFFFF
+
+_INTERRUPTED = "interrupt"
+"""What the engine says of a call that reached its deadline."""
 
 RECENT_LINES = 8
 """How many of the module's last log lines are shown with a trap."""
@@ -231,6 +235,11 @@ class Vm:
         self._call_sequence += 1
         return self._call_sequence << 2 | kind
 
+    def wall_ns(self) -> int:
+        """Nanoseconds since the epoch, by the clock of the worker."""
+        context = self.current
+        return time.time_ns() if context is None else context.root.host.wall_ns()
+
     # ---- failure ----
 
     def fail(self, error: BaseException) -> None:
@@ -248,7 +257,10 @@ class Vm:
 
     def _explain(self, error: BaseException, running: Context | None) -> str:
         name = running.root.plugin.log_prefix if running is not None else self.settings.vm_id
-        lines = [f"wasm VM failed {name}: {error or type(error).__name__}".rstrip()]
+        cause = str(error) or type(error).__name__
+        if cause == _INTERRUPTED:
+            cause += ": the callback ran longer than its limit (pyvoy.wasm.call_time_limit_ms)"
+        lines = [f"wasm VM failed {name}: {cause}"]
         if isinstance(error, WasmTrap):
             lines += [f"  at {frame}" for frame in error.frames[:20]]
         lines += [f"  called before: {call}" for call in self.recent_calls]
