@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 GRPC = b"application/grpc"
 _PREFIX_BYTES = 5
+_AS_HTTP = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
+
+
+def http_status_of(grpc_status: int) -> int:
+    """The HTTP status that says what a gRPC status says (Envoy: Grpc::Utility::grpcToHttpStatus)."""
+    return _AS_HTTP[grpc_status] if grpc_status < len(_AS_HTTP) else 500
 
 
 def has_grpc_type(headers: HeaderMap) -> bool:

@@ -39,8 +39,12 @@ _AT_THE_PROXY = "bytes of a TCP session are counted as the TCP proxy sees them, 
 _WHOLE = "a response that came in one piece is read whole, so that its connection is free before a filter drops it"
 _BEFORE = "a request that lacks what it needs is refused before there is a connection for it, not by its codec"
 _SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
+_HELD = "Envoy never takes back from the transcoder's gauges what it has added: here they tell what is held now"
 
 KNOWN: tuple[Known, ...] = (
+    Known("*json-*", "stat:*.transcoder_*_buffer_bytes", _HELD),
+    Known("json-*", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
+    Known("json-*", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
     Known("fault-up-status-2-digits", "*", _STRICT),
     Known("fault-up-status-4-digits", "*", _STRICT),
     Known("fault-up-status-000", "*", _STRICT),

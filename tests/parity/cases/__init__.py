@@ -31,6 +31,7 @@ from tests.parity.cases import (
     tcp,
     tls,
     tls_upstream,
+    transcoder,
     upstream,
     upstream_faults,
     wasm,
@@ -69,6 +70,7 @@ CASES: tuple[Case, ...] = (
     *http2_downstream.CASES,
     *http2_upstream.CASES,
     *grpc.CASES,
+    *transcoder.CASES,
     *workers.CASES,
     *wasm.CASES,
 )
