@@ -17,7 +17,7 @@ from typing import Any, Final
 from pyvoy.filters.http.grpc_json_transcoder.scalars import narrowed
 
 MAX_DEPTH: Final = 100
-"""How deep objects may lie in each other."""
+"""How deep objects and arrays may lie in each other."""
 
 _CONTEXT: Final = 20
 """How many octets an error shows before and behind its place."""
@@ -57,7 +57,7 @@ def read_whole(text: bytes) -> Any:
         value = json.loads(text.decode(), object_pairs_hook=tuple, parse_float=_finite, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("too deep") from None
-    if text.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise ValueError("too deep")
     return value
 
@@ -74,9 +74,10 @@ def _no_constant(text: str) -> Any:
 
 
 def _depth(value: Any) -> int:
+    """How deep objects and arrays lie in each other."""
     if type(value) is tuple:
         return 1 + max((_depth(inner) for _, inner in value), default=0)
-    return max((_depth(inner) for inner in value), default=0) if type(value) is list else 0
+    return 1 + max((_depth(inner) for inner in value), default=0) if type(value) is list else 0
 
 
 class Tree:
@@ -234,17 +235,10 @@ class JsonReader:
 
     def _value(self, token: Token) -> None:
         if token == b"{":
-            self._at += 1
-            self._tree.begin(self._key, True)
-            self._depth += 1
-            if self._depth > MAX_DEPTH:
-                raise JsonError(f"Message too deep. Max recursion depth reached for key '{self._key}'")
-            self._key = ""
+            self._begin(is_object=True)
             self._expected.append(_ENTRY)
         elif token == b"[":
-            self._at += 1
-            self._tree.begin(self._key, False)
-            self._key = ""
+            self._begin(is_object=False)
             self._expected.append(_ARRAY_VALUE)
         elif token == _STRING:
             self._give(self._string())
@@ -259,6 +253,15 @@ class JsonReader:
             raise _MoreNeeded
         else:
             raise self._failure("Unexpected token.")
+
+    def _begin(self, *, is_object: bool) -> None:
+        self._at += 1
+        self._tree.begin(self._key, is_object)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            place = f"for key '{self._key}'" if is_object else "in array"
+            raise JsonError(f"Message too deep. Max recursion depth reached {place}")
+        self._key = ""
 
     def _give(self, value: Any) -> None:
         self._tree.value(self._key, value)
@@ -317,8 +320,7 @@ class JsonReader:
             self._expected.append(state)
 
     def _close(self) -> None:
-        if self._text[self._at] == 0x7D:
-            self._depth -= 1
+        self._depth -= 1
         self._tree.end()
         self._at += 1
 

@@ -260,30 +260,43 @@ class MessageWriter:
             return b"\x08\x00"
         if kind is bool:
             return b"\x20\x01" if value else b"\x20\x00"
+        if kind is not tuple and kind is not list:
+            return b"\x11" + _DOUBLE.pack(double(value))
+        since = len(faults)
         if kind is tuple:
-            return b"\x2a" + delimited(self._struct(value, faults))
-        if kind is list:
-            return b"\x32" + delimited(self._values(value, faults))
-        return b"\x11" + _DOUBLE.pack(double(value))
+            body = b"\x2a" + delimited(self._struct(value, faults))
+        else:
+            body = b"\x32" + delimited(self._values(value, faults))
+        if len(faults) > since:
+            _inside(faults, since, "struct_value" if kind is tuple else "list_value")
+        return body
 
     def _values(self, values: list[Any], faults: Faults) -> bytes:
         """The body of a google.protobuf.ListValue."""
-        return b"".join([b"\x0a" + delimited(self._value(value, faults)) for value in values])
+        out = []
+        for index, value in enumerate(values):
+            since = len(faults)
+            out.append(b"\x0a" + delimited(self._value(value, faults)))
+            if len(faults) > since:
+                _inside(faults, since, "values", f"[{index}]")
+        return b"".join(out)
 
     def _list_body(self, message: MessageType, values: list[Any], faults: Faults) -> bytes:
-        body = self._values(values, faults)
-        return b"\x32" + delimited(body) if message.full_name == VALUE else body
+        return self._value(values, faults) if message.full_name == VALUE else self._values(values, faults)
 
     def _struct(self, pairs: Pairs, faults: Faults) -> bytes:
         """The body of a google.protobuf.Struct."""
-        entries = []
+        entries: list[bytes] = []
         seen: set[str] = set()
         for key, value in pairs:
             if key in seen:
-                faults.append(_repeated_key(key))
+                faults.append(_repeated_key(key, "fields", f"[{len(entries) - 1}]"))
                 continue
             seen.add(key)
+            since = len(faults)
             entry = b"\x0a" + delimited(raw_text(key)) + b"\x12" + delimited(self._value(value, faults))
+            if len(faults) > since:
+                _inside(faults, since, "fields", f"[{len(entries)}]", "value")
             entries.append(b"\x0a" + delimited(entry))
         return b"".join(entries)
 
@@ -295,10 +308,10 @@ class MessageWriter:
         """A JSON object as the entries of a map."""
         key_field, value_field = entry.by_number[1], entry.by_number[2]
         seen: set[str] = set()
-        for index, (key, value) in enumerate(pairs):
+        for key, value in pairs:
             since = len(faults)
             if key in seen:
-                faults.append(_repeated_key(key))
+                faults.append(_repeated_key(key, f"[{len(seen) - 1}]"))
                 continue
             seen.add(key)
             body = bytearray()
@@ -306,7 +319,7 @@ class MessageWriter:
             self._map_value(value_field, key, value, body, faults, root)
             out += field.tag + delimited(body)
             if len(faults) > since:
-                _inside(faults, since, f"[{index}]")
+                _inside(faults, since, f"[{len(seen) - 1}]")
 
     def _map_value(self, field: Field, key: str, value: Any, out: bytearray, faults: Faults, root: MessageType) -> None:
         message = field.message
@@ -317,6 +330,8 @@ class MessageWriter:
                 out += field.tag + delimited(self._list_body(message, value, faults))
             else:
                 faults.append(bad_value(f"Cannot have repeated items ('{key}') within a map.", "Map", "value"))
+                if value:
+                    faults.append(Fault(": Proto fields must have a name.", "value"))
         elif value is None and message is not None and message.full_name in WRAPPERS | _TEXTS.keys():
             out += field.tag + b"\0"
         else:
@@ -359,13 +374,25 @@ class MessageWriter:
                 faults.append(bad_value('Expect a "value" field for well-known types.', "Any"))
                 return
             since = len(faults)
-            if _is_scalar(value) and message.full_name in (ANY, STRUCT):
-                if value is not None:
-                    faults.append(bad_value("Expect a JSON object.", "Any"))
+            if not _is_scalar(value):
+                out += self.write(message, value, faults)
+            elif message.full_name not in (ANY, STRUCT):
+                self._any_scalar(message, value, out, faults)
+            elif value is not None:
+                faults.append(bad_value("Expect a JSON object.", "Any"))
                 continue
-            out += self.write(message, value, faults)
             for fault in faults[since:]:
                 fault.own = True
+
+    def _any_scalar(self, message: MessageType, value: Any, out: bytearray, faults: Faults) -> None:
+        text = _TEXTS.get(message.full_name)
+        if text is None:
+            self._rendered(message, value, out, faults, message.full_name, "")
+        elif value is not None:
+            try:
+                out += text(value)
+            except InvalidValue as error:
+                faults.append(bad_value(str(error), "Any"))
 
 
 def _is_scalar(value: Any) -> bool:
@@ -378,5 +405,5 @@ def _without_type(pairs: Pairs) -> Pairs:
     return pairs[:at] + pairs[at + 1 :]
 
 
-def _repeated_key(key: str) -> Fault:
-    return Fault(f": Repeated map key: '{key}' is already set.")
+def _repeated_key(key: str, *path: str) -> Fault:
+    return Fault(f": Repeated map key: '{key}' is already set.", *path)

@@ -115,5 +115,7 @@ class ResponseTranslation:
     def _text(self, message: bytes) -> bytes:
         try:
             return self._printer.text(self._message, message)
-        except (WireError, PrintError, UnknownTypeError) as error:
+        except (WireError, PrintError) as error:
             raise TranscodingError(str(error), status=502) from None
+        except UnknownTypeError as error:
+            raise TranscodingError(str(error), error.code, 502) from None

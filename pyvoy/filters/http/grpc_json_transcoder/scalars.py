@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,8 +25,9 @@ Encoder = Callable[[Any], bytes]
 
 _INTEGER = re.compile(r" *([+-]?)([0-9]+) *")
 _DECIMAL = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]*(={0,2})")
-_BASE64_URL = re.compile(r"[A-Za-z0-9_-]*(={0,2})")
+_HEX = re.compile(r"\s*[+-]?0[xX][0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?(?:[pP][+-]?[0-9]+)?\s*")
+_BASE64 = re.compile(r"([A-Za-z0-9+/]*|[A-Za-z0-9_-]*)([=.]{0,2})")
+_BLANKS = re.compile(r"[ \t\n\v\f\r]")
 _SPECIAL: Final = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 _TRUE: Final = frozenset(("true", "t", "yes", "y", "1"))
 _FALSE: Final = frozenset(("false", "f", "no", "n", "0"))
@@ -128,11 +129,18 @@ def double(value: Any) -> float:
     if kind is str:
         if value in _SPECIAL:
             return _SPECIAL[value]
-        if _DECIMAL.fullmatch(value) and value[0] != " " and value[-1] != " ":
-            number = float(value)
-            if not math.isinf(number):
-                return number
+        if value[:1] != " " and value[-1:] != " " and (number := _number(value)) is not None:
+            return number
     raise InvalidValue(shown(value))
+
+
+def _number(text: str) -> float | None:
+    """Text as a finite number; None if it is none."""
+    try:
+        number = float(text) if _DECIMAL.fullmatch(text) else float.fromhex(text) if _HEX.fullmatch(text) else math.inf
+    except OverflowError:
+        return None
+    return None if math.isinf(number) else number
 
 
 def _float(value: Any) -> bytes:
@@ -173,20 +181,15 @@ def _bytes(value: Any) -> bytes:
 
 
 def unbase64(text: str) -> bytes | None:
-    """Decode base64 of either alphabet, with padding or without; None for what no encoder would have written."""
-    found = _BASE64_URL.fullmatch(text)
-    url = found is not None
-    if found is None:
-        found = _BASE64.fullmatch(text)
+    """Decode base64 of either alphabet, blanks left out, with padding (`=` or `.`) or without; None for what is none."""
+    found = _BASE64.fullmatch(_BLANKS.sub("", text))
     if found is None:
         return None
-    bare = text[: len(text) - len(found[1])]
+    bare, padding = found.groups()
     missing = -len(bare) % 4
-    if missing == 3 or len(found[1]) not in (0, missing):
+    if missing == 3 or len(padding) not in (0, missing):
         return None
-    decoded = b64decode(bare + "=" * missing, altchars=b"-_" if url else None)
-    again = b64encode(decoded, altchars=b"-_" if url else None).decode().rstrip("=")
-    return decoded if again == bare else None
+    return b64decode(bare + "=" * missing, altchars=None if "+" in bare or "/" in bare else b"-_")
 
 
 ENCODERS: Final[dict[int, Encoder]] = {

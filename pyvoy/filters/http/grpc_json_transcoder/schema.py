@@ -88,7 +88,11 @@ class MessageType:
 
 
 class UnknownTypeError(LookupError):
-    """A type URL that names no type here; the text is the C++ library's."""
+    """A type URL that names no type here; the text is the C++ library's, `code` the name of its status code."""
+
+    def __init__(self, text: str, code: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Schema:
@@ -108,16 +112,15 @@ class Schema:
             try:
                 descriptor = self._pool.FindMessageTypeByName(full_name)
             except KeyError:
-                raise UnknownTypeError(f"Invalid type URL, unknown type: {full_name}") from None
+                raise UnknownTypeError(f"Invalid type URL, unknown type: {full_name}", "NOT_FOUND") from None
             found = self._make(descriptor)
         return found
 
     def resolve(self, type_url: str) -> MessageType:
         """The message type of a type URL.  Raises UnknownTypeError."""
         if not type_url.startswith(TYPE_URL_PREFIX):
-            raise UnknownTypeError(
-                f"Invalid type URL, type URLs must be of the form '{TYPE_URL_PREFIX}<typename>', got: {type_url}"
-            )
+            form = f"type URLs must be of the form '{TYPE_URL_PREFIX}<typename>'"
+            raise UnknownTypeError(f"Invalid type URL, {form}, got: {type_url}", "INVALID_ARGUMENT")
         return self.message(type_url.removeprefix(TYPE_URL_PREFIX))
 
     def _make(self, descriptor: Any) -> MessageType:

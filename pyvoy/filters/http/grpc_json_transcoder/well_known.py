@@ -34,7 +34,7 @@ def _nanos(fraction: str, failure: str, excess: str) -> int:
     if not fraction:
         return 0
     if not _DIGITS.fullmatch(fraction):
-        raise InvalidValue(failure)
+        raise InvalidValue(excess if _DIGITS.fullmatch(fraction.removeprefix("-")) else failure)
     digits = fraction.lstrip("0")
     if len(digits) > 10:
         raise InvalidValue(failure)
