@@ -97,17 +97,9 @@ def _delimiting(options: Any) -> Delimiting:
 # ---- descriptors ----
 
 
-def _source(message: Any) -> str:
-    """The field that holds the descriptors; the oneof's name when none does."""
-    return message.WhichOneof("descriptor_set") or "descriptor_set"
-
-
 def _files(message: Any, context: Context) -> Any:
     """The FileDescriptorSet; None after a problem."""
-    source = _source(message)
-    if source == "descriptor_set":
-        context.error("", "proto_descriptor or proto_descriptor_bin is required when services are listed")
-        return None
+    source = message.WhichOneof("descriptor_set")
     data = message.proto_descriptor_bin
     if source == "proto_descriptor":
         path = Path(message.proto_descriptor)
@@ -142,7 +134,7 @@ def _pool(files: Any, message: Any, context: Context) -> Any:
                 raise TypeError(f"imports '{missing[0]}', which does not come before it (protoc --include_imports)")
             pool.Add(file)
         except TypeError as error:
-            context.error(_source(message), f"'{file.name}' cannot be built: {error}")
+            context.error(message.WhichOneof("descriptor_set"), f"'{file.name}' cannot be built: {error}")
             return None
         known.add(file.name)
     return pool

@@ -32,6 +32,8 @@ from tests.parity.cases import (
     tls,
     tls_upstream,
     transcoder,
+    transcoder_calls,
+    transcoder_json,
     upstream,
     upstream_faults,
     wasm,
@@ -71,6 +73,8 @@ CASES: tuple[Case, ...] = (
     *http2_upstream.CASES,
     *grpc.CASES,
     *transcoder.CASES,
+    *transcoder_json.CASES,
+    *transcoder_calls.CASES,
     *workers.CASES,
     *wasm.CASES,
 )

@@ -14,11 +14,12 @@ from pyvoy.filters.http.grpc_json_transcoder.errors import PrintError, Transcodi
 from pyvoy.filters.http.grpc_json_transcoder.http_body import read_http_body
 from pyvoy.filters.http.grpc_json_transcoder.response_translation import Delimiting, ResponseTranslation
 from pyvoy.filters.http.grpc_json_transcoder.schema import UnknownTypeError
-from pyvoy.filters.http.grpc_json_transcoder.wire import WireError, delimited, varint
+from pyvoy.filters.http.grpc_json_transcoder.wire import WireError, delimited, read_message, varint
 from pyvoy.http.grpc import MessageCutter, http_status_of
 
 if TYPE_CHECKING:
     from pyvoy.filters.http.grpc_json_transcoder.plan import Method, TranscoderPlan
+    from pyvoy.filters.http.grpc_json_transcoder.schema import MessageType
     from pyvoy.http.headers import HeaderMap
 
 JSON: Final = b"application/json"
@@ -154,7 +155,7 @@ class Answer:
         if plan.status_type is None or self._seen_body:
             return b""
         assert plan.printer is not None
-        details = _details(fields.map.get(b"grpc-status-details-bin"))
+        details = _details(fields.map.get(b"grpc-status-details-bin"), plan.status_type)
         if details is None:
             details = b"\x08" + varint(status)
             message = fields.map.get(b"grpc-message")
@@ -166,11 +167,13 @@ class Answer:
             return b""
 
 
-def _details(value: bytes | None) -> bytes | None:
-    """The google.rpc.Status of grpc-status-details-bin; None without one."""
+def _details(value: bytes | None, status_type: MessageType) -> bytes | None:
+    """The google.rpc.Status of grpc-status-details-bin; None without one, or if it is none."""
     if value is None:
         return None
     try:
-        return b64decode(value + b"=" * (-len(value) % 4), validate=True)
-    except Base64Error:
+        details = b64decode(value + b"=" * (-len(value) % 4), validate=True)
+        read_message(status_type, details)
+    except (Base64Error, WireError):
         return None
+    return details

@@ -19,6 +19,7 @@ from pyvoy.filters.http.grpc_json_transcoder.request_translation import Body, Ma
 from pyvoy.http.grpc import GRPC, is_grpc_request, is_grpc_response
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, HttpFilter, Stream, Verdict
+from pyvoy.observe.details import VIA_UPSTREAM
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
@@ -99,7 +100,7 @@ class GrpcJsonTranscoder(HttpFilter):
             if end and (messages := self._last()):
                 stream.add_request_data(self, messages)
         except TranscodingError as error:
-            return self._fail(stream, error, _LATE if self._raw is not None else _EARLY)
+            return self._fail(stream, error, _LATE if call.method.raw_request else _EARLY)
         return CONTINUE
 
     def _refuse(self, stream: Stream, refusal: Refusal) -> Verdict:
@@ -116,8 +117,7 @@ class GrpcJsonTranscoder(HttpFilter):
         """Make what translates the body.  Raises TranscodingError."""
         plan, method = self._plan, call.method
         assert plan.writer is not None
-        prefix = () if method.raw_request else call.body
-        body = Body(plan.writer, method.request, prefix, call.bindings, plan.reject_collisions)
+        body = Body(plan.writer, method.request, call.body, call.bindings, plan.reject_collisions)
         if method.raw_request:
             fields = body.write(())[5:]
             self._raw = HttpBodyRequest(method.raw_request_path, fields, content_type, call.unknown)
@@ -182,8 +182,8 @@ class GrpcJsonTranscoder(HttpFilter):
             return CONTINUE
         try:
             messages = self._last()
-        except TranscodingError as error:
-            return self._fail(stream, error, _LATE)
+        except TranscodingError:
+            return CONTINUE  # as in Envoy: the upstream is left to miss the message
         if messages:
             stream.add_request_data(self, messages)
         return CONTINUE
@@ -237,7 +237,7 @@ class GrpcJsonTranscoder(HttpFilter):
             stream.replace_response_data(self, answer.feed_raw(data))
         except TranscodingError:
             self._failed = True
-            stream.reset("grpc_json_transcoder_bad_http_body")
+            stream.reset(VIA_UPSTREAM)
             return STOP
         return STOP_AND_BUFFER if answer.held and not end else CONTINUE
 

@@ -181,7 +181,7 @@ def _bytes(value: Any) -> bytes:
 
 
 def unbase64(text: str) -> bytes | None:
-    """Decode base64 of either alphabet, blanks left out, with padding (`=` or `.`) or without; None for what is none."""
+    """Decode base64 of either alphabet, blanks left out, padded (with `=` or `.`) or not; None for what is none."""
     found = _BASE64.fullmatch(_BLANKS.sub("", text))
     if found is None:
         return None
