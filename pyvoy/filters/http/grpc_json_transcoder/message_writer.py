@@ -164,7 +164,7 @@ class MessageWriter:
         message = field.message
         if not field.repeated:
             if message is not None and message.full_name in (VALUE, LIST_VALUE):
-                out += field.tag + delimited(self._list_body(message, values, faults))
+                self._json_list(field, message, values, out, faults, field.name)
             else:
                 faults.append(Fault(": Proto field is not repeating, cannot start list."))
         elif field.is_map:
@@ -189,7 +189,7 @@ class MessageWriter:
                 index += message is not None
             elif kind is list:
                 if message is not None and message.full_name in (VALUE, LIST_VALUE):
-                    out += field.tag + delimited(self._list_body(message, value, faults))
+                    self._json_list(field, message, value, out, faults, f"[{index}]")
                     index += 1
                 else:
                     self._elements(field, value, out, faults, root)
@@ -281,6 +281,15 @@ class MessageWriter:
                 _inside(faults, since, "values", f"[{index}]")
         return b"".join(out)
 
+    def _json_list(
+        self, field: Field, message: MessageType, values: list[Any], out: bytearray, faults: Faults, step: str
+    ) -> None:
+        """A field that is an array itself."""
+        since = len(faults)
+        out += field.tag + delimited(self._list_body(message, values, faults))
+        if len(faults) > since:
+            _inside(faults, since, step)
+
     def _list_body(self, message: MessageType, values: list[Any], faults: Faults) -> bytes:
         return self._value(values, faults) if message.full_name == VALUE else self._values(values, faults)
 
@@ -327,7 +336,7 @@ class MessageWriter:
             self._object(field, value, out, faults, root)
         elif type(value) is list:
             if message is not None and message.full_name in (VALUE, LIST_VALUE):
-                out += field.tag + delimited(self._list_body(message, value, faults))
+                self._json_list(field, message, value, out, faults, "value")
             else:
                 faults.append(bad_value(f"Cannot have repeated items ('{key}') within a map.", "Map", "value"))
                 if value:
