@@ -25,7 +25,7 @@ _CONTEXT: Final = 20
 _DIGITS64: Final = 20
 """No number of 64 bits has more digits."""
 
-_MANY_DIGITS = re.compile(rb"[0-9]{20}")
+_MANY_DIGITS = re.compile(rb"[0-9]{300}")
 _SPACE = re.compile(rb"[ \t\n\v\f\r]*")
 _BARE = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*")
 _NUMBER = re.compile(rb"[0-9.eE+x-]*")
@@ -52,7 +52,7 @@ def read_whole(text: bytes) -> Any:
     """The value of a text that is strict JSON, quickly.  Raises ValueError when it is not, or when only `JsonReader`
     can tell: then ask it."""
     if b"\\ud" in text or b"\\uD" in text or _MANY_DIGITS.search(text):
-        raise ValueError("surrogates, or a number of more than 64 bits")
+        raise ValueError("surrogates, or a number that may be beyond the range of double")
     try:
         value = json.loads(text.decode(), object_pairs_hook=tuple, parse_float=_finite, parse_constant=_no_constant)
     except RecursionError:
