@@ -62,12 +62,15 @@ METHODS = {
 
 
 def _handlers():
-    return {
-        name: getattr(grpc, f"{kind}_rpc_method_handler")(
-            method, request_deserializer=message(taken).FromString, response_serializer=lambda made: made.SerializeToString()
-        )
-        for name, (kind, method, taken) in METHODS.items()
-    }  # fmt: skip
+    made = {}
+    for name, (kind, method, taken) in METHODS.items():
+        handler = getattr(grpc, f"{kind}_rpc_method_handler")
+        made[name] = handler(method, request_deserializer=message(taken).FromString, response_serializer=_serialize)
+    return made
+
+
+def _serialize(made):
+    return made.SerializeToString()
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +149,7 @@ def test_a_grpc_client_passes(proxy):
     with grpc.insecure_channel(f"127.0.0.1:{proxy.ports[0]}") as channel:
         call = channel.unary_unary(
             "/shop.v1.Shop/Get",
-            request_serializer=lambda made: made.SerializeToString(),
+            request_serializer=_serialize,
             response_deserializer=message("Book").FromString,
         )
         assert call(message("BookRequest")(id=5, shelf="s"), timeout=20).id == 5

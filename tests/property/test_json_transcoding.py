@@ -10,9 +10,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyvoy.filters.http.grpc_json_transcoder.faults import Faults
 from pyvoy.filters.http.grpc_json_transcoder.json_printer import JsonPrinter, PrintOptions
-from pyvoy.filters.http.grpc_json_transcoder.json_reader import JsonError, JsonReader, Tree
-from pyvoy.filters.http.grpc_json_transcoder.message_writer import Faults, MessageWriter
+from pyvoy.filters.http.grpc_json_transcoder.json_reader import JsonError, JsonReader
+from pyvoy.filters.http.grpc_json_transcoder.json_values import Tree
+from pyvoy.filters.http.grpc_json_transcoder.message_writer import MessageWriter
 from pyvoy.filters.http.grpc_json_transcoder.path_matcher import PathMatcher, Unescape
 from pyvoy.filters.http.grpc_json_transcoder.path_template import TemplateError, parse
 from pyvoy.filters.http.grpc_json_transcoder.schema import Schema

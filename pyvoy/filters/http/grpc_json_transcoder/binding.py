@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.filters.http.grpc_json_transcoder import kinds
-from pyvoy.filters.http.grpc_json_transcoder.message_writer import Fault, Faults, Pairs
+from pyvoy.filters.http.grpc_json_transcoder.faults import Fault, Faults
+from pyvoy.filters.http.grpc_json_transcoder.message_writer import Pairs
 from pyvoy.filters.http.grpc_json_transcoder.path_matcher import unescape
 from pyvoy.filters.http.grpc_json_transcoder.scalars import ENCODERS, InvalidValue, narrowed, shown
 

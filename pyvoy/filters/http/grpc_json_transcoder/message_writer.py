@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
+from pyvoy.filters.http.grpc_json_transcoder.faults import Fault, Faults, bad_value, inside, repeated_key
 from pyvoy.filters.http.grpc_json_transcoder.scalars import (
     ENCODERS,
     Encoder,
@@ -40,39 +41,6 @@ _TEXTS: Final[dict[str, Encoder]] = {
     "google.protobuf.FieldMask": field_mask,
 }
 _DOUBLE = struct.Struct("<d")
-
-
-class Fault:
-    """Something wrong: where (names of fields and `[index]`es) and what.  An `own` place is that of a message inside
-    of an Any, which begins anew."""
-
-    __slots__ = ("own", "path", "text")
-
-    def __init__(self, text: str, *path: str) -> None:
-        self.path = list(path)
-        self.text = text
-        self.own = False
-
-    def __str__(self) -> str:
-        place = ""
-        for step in self.path:
-            place += step if step.startswith("[") or not place else f".{step}"
-        return place + self.text
-
-
-Faults = list[Fault]
-
-
-def _inside(faults: Faults, since: int, *steps: str) -> None:
-    """What was found since then lies inside of these steps."""
-    for fault in faults[since:]:
-        if not fault.own:
-            fault.path[:0] = steps
-
-
-def bad_value(value: str, type_name: str, *path: str) -> Fault:
-    """A value that does not fit its field."""
-    return Fault(f": invalid value {value} for type {type_name}", *path)
 
 
 class MessageWriter:
@@ -155,7 +123,7 @@ class MessageWriter:
             out += field.tag
             out += delimited(body)
         if len(faults) > since:
-            _inside(faults, since, place)
+            inside(faults, since, place)
 
     def _list(
         self, field: Field, name: str, values: list[Any], out: bytearray, faults: Faults, root: MessageType
@@ -173,7 +141,7 @@ class MessageWriter:
             since = len(faults)
             self._elements(field, values, out, faults, root)
             if len(faults) > since:
-                _inside(faults, since, field.name)
+                inside(faults, since, field.name)
 
     def _elements(self, field: Field, values: list[Any], out: bytearray, faults: Faults, root: MessageType) -> None:
         """The elements of a repeated field; arrays in the array are taken for more of them.
@@ -213,7 +181,7 @@ class MessageWriter:
             else:
                 faults.append(bad_value(shown(value), field.type_name))
             if len(faults) > since:
-                _inside(faults, since, place)
+                inside(faults, since, place)
             return True
         if value is None and not field.type_name.endswith(NULL_VALUE):
             return False
@@ -268,7 +236,7 @@ class MessageWriter:
         else:
             body = b"\x32" + delimited(self._values(value, faults))
         if len(faults) > since:
-            _inside(faults, since, "struct_value" if kind is tuple else "list_value")
+            inside(faults, since, "struct_value" if kind is tuple else "list_value")
         return body
 
     def _values(self, values: list[Any], faults: Faults) -> bytes:
@@ -278,7 +246,7 @@ class MessageWriter:
             since = len(faults)
             out.append(b"\x0a" + delimited(self._value(value, faults)))
             if len(faults) > since:
-                _inside(faults, since, "values", f"[{index}]")
+                inside(faults, since, "values", f"[{index}]")
         return b"".join(out)
 
     def _json_list(
@@ -288,7 +256,7 @@ class MessageWriter:
         since = len(faults)
         out += field.tag + delimited(self._list_body(message, values, faults))
         if len(faults) > since:
-            _inside(faults, since, step)
+            inside(faults, since, step)
 
     def _list_body(self, message: MessageType, values: list[Any], faults: Faults) -> bytes:
         return self._value(values, faults) if message.full_name == VALUE else self._values(values, faults)
@@ -299,13 +267,13 @@ class MessageWriter:
         seen: set[str] = set()
         for key, value in pairs:
             if key in seen:
-                faults.append(_repeated_key(key, "fields", f"[{len(entries) - 1}]"))
+                faults.append(repeated_key(key, "fields", f"[{len(entries) - 1}]"))
                 continue
             seen.add(key)
             since = len(faults)
             entry = b"\x0a" + delimited(raw_text(key)) + b"\x12" + delimited(self._value(value, faults))
             if len(faults) > since:
-                _inside(faults, since, "fields", f"[{len(entries)}]", "value")
+                inside(faults, since, "fields", f"[{len(entries)}]", "value")
             entries.append(b"\x0a" + delimited(entry))
         return b"".join(entries)
 
@@ -320,7 +288,7 @@ class MessageWriter:
         for key, value in pairs:
             since = len(faults)
             if key in seen:
-                faults.append(_repeated_key(key, f"[{len(seen) - 1}]"))
+                faults.append(repeated_key(key, f"[{len(seen) - 1}]"))
                 continue
             seen.add(key)
             body = bytearray()
@@ -328,7 +296,7 @@ class MessageWriter:
             self._map_value(value_field, key, value, body, faults, root)
             out += field.tag + delimited(body)
             if len(faults) > since:
-                _inside(faults, since, f"[{len(seen) - 1}]")
+                inside(faults, since, f"[{len(seen) - 1}]")
 
     def _map_value(self, field: Field, key: str, value: Any, out: bytearray, faults: Faults, root: MessageType) -> None:
         message = field.message
@@ -412,7 +380,3 @@ def _without_type(pairs: Pairs) -> Pairs:
     """The pairs without the first `@type`."""
     at = next(place for place, (name, value) in enumerate(pairs) if name == "@type" and _is_scalar(value))
     return pairs[:at] + pairs[at + 1 :]
-
-
-def _repeated_key(key: str, *path: str) -> Fault:
-    return Fault(f": Repeated map key: '{key}' is already set.", *path)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pyvoy.filters.http.grpc_json_transcoder.binding import Weave
 from pyvoy.filters.http.grpc_json_transcoder.errors import TranscodingError
-from pyvoy.filters.http.grpc_json_transcoder.json_reader import Elements, JsonError, JsonReader, Tree, read_whole
-from pyvoy.filters.http.grpc_json_transcoder.message_writer import Faults, MessageWriter
+from pyvoy.filters.http.grpc_json_transcoder.faults import Faults
+from pyvoy.filters.http.grpc_json_transcoder.json_reader import JsonError, JsonReader
+from pyvoy.filters.http.grpc_json_transcoder.json_values import Elements, Tree, read_whole
+from pyvoy.filters.http.grpc_json_transcoder.message_writer import MessageWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

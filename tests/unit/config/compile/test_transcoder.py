@@ -1,4 +1,5 @@
 """grpc_json_transcoder's configuration: what is made of it, and what is wrong with it, where."""
+# ruff: noqa: E501 - a table: a case reads best on its own line
 
 from __future__ import annotations
 

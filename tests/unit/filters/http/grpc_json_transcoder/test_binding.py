@@ -18,7 +18,11 @@ def woven(pairs, *bindings, report=False):
 
 
 def test_names():
-    assert [field.name for field in resolve(REQUEST, ("book", "author", "firstName"))] == ["book", "author", "first_name"]
+    assert [field.name for field in resolve(REQUEST, ("book", "author", "firstName"))] == [
+        "book",
+        "author",
+        "first_name",
+    ]
     assert resolve(REQUEST, ("b%6fok",))[0].name == "book"
 
 
@@ -59,7 +63,12 @@ def test_the_body_wins():
     ("name", "in_body", "in_path", "said"),
     [
         ("shelf", "a", "a", []),
-        ("shelf", "a", "b", ['The binding value "b" of the field shelf is conflicting with the value "a" in the body.']),
+        (
+            "shelf",
+            "a",
+            "b",
+            ['The binding value "b" of the field shelf is conflicting with the value "a" in the body.'],
+        ),
         ("id", 5, "5", []),
         ("id", 5, "6", ['The binding value "6" of the field id is conflicting with the value 5 in the body.']),
         ("id", -5, "-5", []),

@@ -24,4 +24,6 @@ def test_contract_of_requests_that_pass():
 
 def test_contract_of_calls():
     request = {":method": "POST", ":path": "/echo", "content-type": "application/json"}
-    check_http_filter(GrpcJsonTranscoder, CONFIG, request_headers=request, response_headers=ANSWER, same_in_pieces=False)
+    check_http_filter(
+        GrpcJsonTranscoder, CONFIG, request_headers=request, response_headers=ANSWER, same_in_pieces=False
+    )

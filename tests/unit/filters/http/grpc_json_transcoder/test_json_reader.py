@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyvoy.filters.http.grpc_json_transcoder.json_reader import Elements, JsonError, JsonReader, Tree, read_whole
+from pyvoy.filters.http.grpc_json_transcoder.json_reader import JsonError, JsonReader
+from pyvoy.filters.http.grpc_json_transcoder.json_values import Elements, Tree, read_whole
 
 
 def read(*pieces):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyvoy.filters.http.grpc_json_transcoder.json_reader import read_whole
+from pyvoy.filters.http.grpc_json_transcoder.json_values import read_whole
 from pyvoy.filters.http.grpc_json_transcoder.message_writer import MessageWriter
 from tests.support.shop import message
 from tests.unit.filters.http.grpc_json_transcoder.shop_schema import schema
