@@ -1,4 +1,4 @@
-"""JSON values as messages.  Every kind of value and every error text is in the parity cases; here is what they have not."""
+"""JSON values as messages.  Every kind of value and every error text is in the parity cases; here is the rest."""
 
 from __future__ import annotations
 

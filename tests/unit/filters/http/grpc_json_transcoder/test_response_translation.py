@@ -48,6 +48,5 @@ def test_however_it_is_cut(delimiting, text, nothing):
 def test_errors(data, said, status):
     made = translation(Delimiting.ARRAY)
     with pytest.raises(TranscodingError) as caught:
-        made.feed(data)
-        made.finish()
+        made.feed(data) + made.finish()
     assert (str(caught.value), caught.value.status) == (said, status)

@@ -1,4 +1,5 @@
 """Timestamps, durations and field masks from text."""
+# ruff: noqa: E501 - a table: a case reads best on its own line
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ def test_numbers():
 def test_every_kind():
     sent = message("Book")(
         id=-1, title="é", author={"year": 5}, tags=["a", "b"], genre=2, price=1.5, weight=0.5, sold=True, cover=b"\xff",
-        pages=7, stock={"k": -2}, ratings=[1, -1], big=2**64 - 1, delta=-3, long_delta=-4, f32=1, f64=2, sf32=-1, sf64=-2,
+        pages=7, stock={"k": -2}, ratings=[1, -1], big=2**64 - 1, delta=-3, long_delta=-4, f32=1, f64=2, sf32=-1,
+        sf64=-2,
     )  # fmt: skip
     found = book(sent.SerializeToString())
     assert {key: found[key] for key in (1, 2, 4, 5, 6, 7, 8, 9, 10)} == {
