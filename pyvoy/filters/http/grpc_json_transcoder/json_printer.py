@@ -11,6 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pyvoy.filters.http.grpc_json_transcoder import kinds
@@ -56,7 +57,7 @@ def _escape(found: re.Match[str]) -> str:
 
 def quoted(text: str) -> str:
     """Text as a JSON string."""
-    return f'"{_ESCAPED.sub(_escape, text)}"'
+    return f'"{_ESCAPED.sub(_escape, text) if _ESCAPED.search(text) else text}"'
 
 
 def _bool(value: bool) -> str:
@@ -99,6 +100,9 @@ _SCALARS: Final[dict[int, tuple[Callable[[Any], str], Any]]] = {
     kinds.BYTES: (_bytes, b""),
 }
 
+_Printed = tuple[int, str, Field, Callable[[Any], str] | None]
+"""A field's number, what is printed before its value, the field, and how a value that is no message is printed."""
+
 _VALUE: Final = "google.protobuf.Value"
 _KEY, _ENTRY_VALUE = 1, 2
 
@@ -111,7 +115,7 @@ class JsonPrinter:
     def __init__(self, schema: Schema, options: PrintOptions) -> None:
         self._schema = schema
         self._options = options
-        self._plans: dict[MessageType, list[tuple[int, str, Field]]] = {}
+        self._plans: dict[MessageType, list[_Printed]] = {}
         self._special: dict[str, Callable[[MessageType, Fields, list[str], int], None]] = {
             "google.protobuf.Any": self._any,
             _VALUE: self._value,
@@ -147,14 +151,22 @@ class JsonPrinter:
             self._line(out, depth)
         out.append("}")
 
-    def _plan(self, message: MessageType) -> list[tuple[int, str, Field]]:
-        """(number, what is printed before the value, field) of each field."""
+    def _plan(self, message: MessageType) -> list[_Printed]:
+        """How each field is printed."""
         plan = self._plans.get(message)
         if plan is None:
             colon = ": " if self._options.whitespace else ":"
-            plan = [(field.number, quoted(self._name(field)) + colon, field) for field in message.fields]
+            plan = [
+                (field.number, quoted(self._name(field)) + colon, field, self._show(field)) for field in message.fields
+            ]
             self._plans[message] = plan
         return plan
+
+    def _show(self, field: Field) -> Callable[[Any], str] | None:
+        """The text of a scalar field's value; None for a message."""
+        if field.enum is not None:
+            return partial(self._enum, field.enum)
+        return None if field.message is not None else _SCALARS[field.kind][0]
 
     def _name(self, field: Field) -> str:
         name = field.name
@@ -165,7 +177,7 @@ class JsonPrinter:
     def _fields(self, message: MessageType, fields: Fields, out: list[str], depth: int, first: bool) -> bool:
         """The fields that are there; tells whether still none was printed."""
         whitespace, primitives = self._options.whitespace, self._options.primitives
-        for number, key, field in self._plan(message):
+        for number, key, field, show in self._plan(message):
             values = fields.get(number)
             if values is None:
                 if not primitives or not (field.repeated or (field.implicit and field.proto3)):
@@ -182,7 +194,12 @@ class JsonPrinter:
             if field.is_map:
                 self._map(field, values, out, depth)
             elif field.repeated:
-                self._repeated(field, values, out, depth)
+                if show is None or whitespace:
+                    self._repeated(field, values, out, depth)
+                else:
+                    out.append(f"[{','.join(map(show, values))}]")
+            elif show is not None and values:
+                out.append(show(values[0]))
             else:
                 self._single(field, values, out, depth)
         return first

@@ -88,7 +88,11 @@ def _read(message: MessageType, data: bytes, at: int, end: int, group: int | Non
     fields: Fields = {}
     by_number = message.by_number
     while at < end:
-        key, at = read_varint(data, at, end)
+        key = data[at]
+        if key < 0x80:  # as most are; a call for each would cost as much as all the rest
+            at += 1
+        else:
+            key, at = read_varint(data, at, end)
         number, wire = key >> 3, key & 7
         if key == 0:
             return fields, at
@@ -161,7 +165,11 @@ def _read_plain(field: Field, wire: int, data: bytes, at: int, end: int) -> tupl
     if wire == 0:
         if kind not in _VARINTS:
             raise WireError(f"field type {kind} (number {field.number}) does not support varint fields")
-        value, at = read_varint(data, at, end)
+        value = data[at] if at < end else 0x80
+        if value < 0x80:
+            at += 1
+        else:
+            value, at = read_varint(data, at, end)
         return _VARINTS[kind](value), at
     if wire not in (1, 5):
         raise WireError(f"unknown wire type: {wire}")
@@ -175,8 +183,12 @@ def _read_plain(field: Field, wire: int, data: bytes, at: int, end: int) -> tupl
 
 
 def _read_delimited(fields: Fields, field: Field, data: bytes, at: int, end: int, depth: int) -> int:
-    size, at = read_varint(data, at, end)
-    stop = at + size
+    if at < end and data[at] < 0x80:
+        stop = at + 1 + data[at]
+        at += 1
+    else:
+        size, at = read_varint(data, at, end)
+        stop = at + size
     if stop > end:
         raise WireError(_EOF)
     kind = field.kind
