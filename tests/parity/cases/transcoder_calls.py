@@ -149,6 +149,8 @@ CASES = (
     call("request-limit", "413", "/echo", b'{"title":"12345678901234567890"}', config="max_request_body_size: 20"),
     call("request-limit-fits", "200", "/echo", b'{"title":"1234"}', config="max_request_body_size: 20"),
     call("request-limit-upload", "413", "/upload", b"123456789012345678901", config="max_request_body_size: 20"),
+    pieces("over-limit", b'{"title":"1234567', b'89012345"}', want="200", config="max_request_body_size: 20"),
+    pieces("over-limit-stream", b'[{"title":"1234567"}', b',{"title":"1234567"}]', path=b"/chat", want="200", config="max_request_body_size: 25"),
     call("response-limit", "500", "/v1/books/1", up=answer(book(title="12345678901234567890")), config="max_response_body_size: 20"),
     call("response-limit-fits", "200", "/v1/books/1", up=answer(book(title="1234")), config="max_response_body_size: 20"),
     # ---- per route

@@ -52,12 +52,14 @@ _REQUEST_TOO_LARGE = b"Request rejected because the transcoder's internal buffer
     name="envoy.filters.http.grpc_json_transcoder",
     type_url=TYPE,
     route_type_url=TYPE,
-    posture="robust_to_untrusted_downstream_and_upstream",
+    posture="robust_to_untrusted_downstream",
 )
 class GrpcJsonTranscoder(HttpFilter):
-    """One per stream; `_call` is None for a request that passes as it is."""
+    """One per stream; `_call` is None for a request that passes as it is.
 
-    __slots__ = ("_answer", "_body", "_call", "_failed", "_plan", "_raw", "slot")
+    `_unread_bytes` counts what has come of a JSON message that is not whole yet: it is held, as values."""
+
+    __slots__ = ("_answer", "_body", "_call", "_failed", "_plan", "_raw", "_unread_bytes")
 
     @staticmethod
     def build(message: Any, context: Context) -> TranscoderPlan:
@@ -72,6 +74,7 @@ class GrpcJsonTranscoder(HttpFilter):
         self._plan = plan
         self._call: Call | None = None
         self._failed = False
+        self._unread_bytes = 0
         self._body: OneMessage | ManyMessages | None = None
         self._raw: HttpBodyRequest | None = None
         self._answer: Answer | None = None
@@ -85,7 +88,7 @@ class GrpcJsonTranscoder(HttpFilter):
         if plan.matcher is None or is_grpc_request(headers):
             return CONTINUE
         values = headers.map
-        call = plan.find(values[b":method"], values[b":path"])
+        call = plan.find(values.get(b":method", b""), values.get(b":path", b""))
         if type(call) is Refusal:
             return self._refuse(stream, call)
         assert type(call) is Call
@@ -141,10 +144,13 @@ class GrpcJsonTranscoder(HttpFilter):
         try:
             if self._raw is not None:
                 return self._raw_data(stream, self._raw, data, end)
-            if self._too_large(stream, len(data)):
+            self._unread_bytes += len(data)
+            if self._too_large(stream, self._unread_bytes):
                 return STOP
             assert self._body is not None
             messages = self._body.feed(data)
+            if messages:
+                self._unread_bytes = 0
             if end:
                 messages += self._body.finish()
         except TranscodingError as error:
