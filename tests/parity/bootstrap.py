@@ -32,6 +32,7 @@ HTTP = {
     "grpc_http1_bridge": "Config",
     "grpc_stats": "FilterConfig",
     "grpc_json_transcoder": "GrpcJsonTranscoder",
+    "grpc_http1_reverse_bridge": "FilterConfig",
 }
 PER_ROUTE = {
     "header_mutation": "HeaderMutationPerRoute",
@@ -42,6 +43,7 @@ PER_ROUTE = {
     "rbac": "RBACPerRoute",
     "lua": "LuaPerRoute",
     "grpc_json_transcoder": "GrpcJsonTranscoder",
+    "grpc_http1_reverse_bridge": "FilterConfigPerRoute",
 }
 NETWORK = {
     "tcp_proxy": "TcpProxy",

@@ -48,6 +48,11 @@ KNOWN: tuple[Known, ...] = (
     Known("json-request-limit*", "end", _LAST_PIECE),
     Known("json-request-limit*", "header:connection", _LAST_PIECE),
     Known("json-request-limit*", "stat:*.downstream_cx_*", _LAST_PIECE),
+    Known("up2-h2-grpc-reverse-*", "stat:cluster.*", _WHOLE),
+    Known(
+        "up2-h2-grpc-reverse-no-route", "framing", "Envoy replies twice in one and leaves the request that is not whole open"
+    ),
+    Known("up2-h2-grpc-reverse-sized-wrong", "*", "a message of another size than announced is not begun"),
     Known("json-pieces-over-limit", "*", "max_request_body_size limits the body, as documented, not each piece of it"),
     Known("json-out-any-broken", "*", "a message in an Any that is cut off is an error, as it is elsewhere"),
     Known("json-in-bad-map-object-value", "*", "an object for a number in a map: Envoy sends what no server can read"),
