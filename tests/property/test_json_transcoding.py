@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format
+from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +17,9 @@ from pyvoy.filters.http.grpc_json_transcoder.message_writer import MessageWriter
 from pyvoy.filters.http.grpc_json_transcoder.path_matcher import PathMatcher, Unescape
 from pyvoy.filters.http.grpc_json_transcoder.path_template import TemplateError, parse
 from pyvoy.filters.http.grpc_json_transcoder.schema import Schema
-from tests.support.shop import SET, message
+from tests.support.shop import message, pool
 
+SCHEMA = Schema(pool())
 TEXT = st.text(max_size=8)
 INT32 = st.integers(-(2**31), 2**31 - 1)
 JSON = st.recursive(
@@ -55,15 +55,6 @@ BOOKS = st.fixed_dictionaries(
 )
 
 
-@cache
-def schema() -> Schema:
-    """The shop's types."""
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(SET).file:
-        pool.Add(file)
-    return Schema(pool)
-
-
 def canonical(made: Any) -> bytes:
     """A message so that equal ones are equal."""
     return bytes(made.SerializeToString(deterministic=True))
@@ -73,7 +64,7 @@ def canonical(made: Any) -> bytes:
 def test_a_printed_message_is_read_back_by_the_library(fields: dict[str, Any]) -> None:
     book = message("Book")(**fields)
     for options in (PrintOptions(), PrintOptions(whitespace=True, enums_as_ints=True, proto_names=True)):
-        text = JsonPrinter(schema(), options).text(schema().message("shop.v1.Book"), book.SerializeToString())
+        text = JsonPrinter(SCHEMA, options).text(SCHEMA.message("shop.v1.Book"), book.SerializeToString())
         assert canonical(json_format.Parse(text, message("Book")())) == canonical(book)
 
 
@@ -82,7 +73,7 @@ def test_what_the_library_prints_is_written_back(fields: dict[str, Any]) -> None
     book = message("Book")(**fields)
     faults: Faults = []
     value = json.loads(json_format.MessageToJson(book), object_pairs_hook=tuple)
-    data = MessageWriter(schema(), False).write(schema().message("shop.v1.Book"), value, faults)
+    data = MessageWriter(SCHEMA, False).write(SCHEMA.message("shop.v1.Book"), value, faults)
     assert not faults
     assert canonical(message("Book").FromString(bytes(data))) == canonical(book)
 

@@ -76,13 +76,19 @@ SET = descriptor_set(SHOP)
 
 
 @cache
+def pool() -> Any:
+    """A pool of the shop's files and of what they import."""
+    made = descriptor_pool.DescriptorPool()
+    for file in descriptor_pb2.FileDescriptorSet.FromString(SET).file:
+        made.Add(file)
+    return made
+
+
+@cache
 def message(name: str) -> Any:
     """The class of a message of the shop, or of what it imports."""
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(SET).file:
-        pool.Add(file)
     full = name if "." in name else f"shop.v1.{name}"
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(full))
+    return message_factory.GetMessageClass(pool().FindMessageTypeByName(full))
 
 
 def framed(message: Any, flag: int = 0) -> bytes:

@@ -104,12 +104,12 @@ def http_body(content_type: bytes, body: bytes) -> bytes:
     return framed(message("google.api.HttpBody")(content_type=content_type.decode(), data=body))
 
 
-def pieces(name: str, *bodies: bytes, want: str = "200", path: bytes = b"/echo", kind: bytes = b"application/json", config: str = "") -> Case:
+def pieces(name: str, *bodies: bytes, want: str = "200", path: bytes = b"/echo", kind: bytes = b"application/json", config: str = "", early: bytes = b"") -> Case:
     """A chunked request of an HTTP/1 client, each chunk for itself."""
     steps: list[Any] = [b"POST " + path + b" HTTP/1.1\r\nHost: a.test\r\nContent-Type: " + kind + b"\r\nTransfer-Encoding: chunked\r\n\r\n"]
     for body in bodies:
         steps += [Wait(0.05), b"%x\r\n%b\r\n" % (len(body), body) if body else b""]
-    return Case(f"json-pieces-{name}", want, ((*steps, Wait(0.05), b"0\r\n\r\n", Answers(1)),), filters=filters(config), cluster=HTTP2, upstream=upstream(BOOK))
+    return Case(f"json-pieces-{name}", want, ((*steps, Wait(0.05), b"0\r\n\r\n", Answers(1)),), filters=filters(config), cluster=HTTP2, upstream=upstream(early or BOOK, early=bool(early)))
 
 
 def chat(name: str, *bodies: bytes, want: str = "200") -> Case:

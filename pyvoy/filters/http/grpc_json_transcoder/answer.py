@@ -65,6 +65,8 @@ class Answer:
             return
         events = streaming and self._plan.delimiting is Delimiting.EVENTS
         self._head.set(b"content-type", EVENTS if events else JSON)
+        if streaming:
+            self._head.remove(b"content-length")
 
     # ---- body ----
 

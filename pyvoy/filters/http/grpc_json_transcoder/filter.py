@@ -168,11 +168,14 @@ class GrpcJsonTranscoder(HttpFilter):
         gauges = self._plan.gauges
         assert gauges is not None
         gauges.request.add(len(data))
-        if not self._too_large(stream, raw.held_bytes) and end:
+        if self._too_large(stream, raw.held_bytes):
+            return STOP
+        message = b""
+        if end:
             gauges.request.sub(raw.held_bytes)
-            stream.replace_request_data(self, raw.message())
-            return CONTINUE
-        return STOP
+            message = raw.message()
+        stream.replace_request_data(self, message)
+        return CONTINUE
 
     def _too_large(self, stream: Stream, size: int) -> bool:
         limit = self._plan.request_limit_bytes
@@ -206,8 +209,8 @@ class GrpcJsonTranscoder(HttpFilter):
         """An answer of gRPC becomes one of JSON; another passes as it is."""
         if self._call is None or self._failed:
             return CONTINUE
+        self._drop_answer()
         if not is_grpc_response(headers, end):
-            self._failed = True
             return CONTINUE
         self._answer = answer = Answer(self._plan, self._call.method, headers)
         answer.set_content_type(end)
@@ -267,6 +270,12 @@ class GrpcJsonTranscoder(HttpFilter):
             stream.add_response_data(self, text)
         return CONTINUE
 
+    def _drop_answer(self) -> None:
+        """The stream ends, or the proxy answers in place of an upstream that had begun to."""
+        if self._answer is not None:
+            self._count_held(-self._answer.held_bytes)
+            self._answer = None
+
     def _count_held(self, change_bytes: int) -> None:
         gauges = self._plan.gauges
         if change_bytes and gauges is not None:
@@ -276,8 +285,7 @@ class GrpcJsonTranscoder(HttpFilter):
         """What is still held is held no more."""
         if self._call is None:
             return
-        if self._answer is not None:
-            self._count_held(-self._answer.held_bytes)
+        self._drop_answer()
         if self._raw is not None and self._plan.gauges is not None:
             self._plan.gauges.request.sub(self._raw.held_bytes)
 
