@@ -20,7 +20,7 @@ from pyvoy.filters.http.grpc_json_transcoder.json_printer import JsonPrinter, Pr
 from pyvoy.filters.http.grpc_json_transcoder.message_writer import MessageWriter
 from pyvoy.filters.http.grpc_json_transcoder.path_matcher import PathMatcher, Unescape
 from pyvoy.filters.http.grpc_json_transcoder.path_template import TemplateError, Variable, parse
-from pyvoy.filters.http.grpc_json_transcoder.plan import Gauges, Method, Rule, TranscoderPlan
+from pyvoy.filters.http.grpc_json_transcoder.plan import Method, Rule, TranscoderPlan
 from pyvoy.filters.http.grpc_json_transcoder.response_translation import Delimiting
 from pyvoy.filters.http.grpc_json_transcoder.schema import MessageType, Schema
 
@@ -66,13 +66,7 @@ def plan(message: Any, context: Context) -> TranscoderPlan:
         reject_collisions=checks.reject_binding_body_field_collisions,
         request_limit_bytes=_limit(message, "max_request_body_size", context),
         response_limit_bytes=_limit(message, "max_response_body_size", context),
-        gauges=_gauges(context),
     )
-
-
-def _gauges(context: Context) -> Gauges:
-    scope = context.scope
-    return Gauges(scope.gauge("transcoder_request_buffer_bytes"), scope.gauge("transcoder_response_buffer_bytes"))
 
 
 def _limit(message: Any, field: str, context: Context) -> int | None:

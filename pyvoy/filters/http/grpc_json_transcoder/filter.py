@@ -8,13 +8,14 @@ Source: Envoy, HTTP filter "gRPC-JSON transcoder" (behaviour, texts and details 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
 from pyvoy.filters.http.grpc_json_transcoder.answer import Answer
 from pyvoy.filters.http.grpc_json_transcoder.errors import TranscodingError
 from pyvoy.filters.http.grpc_json_transcoder.http_body import HttpBodyRequest
-from pyvoy.filters.http.grpc_json_transcoder.plan import NOT_FOUND, Call, Refusal, TranscoderPlan
+from pyvoy.filters.http.grpc_json_transcoder.plan import NOT_FOUND, Call, Gauges, Refusal, TranscoderPlan
 from pyvoy.filters.http.grpc_json_transcoder.request_translation import Body, ManyMessages, OneMessage
 from pyvoy.http.grpc import GRPC, is_grpc_request, is_grpc_response
 from pyvoy.http.headers import HeaderMap
@@ -59,19 +60,27 @@ class GrpcJsonTranscoder(HttpFilter):
 
     `_unread_bytes` counts what has come of a JSON message that is not whole yet: it is held, as values."""
 
-    __slots__ = ("_answer", "_body", "_call", "_failed", "_plan", "_raw", "_unread_bytes")
+    __slots__ = ("_answer", "_body", "_call", "_failed", "_gauges", "_plan", "_raw", "_unread_bytes")
 
     @staticmethod
     def build(message: Any, context: Context) -> TranscoderPlan:
-        """The plan of a GrpcJsonTranscoder message, here or on a route."""
+        """The plan of a GrpcJsonTranscoder message."""
+        from pyvoy.config.compile import transcoder
+
+        scope = context.scope
+        gauges = Gauges(scope.gauge("transcoder_request_buffer_bytes"), scope.gauge("transcoder_response_buffer_bytes"))
+        return replace(transcoder.plan(message, context), gauges=gauges)
+
+    @staticmethod
+    def build_route(message: Any, context: Context) -> TranscoderPlan:
+        """The plan of a route; what is held is counted by the filter's own gauges."""
         from pyvoy.config.compile import transcoder
 
         return transcoder.plan(message, context)
 
-    build_route = build
-
     def __init__(self, plan: TranscoderPlan) -> None:
         self._plan = plan
+        self._gauges = plan.gauges
         self._call: Call | None = None
         self._failed = False
         self._unread_bytes = 0
@@ -130,6 +139,7 @@ class GrpcJsonTranscoder(HttpFilter):
     def _last(self) -> bytes:
         """What the end of the request completes.  Raises TranscodingError."""
         if self._raw is not None:
+            self._count_request(-self._raw.held_bytes)
             return self._raw.message()
         assert self._body is not None
         return self._body.finish()
@@ -165,16 +175,10 @@ class GrpcJsonTranscoder(HttpFilter):
         if self._call.method.client_streaming:
             stream.replace_request_data(self, raw.messages())
             return CONTINUE
-        gauges = self._plan.gauges
-        assert gauges is not None
-        gauges.request.add(len(data))
+        self._count_request(len(data))
         if self._too_large(stream, raw.held_bytes):
             return STOP
-        message = b""
-        if end:
-            gauges.request.sub(raw.held_bytes)
-            message = raw.message()
-        stream.replace_request_data(self, message)
+        stream.replace_request_data(self, self._last() if end else b"")
         return CONTINUE
 
     def _too_large(self, stream: Stream, size: int) -> bool:
@@ -277,17 +281,20 @@ class GrpcJsonTranscoder(HttpFilter):
             self._answer = None
 
     def _count_held(self, change_bytes: int) -> None:
-        gauges = self._plan.gauges
-        if change_bytes and gauges is not None:
-            gauges.response.add(change_bytes)
+        if change_bytes and self._gauges is not None:
+            self._gauges.response.add(change_bytes)
+
+    def _count_request(self, change_bytes: int) -> None:
+        if change_bytes and self._gauges is not None:
+            self._gauges.request.add(change_bytes)
 
     def on_destroy(self, stream: Stream) -> None:
         """What is still held is held no more."""
         if self._call is None:
             return
         self._drop_answer()
-        if self._raw is not None and self._plan.gauges is not None:
-            self._plan.gauges.request.sub(self._raw.held_bytes)
+        if self._raw is not None:
+            self._count_request(-self._raw.held_bytes)
 
 
 def _rewrite(headers: HeaderMap, path: bytes) -> None:

@@ -30,7 +30,7 @@ class HttpBodyRequest:
 
     The first one carries the fields from URL (`fields`, serialized), the content type and the unknown parameters."""
 
-    __slots__ = ("_content_type", "_fields", "_held", "_path", "_unknown", "sent")
+    __slots__ = ("_content_type", "_fields", "_held", "_path", "_unknown", "held_bytes", "sent")
 
     def __init__(self, path: FieldPath, fields: bytes, content_type: bytes, unknown: dict[str, list[str]]) -> None:
         self._path = path
@@ -38,21 +38,25 @@ class HttpBodyRequest:
         self._content_type = content_type
         self._unknown = unknown_parameters(unknown) if unknown else b""
         self._held: list[bytes] = []
-        self.sent = False
-
-    @property
-    def held_bytes(self) -> int:
+        self.held_bytes = 0
         """What is held for the next message."""
-        return sum(map(len, self._held))
+        self.sent = False
 
     def hold(self, piece: bytes) -> None:
         """A piece of the body, for the next message."""
         if piece:
             self._held.append(piece)
+            self.held_bytes += len(piece)
+
+    def _taken(self) -> bytes:
+        body = b"".join(self._held)
+        self._held.clear()
+        self.held_bytes = 0
+        return body
 
     def messages(self) -> bytes:
         """What is held, as messages of at most a mebibyte; at least the first one."""
-        body, self._held = b"".join(self._held), []
+        body = self._taken()
         if not body:
             return b"" if self.sent else self._message(b"")
         pieces = [body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES)]
@@ -60,7 +64,7 @@ class HttpBodyRequest:
 
     def message(self) -> bytes:
         """What is held, as one message; nothing if there is no more to say."""
-        body, self._held = b"".join(self._held), []
+        body = self._taken()
         return b"" if self.sent and not body else self._message(body)
 
     def _message(self, body: bytes) -> bytes:

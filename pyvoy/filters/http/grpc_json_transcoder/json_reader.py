@@ -18,6 +18,9 @@ from pyvoy.filters.http.grpc_json_transcoder.scalars import narrowed
 _CONTEXT: Final = 20
 """How many octets an error shows before and behind its place."""
 
+_LONGEST_TOKEN: Final = 1 << 16
+"""Octets of a number or bare name; strings may be longer."""
+
 _DIGITS64: Final = 20
 """No number of 64 bits has more digits."""
 
@@ -75,6 +78,8 @@ class JsonReader:
                 raise self._failure("Parsing terminated before end of input.")
             self._left = self._text[self._at :]
         self._left += text[size:]
+        if len(self._left) > _LONGEST_TOKEN:  # each piece would look at all of it again
+            raise self._failure("Unexpected token.")
 
     def finish(self) -> None:
         """There is no more.  Raises JsonError if something is missing."""

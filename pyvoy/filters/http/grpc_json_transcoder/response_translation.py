@@ -32,7 +32,7 @@ class FrameReader:
     __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
 
     @property
     def held_bytes(self) -> int:
@@ -41,17 +41,21 @@ class FrameReader:
 
     def take(self, data: bytes) -> Iterator[bytes]:
         """The messages that are complete with this piece.  Raises TranscodingError."""
-        held = self._held + data if self._held else data
+        held = self._held
+        held += data
         at = 0
-        while len(held) - at >= _PREFIX_BYTES:
-            if held[at]:
-                raise _broken(f"Unsupported gRPC frame flag: {held[at]}")
-            stop = at + _PREFIX_BYTES + int.from_bytes(held[at + 1 : at + _PREFIX_BYTES], "big")
-            if stop > len(held):
-                break
-            yield held[at + _PREFIX_BYTES : stop]
-            at = stop
-        self._held = held[at:]
+        try:
+            while len(held) - at >= _PREFIX_BYTES:
+                if held[at]:
+                    raise _broken(f"Unsupported gRPC frame flag: {held[at]}")
+                begin = at + _PREFIX_BYTES
+                stop = begin + int.from_bytes(held[at + 1 : begin], "big")
+                if stop > len(held):
+                    break
+                at = stop
+                yield bytes(held[begin:stop])
+        finally:  # also when nobody wants the next one
+            del held[:at]
 
     def finish(self) -> None:
         """There is no more.  Raises TranscodingError if a message is not complete."""
@@ -85,7 +89,7 @@ class ResponseTranslation:
     @property
     def held_bytes(self) -> int:
         """What is kept of a message that is not complete."""
-        return self._frames.held_bytes
+        return 0 if self.done else self._frames.held_bytes
 
     def feed(self, data: bytes) -> bytes:
         """JSON of the messages that are complete.  Raises TranscodingError."""

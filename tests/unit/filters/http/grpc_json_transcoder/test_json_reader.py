@@ -117,3 +117,12 @@ def test_a_text_that_is_no_array_has_no_elements(text, said):
     elements = Elements(lambda value: None)
     JsonReader(elements).feed(text)
     assert elements.error == said
+
+
+def test_a_token_without_end_is_not_kept():
+    reader = JsonReader(Tree())
+    reader.feed(b'{"a":')
+    reader.feed(b"1" * 60_000)
+    with pytest.raises(JsonError, match="Unexpected token"):
+        reader.feed(b"1" * 10_000)
+    read(b'["' + b"1" * 100_000, b'"]')
