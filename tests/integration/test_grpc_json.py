@@ -24,6 +24,10 @@ def _echo(request, context):
     return request
 
 
+def _create(request, context):
+    return message("Book")(pages=len(request.book.tags))
+
+
 def _count(request, context):
     for number in range(int(request.id)):
         yield message("Book")(id=number)
@@ -53,6 +57,7 @@ def _download(request, context):
 METHODS = {
     "Get": ("unary_unary", _get, "BookRequest"),
     "Echo": ("unary_unary", _echo, "Book"),
+    "Create": ("unary_unary", _create, "BookRequest"),
     "Count": ("unary_stream", _count, "BookRequest"),
     "Join": ("stream_unary", _join, "BookRequest"),
     "Chat": ("stream_stream", _chat, "Book"),
@@ -137,6 +142,13 @@ def test_a_conversation_in_turn(proxy):
                 piece = sock.recv(65536)
                 assert piece, received
                 received += piece
+
+
+def test_json_longer_than_a_buffer(proxy):
+    long = json.dumps({"tags": ["x" * 1000] * 3000})
+    assert ask(proxy, "POST", "/v1/shelves/s/books", long) == (200, {"pages": 3000})
+    status, text = proxy.request("POST", "/v1/shelves/s/books", proxy.ports[0], '{"title":"' + "x" * (17 << 20))[:2]
+    assert (status, text[:16]) == (413, "Request rejected")
 
 
 def test_bodies_that_are_no_json(proxy):

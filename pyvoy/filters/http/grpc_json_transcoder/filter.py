@@ -44,6 +44,10 @@ supports(
     "reject_unknown_method reject_unknown_query_parameters reject_binding_body_field_collisions",
 )
 
+_JSON_LIMIT_BYTES = 16 << 20
+"""How long a JSON message of a request may be where the configuration does not say.  Envoy, which then looks at each
+piece of it alone, has no limit; a value of JSON takes some ten times its text here."""
+
 _EARLY = "early_grpc_json_transcode_failure"
 _LATE = "grpc_json_transcode_failure"
 _REQUEST_TOO_LARGE = b"Request rejected because the transcoder's internal buffer size exceeds the configured limit."
@@ -155,7 +159,7 @@ class GrpcJsonTranscoder(HttpFilter):
             if self._raw is not None:
                 return self._raw_data(stream, self._raw, data, end)
             self._unread_bytes += len(data)
-            if self._too_large(stream, self._unread_bytes):
+            if self._too_large(stream, self._unread_bytes, _JSON_LIMIT_BYTES):
                 return STOP
             assert self._body is not None
             messages = self._body.feed(data)
@@ -176,14 +180,14 @@ class GrpcJsonTranscoder(HttpFilter):
             stream.replace_request_data(self, raw.messages())
             return CONTINUE
         self._count_request(len(data))
-        if self._too_large(stream, raw.held_bytes):
+        if self._too_large(stream, raw.held_bytes, stream.request_buffer_limit_bytes):
             return STOP
         stream.replace_request_data(self, self._last() if end else b"")
         return CONTINUE
 
-    def _too_large(self, stream: Stream, size: int) -> bool:
-        limit = self._plan.request_limit_bytes
-        if size <= (stream.request_buffer_limit_bytes if limit is None else limit):
+    def _too_large(self, stream: Stream, size_bytes: int, unless_said_bytes: int) -> bool:
+        limit_bytes = self._plan.request_limit_bytes
+        if size_bytes <= (unless_said_bytes if limit_bytes is None else limit_bytes):
             return False
         self._failed = True
         stream.send_local_reply(413, _REQUEST_TOO_LARGE, details=f"{_LATE}{{request_buffer_size_limit_reached}}")
