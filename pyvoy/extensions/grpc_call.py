@@ -16,13 +16,11 @@ from dataclasses import dataclass, replace
 
 from pyvoy.extensions.encoding import base64_encode
 from pyvoy.extensions.http_call import CallMaker, CallOptions, CallRefused, CallResult, Failure, RunningCall
-from pyvoy.http.grpc import GRPC
+from pyvoy.http.grpc import GRPC, timeout_text
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import GRPC_STATUS
 
 _PREFIX_BYTES = 5
-_MAX_TIMEOUT = 99_999_999
-_TIMEOUT_UNITS = ((b"m", 1000), (b"S", 60), (b"M", 60), (b"H", 1))
 _NAME = re.compile(r"[\w.\-]+", re.ASCII).fullmatch
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 
@@ -113,16 +111,6 @@ def request_head(
             raise CallRefused(f"{name!r} cannot be metadata")
         headers.add(name, base64_encode(value) if name.endswith(b"-bin") else value)
     return headers
-
-
-def timeout_text(timeout_s: float) -> bytes:
-    """A grpc-timeout: milliseconds, or the first larger unit in which it has at most eight digits."""
-    value = max(1, int(timeout_s * 1000))
-    for unit, size in _TIMEOUT_UNITS:
-        if value <= _MAX_TIMEOUT:
-            return b"%d%s" % (value, unit)
-        value //= size
-    return b"%dH" % _MAX_TIMEOUT
 
 
 def frame(message: bytes) -> bytes:

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("pyvoy.http")
 
 
+_AT_ONCE_S = 1e-6
+"""A deadline of nothing: none is written as 0."""
+
+
 class HttpStream(FilteredStream):
     """One stream; implements `Stream` for filters and `RequestSink` for the codec.  Owned by its connection manager."""
 
@@ -181,7 +185,7 @@ class HttpStream(FilteredStream):
             if route.idle_timeout_s:
                 manager.watch(self.active_s + route.idle_timeout_s)
         limit_s = stream_duration_s(route, self.request_headers, manager.plan.max_stream_duration_s)
-        manager.limit_duration(self, limit_s or None)
+        manager.limit_duration(self, limit_s if limit_s != 0 else _AT_ONCE_S)
 
     def _run_request_headers(self, headers: HeaderMap, end: bool, entries: Entries) -> None:
         filters = self.filters

@@ -40,11 +40,32 @@ _WHOLE = "a response that came in one piece is read whole, so that its connectio
 _BEFORE = "a request that lacks what it needs is refused before there is a connection for it, not by its codec"
 _SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
 _COUNTED = "what a script counts through pyvoy's own module is not counted in Envoy, which has none"
+_STOPPED = "a request that was not whole when it was answered is told to stop, though its rest came in the same read"
+_HELD = "Envoy never takes back from the transcoder's gauges what it has added: here they tell what is held now"
 
 KNOWN: tuple[Known, ...] = (
     Known("gallery-*-lua", "stat:*.lua.*", _COUNTED),
     Known("wasm-trap-response-body", "stat:cluster.*.upstream_cx_destroy_*", _WHOLE),
     Known("wasm-trap-response-body-kept", "stat:cluster.*.upstream_cx_destroy_*", _WHOLE),
+    Known("*json-*", "stat:*.transcoder_*_buffer_bytes", _HELD),
+    Known("json-*", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
+    Known("json-*", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
+    Known("json-request-limit*", "end", _LAST_PIECE),
+    Known("json-request-limit*", "header:connection", _LAST_PIECE),
+    Known("json-request-limit*", "stat:*.downstream_cx_*", _LAST_PIECE),
+    Known("up2-h2-grpc-reverse-*", "stat:cluster.*", _WHOLE),
+    *(
+        Known(f"up2-h2-grpc-{name}", "framing", _STOPPED)
+        for name in ("direct*", "redirect", "log-no-route", "log-local", "rbac", "*-no-route", "mapped")
+    ),
+    Known("up2-h2-grpc-deadline-zero", "upstream up:*", "a call without any time is not begun"),
+    Known("up2-h2-grpc-deadline-zero", "stat:cluster.*", "a call without any time is not begun"),
+    Known("up2-h2-grpc-reverse-no-route", "framing", "Envoy replies twice in one, and resets no request then"),
+    Known("up2-h2-grpc-reverse-sized-wrong", "*", "a message of another size than announced is not begun"),
+    Known("json-pieces-over-limit", "*", "max_request_body_size limits the body, as documented, not each piece of it"),
+    Known("json-out-any-broken", "*", "a message in an Any that is cut off is an error, as it is elsewhere"),
+    Known("json-in-bad-map-object-value", "*", "an object for a number in a map: Envoy sends what no server can read"),
+    Known("json-in-bad-json-before-value", "*", "of two errors in a body, the one in its JSON is told"),
     Known("fault-up-status-2-digits", "*", _STRICT),
     Known("fault-up-status-4-digits", "*", _STRICT),
     Known("fault-up-status-000", "*", _STRICT),
