@@ -21,6 +21,7 @@ from pyvoy.upstream.pool.choose import http_pool
 from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool, requested_server_name
 
 if TYPE_CHECKING:
+    from pyvoy.extensions.call_stream import CallStream, RunningStream, StreamEvents
     from pyvoy.http.h1.heads import ResponseHead
     from pyvoy.network.timers import Timer
     from pyvoy.server.services import Services
@@ -106,7 +107,7 @@ class RunningCall(Protocol):
 
 
 class CallMaker(Protocol):
-    """Makes calls: the worker's clusters, or what a test puts in their place."""
+    """Makes calls and streams: the worker's clusters, or what a test puts in their place."""
 
     def call(
         self,
@@ -118,6 +119,9 @@ class CallMaker(Protocol):
         on_done: OnDone,
     ) -> RunningCall:
         """Begin a call.  Raises UnknownCluster or CallRefused."""
+
+    def stream(self, cluster: str, headers: HeaderMap, options: CallOptions, events: StreamEvents) -> RunningStream:
+        """Begin a stream.  Raises UnknownCluster or CallRefused."""
 
 
 class _HashContext(LoadBalancerContext):
@@ -285,7 +289,7 @@ class HttpCall:
             self._cut(Failure.TOO_LARGE)
             return
         status = int(headers.map[b":status"])
-        elapsed_ms = int((self._services.clock() - self._start_s) * 1000)
+        elapsed_ms = self._elapsed_ms()
         canary = host.canary or headers.map.get(_CANARY) == b"true"
         stats = self._cluster.stats
         (host.stats.rq_error if status >= 500 else host.stats.rq_success).inc()
@@ -294,6 +298,9 @@ class HttpCall:
         headers.set(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
         self._connection = None
         self._finish(CallResult(headers, b"".join(self._pieces), trailers))
+
+    def _elapsed_ms(self) -> int:
+        return int((self._services.clock() - self._start_s) * 1000)
 
     def _reset(self, failure: Failure, reason: str, detail: str) -> None:
         if self.done:
@@ -385,15 +392,29 @@ class Caller:
         """Begin a call; `headers` belong to it from here on.
 
         Raises UnknownCluster, or CallRefused for headers that make no request."""
+        found = self._begin(cluster, headers)
+        self._complete(headers, body, trailers is not None, options)
+        call = HttpCall(self._services, found, headers, body, trailers, options, on_done)
+        call.start()
+        return call
+
+    def stream(self, cluster: str, headers: HeaderMap, options: CallOptions, events: StreamEvents) -> CallStream:
+        """The same for a stream, whose body comes in pieces."""
+        from pyvoy.extensions.call_stream import CallStream
+
+        found = self._begin(cluster, headers)
+        self._complete(headers, b"", False, options)
+        stream = CallStream(self._services, found, headers, options, events)
+        stream.start()
+        return stream
+
+    def _begin(self, cluster: str, headers: HeaderMap) -> Cluster:
         found = self._services.clusters.get(cluster)
         if found is None:
             raise UnknownCluster(f"there is no cluster {cluster!r}")
         _check(headers)
-        self._complete(headers, body, trailers is not None, options)
         self._rq_total.inc()
-        call = HttpCall(self._services, found, headers, body, trailers, options, on_done)
-        call.start()
-        return call
+        return found
 
     def _complete(self, headers: HeaderMap, body: bytes, trailers: bool, options: CallOptions) -> None:
         """What Envoy's async client and router add and take away."""

@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,10 +27,11 @@ class F(Filter):
 """
 
 
-def python_listener(proxy: Proxy, code: Path):
-    found = listener("in", proxy.ports[0], cluster="up")
+def python_listener(proxy: Proxy, code: Path, *, index: int = 0, **fields: Any):
+    """A listener on the proxy's port of that index, with a Python filter before the router."""
+    found = listener("in" if not index else f"in{index}", proxy.ports[index], cluster="up")
     manager = found["filter_chains"][0]["filters"][0]["typed_config"]
-    config = typed("pyvoy.filters.http.python.v1.Python", code={"filename": str(code)})
+    config = typed("pyvoy.filters.http.python.v1.Python", code={"filename": str(code)}, **fields)
     manager["http_filters"].insert(0, {"name": "f", "typed_config": config})
     return found
 

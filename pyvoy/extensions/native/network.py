@@ -21,6 +21,7 @@ from pyvoy.network.network_filter import Connection, NetworkVerdict
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
+    from pyvoy.extensions.native.grpc_stream import GrpcStream
 
 Handler = Callable[..., Any]
 
@@ -52,11 +53,15 @@ class NetworkFilter(Extension, network_filter.NetworkFilter):
     ends the connection.  A class with `terminal = True` is the last filter and answers by `connection.write`.
     """
 
+    work: Work
     bypassed: bool = False
     """The filter has failed on this connection and is left out from then on (failure_policy FAIL_OPEN)."""
 
     def __init__(self) -> None:
         """Filters may keep what they need for one connection."""
+
+    def _bind(self, call: GrpcStream) -> None:
+        self.work.tie(call)
 
     def send_upstream(self, connection: Connection, data: bytes) -> None:
         """Hand bytes to the filters behind this one."""
@@ -113,7 +118,7 @@ def compile_network_filter(plan: PythonPlan) -> type:
     broken = cls.__init__ is not NetworkFilter.__init__  # type: ignore[misc]
     if waits or broken:
         names["on_new_connection"] = _first(names.get("on_new_connection"), plan.failures)
-        names["on_close"] = _last(names.get("on_close"))
+    names["on_close"] = _last(names.get("on_close"))
     return type(cls.__name__, (cls,), names)
 
 
@@ -274,11 +279,12 @@ class Work:
 
     Reading goes on meanwhile, so that a client that vanishes is noticed, up to the connection's buffer limit."""
 
-    __slots__ = ("_connection", "_paused", "_queue", "_queued_bytes", "_task", "running", "stopped")
+    __slots__ = ("_calls", "_connection", "_paused", "_queue", "_queued_bytes", "_task", "running", "stopped")
 
     def __init__(self) -> None:
         self.running = False
         self.stopped = False
+        self._calls: list[GrpcStream] = []
         self._connection: Any = None
         self._queue: deque[tuple[int, Callable[[], Coroutine[Any, Any, None]]]] = deque()
         self._queued_bytes = 0
@@ -314,9 +320,18 @@ class Work:
             if self._paused:
                 self._pause(False)
 
+    def tie(self, call: GrpcStream) -> None:
+        """Have a call end with the connection."""
+        self._calls = [one for one in self._calls if not one.over]
+        self._calls.append(call)
+        if self.stopped:
+            call.cancel()
+
     def stop(self) -> None:
         """The connection is gone."""
         self.stopped = True
+        for call in self._calls:
+            call.cancel()
         self._queue.clear()
         if self._task is not None:
             self._task.cancel()
