@@ -100,6 +100,12 @@ class CallStream(HttpCall):
             self._paused = pause
             connection.pause_reading(pause)
 
+    def cancel(self) -> None:
+        """See RunningStream.  One whose response has begun is counted as what it began as."""
+        if not self.done and self._response is not None:
+            self._charge_begun(self._response)
+        super().cancel()
+
     # ---- PoolRequest ----
 
     def on_pool_ready(self, connection: Http1Connection) -> None:
@@ -131,7 +137,7 @@ class CallStream(HttpCall):
         if end:
             self._complete(None)
         else:
-            headers.set(b"x-envoy-upstream-service-time", b"%d" % self._elapsed_ms())
+            self._add_service_time(headers, self._elapsed_ms())
         self._events.on_headers(headers, end)
 
     def on_data(self, data: bytes, end: bool) -> None:
@@ -159,6 +165,11 @@ class CallStream(HttpCall):
             self._events.on_writable()
 
     # ---- the end ----
+
+    def _add_service_time(self, headers: HeaderMap, elapsed_ms: int) -> None:
+        """As in Envoy only where the whole request had been sent."""
+        if self._request_done:
+            super()._add_service_time(headers, elapsed_ms)
 
     def _complete(self, trailers: HeaderMap | None) -> None:
         """The response is whole.  A request that is not is of no use any more: its stream is reset."""

@@ -1,8 +1,8 @@
 """A streaming gRPC call of an extension to a cluster: messages out and in, as they come.
 
-Events and statuses come in the order of Envoy's gRPC client: initial metadata (empty when the answer is trailers only),
-messages, trailing metadata (empty when there are none), and the status, always, once and last, unless the call is
-cancelled.  What fails is what `grpc_call.py` says of unary calls.
+Events and statuses come in the order of Envoy's gRPC client: initial metadata (empty when the answer is trailers only,
+or not gRPC's), messages, trailing metadata (empty when there are none), and the status, always, once and last, unless
+the call is cancelled.  What fails is what `grpc_call.py` says of unary calls.
 Sources: the gRPC protocol over HTTP/2; Envoy, Grpc::AsyncStreamImpl.
 """
 
@@ -24,6 +24,7 @@ from pyvoy.extensions.grpc_call import (
 )
 from pyvoy.extensions.http_call import CallMaker, CallOptions, CallResult, Failure
 from pyvoy.http.headers import HeaderMap
+from pyvoy.observe.details import VIA_UPSTREAM
 
 _OK = b"200"
 
@@ -32,12 +33,15 @@ _OK = b"200"
 class GrpcEnd:
     """How a call has ended.  `number` is the status as the upstream sent it, -1 for one that gRPC does not define.
 
-    `failure` says which way the call broke off, None when the upstream has ended it."""
+    `failure` says which way the call broke off, None when the upstream has ended it.  `wire_message` is the message as
+    it was sent, empty where there was none, `code_details` what Envoy's %RESPONSE_CODE_DETAILS% of the call are."""
 
     status: GrpcStatus
     message: str
     number: int
     failure: Failure | None = None
+    wire_message: bytes = b""
+    code_details: str = VIA_UPSTREAM
 
 
 class GrpcEvents(Protocol):
@@ -79,6 +83,11 @@ class GrpcCallStream:
     # ---- what a caller may do ----
 
     @property
+    def failed_at_once(self) -> bool:
+        """Whether the call, just begun, has failed already; the events of it still come."""
+        return self._stream.done
+
+    @property
     def full(self) -> bool:
         """Whoever sends should wait for `on_writable`; what is sent all the same is kept."""
         return not self.done and self._stream.full
@@ -109,10 +118,10 @@ class GrpcCallStream:
 
     def on_headers(self, headers: HeaderMap, end: bool) -> None:
         """The response head, or all there is."""
-        self._events.on_initial_metadata(HeaderMap() if end else headers)
+        status = headers.map[b":status"]
+        self._events.on_initial_metadata(HeaderMap() if end or status != _OK else headers)
         if self.done:
             return
-        status = headers.map[b":status"]
         if status != _OK and not (end and b"grpc-status" in headers.map):
             code = int(status)
             self._break_off(http_status(code), f"HTTP status {code}")
@@ -138,16 +147,16 @@ class GrpcCallStream:
     def on_trailers(self, trailers: HeaderMap) -> None:
         """The upstream has ended the call."""
         self._events.on_trailing_metadata(trailers)
-        self._finish(GrpcEnd(*read_end(trailers)))
+        self._finish(GrpcEnd(*read_end(trailers), wire_message=trailers.map.get(b"grpc-message", b"")))
 
     def on_failure(self, result: CallResult) -> None:
         """The call broke off; before the head Envoy's router answers in the upstream's place."""
         status, text = failed_status(result)
+        wire = result.body if result.answered else b""
+        end = GrpcEnd(status, text, status, result.failure, wire, result.code_details)
         if result.answered:
             self._events.on_initial_metadata(HeaderMap())
-            self._tell_end(local_trailers(status, text), GrpcEnd(status, text, status, result.failure))
-        else:
-            self._tell_end(HeaderMap(), GrpcEnd(status, text, status, result.failure))
+        self._tell_end(_local_trailers(end) if result.answered else HeaderMap(), end)
 
     def on_writable(self) -> None:
         """There is room again."""
@@ -169,14 +178,14 @@ class GrpcCallStream:
         self._events.on_end(end)
 
 
-def local_trailers(status: GrpcStatus, text: str) -> HeaderMap:
-    """What the router answers a gRPC call when there is no answer of the upstream."""
+def _local_trailers(end: GrpcEnd) -> HeaderMap:
+    """What Envoy's router answers a gRPC call when there is no answer of the upstream."""
     return HeaderMap(
         [
             (b":status", _OK),
             (b"content-type", b"application/grpc"),
-            (b"grpc-status", b"%d" % status),
-            (b"grpc-message", text.encode("utf-8")),
+            (b"grpc-status", b"%d" % end.status),
+            (b"grpc-message", end.wire_message),
         ]
     )
 

@@ -141,6 +141,10 @@ class Host:
         Raises UnknownCluster, CallRefused, NotRunning."""
         return self._make_calls().call(cluster, headers, body, trailers, options, on_done)
 
+    def has_cluster(self, name: str) -> bool:
+        """Whether there is a cluster of that name now."""
+        return self.services is not None and self.services.clusters.get(name) is not None
+
     def _make_calls(self) -> CallMaker:
         if self.caller is None:
             if self.services is None:

@@ -34,6 +34,7 @@ from tests.parity.cases import (
     upstream,
     upstream_faults,
     wasm,
+    wasm_grpc,
     workers,
 )
 
@@ -71,4 +72,5 @@ CASES: tuple[Case, ...] = (
     *grpc.CASES,
     *workers.CASES,
     *wasm.CASES,
+    *wasm_grpc.CASES,
 )
