@@ -7,8 +7,7 @@ from threading import Event
 
 import pytest
 
-from tests.integration.proxy import Proxy, cluster, listener
-from tests.integration.test_python_bodies import peak_bytes
+from tests.integration.proxy import Proxy, cluster, listener, peak_bytes
 from tests.integration.test_python_filters import python_listener
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed")

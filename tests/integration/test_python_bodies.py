@@ -5,11 +5,10 @@ import socket
 import threading
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
-from tests.integration.proxy import Proxy, cluster
+from tests.integration.proxy import Proxy, cluster, peak_bytes
 from tests.integration.test_python_filters import python_listener
 
 MIB = 1 << 20
@@ -121,9 +120,3 @@ def test_streaming_needs_no_memory(proxy):
     assert got >= LARGE
     proxy.wait(lambda: proxy.stats()["http.in.python.F.up"] >= LARGE)
     assert peak_bytes(worker) - before < 16 * MIB
-
-
-def peak_bytes(pid):
-    """The most memory that a process has had at once."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -1,12 +1,15 @@
 """Python filters in the running proxy: several workers, calls, reload of an edited file."""
 
+import socket
 import textwrap
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.proxy import Proxy, cluster, listener, typed, upstream
+from tests.integration.proxy import Proxy, address, cluster, listener, peak_bytes, typed, upstream
 
 CODE = """
 from pyvoy.api import *
@@ -124,3 +127,57 @@ def test_a_network_filter_before_the_connection_manager(scene, tmp_path):
         assert proxy.get("/a", proxy.ports[0]) == (200, "UPSTREAM")
         assert proxy.get("/secret", proxy.ports[0])[0] == 500, "it is /public, where the HTTP filter fails"
         proxy.counted("network.python.N.closed", 2)
+
+
+WAITING = """
+import asyncio
+from pyvoy.api import *
+
+class N(NetworkFilter):
+    async def on_upstream_data(self, connection, data, end):
+        await asyncio.sleep(0.001)
+        return data.replace(b"a", b"b")
+"""
+SIZE = 20 << 20
+
+
+@contextmanager
+def bulk_server():
+    """Sends SIZE bytes to whoever connects, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            client, _ = server.accept()
+            with client:
+                client.sendall(b"a" * SIZE)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(20)
+
+
+def test_bytes_to_the_client_wait_for_a_coroutine_in_order_and_bounded(tmp_path):
+    proxy = Proxy(tmp_path)
+    network = tmp_path / "n.py"
+    network.write_text(WAITING)
+    config = typed("pyvoy.filters.network.python.v1.Python", code={"filename": str(network)})
+    tcp = typed("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", stat_prefix="t", cluster="up")
+    filters = [{"name": "n", "typed_config": config}, {"name": "envoy.filters.network.tcp_proxy", "typed_config": tcp}]
+    with bulk_server() as port:
+        found = {"name": "in", "address": address(proxy.ports[0]), "filter_chains": [{"filters": filters}]}
+        proxy.configure(listeners=[found], clusters=[cluster("up", port)])
+        try:
+            proxy.start()
+            (worker,) = proxy.workers()
+            before = peak_bytes(worker)
+            with socket.create_connection(("127.0.0.1", proxy.ports[0]), timeout=20) as client:
+                proxy.wait(lambda: proxy.stats()["cluster.up.upstream_flow_control_paused_reading_total"] > 0)
+                got = bytearray()
+                while piece := client.recv(1 << 20):
+                    got += piece
+            assert len(got) == SIZE
+            assert got.count(b"b") == SIZE
+            assert peak_bytes(worker) - before < 12 << 20
+        finally:
+            proxy.stop()
