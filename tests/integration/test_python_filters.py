@@ -84,6 +84,29 @@ def test_an_edit_is_live_and_a_mistake_leaves_the_old_code_running(scene):
     proxy.wait(lambda: version(proxy) == "3")
 
 
+def test_an_edit_of_an_imported_module_is_live_too(scene):
+    proxy, code = scene
+    rules = code.parent / "rules.py"
+    rules.write_text('VERSION = "1"\n')
+    code.write_text("from rules import VERSION\n" + CODE.replace('= "1"', "= VERSION"))
+    proxy.start("--dev", workers=2)
+    assert version(proxy) == "1"
+    rules.write_text('VERSION = "2"\n')
+    proxy.wait(lambda: {version(proxy) for _ in range(8)} == {"2"})
+    rules.write_text("VERSION = = 3\n")
+    proxy.wait(lambda: "rules.py:1: invalid syntax" in proxy.log())
+    assert version(proxy) == "2"
+    rules.write_text("from other import VERSION\n")
+    proxy.wait(lambda: "No module named 'other'" in proxy.log())
+    other = code.parent / "other.py"
+    other.write_text("VERSION = broken\n")
+    rules.write_text("from other import VERSION  # again\n")
+    proxy.wait(lambda: "other.py:1: NameError" in proxy.log())
+    assert version(proxy) == "2"
+    other.write_text('VERSION = "4"\n')
+    proxy.wait(lambda: {version(proxy) for _ in range(8)} == {"4"})
+
+
 def test_a_filter_that_cannot_be_loaded_ends_the_start_with_its_place(scene):
     proxy, code = scene
     code.write_text(
