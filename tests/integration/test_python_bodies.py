@@ -33,6 +33,23 @@ class F(StreamFilter):
         self.counter("down").inc(self.down)
 """
 
+WAITING = """
+import asyncio
+from pyvoy.api import *
+
+class F(StreamFilter):
+    up = 0
+    async def on_request_data(self, stream, data, end):
+        self.up += len(data)
+        await asyncio.sleep(0)
+        stream.replace_request_data(self, data.swapcase())
+    async def on_response_data(self, stream, data, end):
+        await asyncio.sleep(0)
+        stream.replace_response_data(self, data.swapcase())
+    def on_log(self, stream):
+        self.counter("up").inc(self.up)
+"""
+
 UPPER = """
 from pyvoy.api import *
 
@@ -63,7 +80,7 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module", params=[CODE, UPPER], ids=["lower", "upper"])
+@pytest.fixture(scope="module", params=[CODE, WAITING, UPPER], ids=["lower", "waiting", "upper"])
 def proxy(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bodies")
     proxy = Proxy(folder)
@@ -75,7 +92,7 @@ def proxy(request, tmp_path_factory):
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     proxy.configure(listeners=[python_listener(proxy, code)], clusters=[cluster("up", server.server_address[1])])
-    proxy.level = "lower" if request.param is CODE else "upper"
+    proxy.level = "upper" if request.param is UPPER else "lower"
     try:
         proxy.start()
         yield proxy
