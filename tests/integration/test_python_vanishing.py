@@ -1,5 +1,5 @@
-"""Client and upstream vanish at each event of Python filters of every kind, in the running proxy: nothing is left behind,
-and the next request is served.  Calls of filters, with bodies of every size, in the same way."""
+"""Client and upstream vanish at each event of Python filters of every kind, in the running proxy: nothing is left and
+the next request is served.  Calls of filters, with bodies of every size, in the same way."""
 
 import socket
 import struct
