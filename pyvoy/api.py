@@ -6,6 +6,7 @@ for connections.  See docs/python-filters.md.
 
 from pyvoy.extensions.encoding import base64_decode, base64_encode, timestamp_text
 from pyvoy.extensions.grpc_call import GrpcResult, GrpcStatus
+from pyvoy.extensions.grpc_stream import GrpcCallStream, GrpcEnd, GrpcEvents
 from pyvoy.extensions.host import Host, SharedData, SharedQueue
 from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, Failure, UnknownCluster
 from pyvoy.extensions.native.answers import Answer, CallFailed, GrpcAnswer, GrpcFailed
@@ -52,6 +53,9 @@ __all__ = [
     "Failure",
     "Filter",
     "GrpcAnswer",
+    "GrpcCallStream",
+    "GrpcEnd",
+    "GrpcEvents",
     "GrpcFailed",
     "GrpcResult",
     "GrpcStatus",

@@ -123,6 +123,7 @@ class RootContext(Context):
         if not result.answered:
             self.status = (abi.BROKEN_CONNECTION, b"reset")
             vm.run_safely(self, "proxy_on_http_call_response", self.context_id, call_id, 0, 0, 0)
+            self.status = (abi.BROKEN_CONNECTION, b"")
             return
         headers, trailers = result.headers, result.trailers
         count = len(list(headers.items()))

@@ -260,6 +260,47 @@ def test_what_makes_no_call():
     assert stream.response.text == "UnknownCluster CallRefused"
 
 
+class ByCallback(StreamFilter):
+    """The same without coroutines."""
+
+    def on_request_headers(self, stream, headers, end):
+        self.stream, self.seen = stream, []
+        self.call = self.host.grpc_stream(*SERVICE, self)
+        self.call.send(b"hello", end=True)
+        return STOP
+
+    def on_initial_metadata(self, metadata):
+        self.seen.append(metadata.get(b"x-a"))
+
+    def on_message(self, message):
+        self.seen.append(message)
+
+    def on_trailing_metadata(self, metadata):
+        self.seen.append(metadata.get(b"x-z"))
+
+    def on_end(self, end):
+        self.stream.send_local_reply(200, repr([*self.seen, end.status.name]).encode(), details="x")
+
+    def on_writable(self):
+        pass
+
+    def on_destroy(self, stream):
+        self.call.cancel()
+
+
+def test_by_callback():
+    stream, peer = begin(ByCallback)
+    assert (peer.messages, peer.ended) == ([b"hello"], True)
+    peer.answers({"x-a": "1"}).sends(b"m").finishes(8, metadata={"x-z": "2"})
+    assert stream.response.text == repr([b"1", b"m", b"2", "RESOURCE_EXHAUSTED"])
+
+
+def test_by_callback_whoever_began_it_ends_it():
+    stream, peer = begin(ByCallback)
+    stream.reset()
+    assert peer.cancelled
+
+
 class Background(StreamFilter):
     """One call for the life of the configuration."""
 
