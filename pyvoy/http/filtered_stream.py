@@ -282,11 +282,13 @@ class FilteredStream(ABC):
         if not self._calling:
             self._end_recorded()
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run a coroutine for this stream; it is cancelled when the stream ends."""
         if self._tasks is None:
             self._tasks = []
-        self._tasks.append(self.services.spawn(coroutine, name))
+        task = self.services.spawn(coroutine, name)
+        self._tasks.append(task)
+        return task
 
     def run_async(self, filter_: HttpFilter, coroutine: Coroutine[Any, Any, Any], *, request: bool) -> None:
         """Run an `async def` filter method; the stream is held meanwhile and goes on with the verdict."""

@@ -14,6 +14,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pyvoy.config.compile import stats_config
@@ -94,7 +95,7 @@ class ProxyDataPlane:
         )
         self._watch: DevWatch | None = None
         if options.dev and index == 0:
-            self._watch = DevWatch(loop, lambda: child.send("reload", {}))
+            self._watch = DevWatch(loop, lambda: child.send("reload", {}), _imported)
         if options.concurrency == 1:
             self._keep_gauges()
 
@@ -239,3 +240,10 @@ class ProxyDataPlane:
         self._services.clusters.drain()
         self._services.tallies.write()
         LOG_FILES.close()
+
+
+def _imported(name: str) -> list[str]:
+    """The user's own modules that a Python file imports."""
+    from pyvoy.extensions.native.imports import Imports
+
+    return [str(Path(file).absolute()) for file in Imports.of_file(name).files.values()] if name.endswith(".py") else []

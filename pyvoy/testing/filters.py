@@ -12,7 +12,7 @@ event there are playbooks (`playbook.py`), on the same stage.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from pyvoy.config.registry import REGISTRY, load_builtin
+from pyvoy.extensions.call_stream import StreamEvents
 from pyvoy.extensions.failure import FailurePolicy
 from pyvoy.extensions.grpc_call import frame
 from pyvoy.extensions.http_call import CallOptions, CallResult, Failure, OnDone, UnknownCluster
@@ -30,6 +31,7 @@ from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.configuring import Configuration
 from pyvoy.testing.fakes import FakeServices
+from pyvoy.testing.grpc_peer import GrpcPeer
 from pyvoy.testing.stage import Stage
 
 PYTHON = "type.googleapis.com/pyvoy.filters.http.python.v1.Python"
@@ -128,7 +130,9 @@ class FakeCaller:
 
     fakes: FakeServices
     answers: Mapping[str, Answering]
+    streams: Collection[str] = ()
     calls: list[Call] = field(default_factory=list)
+    peers: list[GrpcPeer] = field(default_factory=list)
 
     def call(
         self,
@@ -162,6 +166,14 @@ class FakeCaller:
             self.fakes.loop.call_soon(done)
         return running
 
+    def stream(self, cluster: str, headers: HeaderMap, options: CallOptions, events: StreamEvents) -> GrpcPeer:
+        """A stream begins; its peer does what the test says."""
+        if cluster not in self.streams:
+            raise UnknownCluster(f"there is no cluster {cluster!r}")
+        peer = GrpcPeer(self.fakes, cluster, headers, options, events)
+        self.peers.append(peer)
+        return peer
+
 
 class FakeStream:
     """One filter on a stream of its own; a further `request` begins a new one, with the same state of the filter.
@@ -169,7 +181,8 @@ class FakeStream:
     `filter_` is a class, the path of a file (Python, Lua or a Wasm module), or a typed_config with its "@type" (any
     filter, any language).  `config` goes with the first two; a module gets a mapping as JSON, a text as it is.
     `route` is the filter's configuration on the route, `calls` what calls to clusters are answered: {cluster: Reply or
-    a function of the Call}, `runtime` the keys of a static runtime layer."""
+    a function of the Call}, `streams` are the clusters that take streaming gRPC calls (see `peers`), `runtime` the keys
+    of a static runtime layer."""
 
     def __init__(
         self,
@@ -178,6 +191,7 @@ class FakeStream:
         *,
         route: Config | None = None,
         calls: Mapping[str, Answering] | None = None,
+        streams: Collection[str] = (),
         failure_policy: str = "FAIL_CLOSED",
         fakes: FakeServices | None = None,
         runtime: dict[str, Any] | None = None,
@@ -187,16 +201,17 @@ class FakeStream:
         if isinstance(filter_, str | Path):
             filter_ = _of_file(Path(filter_), config)
         self.fakes = fakes or FakeServices()
-        self.caller = FakeCaller(self.fakes, calls or {})
+        self.caller = FakeCaller(self.fakes, calls or {}, streams)
         configuration = Configuration(
             self.fakes.scope,
             self.fakes.arena,
             random=self.fakes.services.random,
             runtime=runtime,
-            clusters=("upstream", *(calls or {})),
+            clusters=("upstream", *(calls or {}), *streams),
             services=self.fakes.services,
         )
         configuration.environment.caller = self.caller
+        self._retire = configuration.environment.retire
         plans = _route_plans(configuration, filter_, route)
         fields = {} if config is None or isinstance(config, str) else config
         plan = _plan(configuration, filter_, fields, failure_policy)
@@ -274,6 +289,12 @@ class FakeStream:
         self.stage.advance(seconds)
         return self
 
+    def retire(self) -> FakeStream:
+        """The configuration is replaced."""
+        for end in self._retire:
+            self.fakes.loop.happen(end)
+        return self
+
     # ---- what came of it ----
 
     @property
@@ -300,6 +321,11 @@ class FakeStream:
     def calls(self) -> list[Call]:
         """The calls that the filter has made."""
         return self.caller.calls
+
+    @property
+    def peers(self) -> list[GrpcPeer]:
+        """The far ends of the streaming gRPC calls that the filter has begun."""
+        return self.caller.peers
 
     def counter(self, name: str) -> int:
         """The sum of all counters whose name ends so (`.requests`)."""

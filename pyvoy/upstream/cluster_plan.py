@@ -103,6 +103,7 @@ class LocalityPlan:
     locality: Locality = NO_LOCALITY
     priority: int = 0
     weight: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)

@@ -74,6 +74,33 @@ def runtime(**values: Any) -> dict[str, Any]:
     return {"layered_runtime": {"layers": [{"name": "static", "static_layer": layer}]}}
 
 
+# ---- development ----
+
+
+def test_an_edit_of_a_modules_file_is_live_and_a_mistake_leaves_the_old_one(proxy: Proxy) -> None:
+    def guest(version: str) -> bytes:
+        return Guest().on("response_headers", note(version), show_header(2, "x-version")).build()
+
+    def version() -> str:
+        return str(proxy.request("GET", "/", proxy.ports[0])[2]["x-version"]).strip()
+
+    file = proxy.folder / "plugin.wasm"
+    file.write_bytes(guest("one"))
+    proxy.configure(listeners=[web(proxy.ports[0], plugin({"local": {"filename": str(file)}}))])
+    proxy.start("--dev", workers=2)
+    assert version() == "one"
+    file.write_bytes(guest("two"))
+    proxy.wait(lambda: {version() for _ in range(8)} == {"two"})
+    file.write_bytes(b"no module")
+    proxy.wait(lambda: "Unable to create Wasm HTTP filter p" in proxy.log())
+    assert version() == "two"
+    file.write_bytes(Guest().on("configure", returns=0).build())
+    proxy.wait(lambda: "proxy_on_configure returned false" in proxy.log())
+    assert version() == "two"
+    file.write_bytes(guest("three"))
+    proxy.wait(lambda: {version() for _ in range(8)} == {"three"})
+
+
 # ---- code from a cluster ----
 
 

@@ -9,8 +9,8 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,18 +69,20 @@ class Observation:
     refused: str = ""
 
 
-def allocate(cases: Iterable[Case]) -> dict[str, Ports]:
-    """Ports for all cases; the refusing and the stuck port stay bound for the life of this process."""
-    dead, holder = refused_port()
+@contextmanager
+def allocated(cases: Iterable[Case]) -> Iterator[dict[str, Ports]]:
+    """Ports for all cases; they, the refusing and the stuck port are bound as long as the context lasts."""
+    dead, _ = refused_port()
     stuck, crowd = stuck_port()
-    _KEPT_SOCKETS.extend([holder, *crowd])
     names = {case.id: upstream_names(case) for case in cases}
     ports, holders = reserved_ports(sum(1 + len(each) for each in names.values()))
-    _KEPT_SOCKETS.extend(holders)
-    return {case: Ports(ports.pop(), {name: ports.pop() for name in each}, dead, stuck) for case, each in names.items()}
-
-
-_KEPT_SOCKETS: list[object] = []
+    try:
+        yield {
+            case: Ports(ports.pop(), {name: ports.pop() for name in each}, dead, stuck) for case, each in names.items()
+        }
+    finally:
+        for kept in (*crowd, *holders):
+            kept.close()
 
 
 def observe(

@@ -2,8 +2,8 @@
 
 Ports come from below the kernel's ephemeral range, so that no outgoing connection of a test can take one between
 the moment it is chosen and the moment a server binds it.  Suites that run at the same time on one machine keep out of
-each other's way: each takes a part of the range for itself, and a chosen port stays bound, which servers (they set
-SO_REUSEADDR) do not mind and the look of others for a free one does.
+each other's way: each takes a part of the range for itself, and a chosen port stays bound until it is given back, which
+servers (they set SO_REUSEADDR) do not mind and the look of others for a free one does.
 """
 
 import random
@@ -15,7 +15,7 @@ _source = random.SystemRandom()
 _guards: list[socket.socket] = []
 """UDP sockets on the first port of each part that is this process' own."""
 _held: dict[int, socket.socket] = {}
-"""The ports that were chosen, for the life of this process."""
+"""The ports that were chosen and not given back."""
 _left: list[int] = []
 """Ports of the parts that nobody was given yet, in no order."""
 
@@ -30,6 +30,13 @@ def free_ports(count: int) -> list[int]:
         if _is_free(port) and _hold(port):
             chosen.append(port)
     return chosen
+
+
+def give_back_ports() -> None:
+    """The servers that the ports were for have ended: they are no longer kept from others."""
+    for holder in _held.values():
+        holder.close()
+    _held.clear()
 
 
 def _take_part() -> None:

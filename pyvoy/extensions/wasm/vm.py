@@ -107,7 +107,7 @@ class Vm:
         self.expressions: dict[int, Callable[[Any], Any]] = {}
         """CEL expressions that the module has compiled."""
         self.next_expression = 0
-        self._call_sequence = 0
+        self._call_sequences = [0, 0, 0]
         self._callbacks: dict[str, Callback | None] = {}
         self.mirror: HeaderMirror | None = None
         """Where the header map at hand is while a headers callback runs; None without a companion."""
@@ -230,10 +230,17 @@ class Vm:
             for wish in wishes:
                 wish()
 
+    def when_idle(self, action: Deferred) -> None:
+        """Do something now, or when the callback that runs has returned."""
+        if self.running is None:
+            action()
+        else:
+            self.deferred.append(action)
+
     def next_call(self, kind: int) -> int:
-        """The id of a call to a cluster: one sequence for the VM, the kind in the low two bits."""
-        self._call_sequence += 1
-        return self._call_sequence << 2 | kind
+        """The id of a call to a cluster: one sequence for each kind in the VM, the kind in the low two bits."""
+        self._call_sequences[kind] += 1
+        return self._call_sequences[kind] << 2 | kind
 
     def wall_ns(self) -> int:
         """Nanoseconds since the epoch, by the clock of the worker."""
@@ -252,6 +259,8 @@ class Vm:
         self.failed = True
         log.error("%s", self._explain(error, running))
         for context in list(self.contexts.values()):
+            if context.root is context:
+                context.root.cancel_calls()
             if context is not running:
                 context.vm_failed()
 

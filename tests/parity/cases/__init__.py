@@ -39,6 +39,7 @@ from tests.parity.cases import (
     upstream,
     upstream_faults,
     wasm,
+    wasm_grpc,
     workers,
 )
 
@@ -81,4 +82,5 @@ CASES: tuple[Case, ...] = (
     *workers.CASES,
     *wasm.CASES,
     *gallery.CASES,
+    *wasm_grpc.CASES,
 )

@@ -206,7 +206,13 @@ def number(*path: str) -> object:
     return call("get_property", "\0".join(path), At(256), At(260), label=".".join(path) + "#")
 
 
+LOCALITY = (
+    "{load_assignment: {cluster_name: x, endpoints: [{metadata: {filter_metadata: {ns: {k: v}}}, lb_endpoints: [{endpoint: "
+    "{address: {socket_address: {address: 127.0.0.1, port_value: $up_port}}}}]}]}}"
+)
+
 PROPERTIES = [
+    on_response("property-locality-metadata", prop("xds", "upstream_host_locality_metadata", "filter_metadata", "ns", "k"), prop("xds", "upstream_host_locality_metadata", "filter_metadata", "other"), cluster=LOCALITY),
     on_request("property-request", prop("request", "path"), prop("request", "url_path"), prop("request", "host"), prop("request", "scheme"), prop("request", "method"), prop("request", "referer"), prop("request", "useragent"), prop("request", "id"), prop("request", "protocol"), prop("request", "query"), prop("request", "headers", "x-a"), prop("request", "headers", "none"), number("request", "size"), number("request", "time"), number("request", "duration"), number("request", "total_size"), lines=("x-a: 1", "x-a: 2", "user-agent: me")),
     on_request("property-missing", prop("request.path"), prop("nothing"), prop("request", "nothing"), prop("node"), prop("cluster_name"), prop("route_name"), prop("listener_direction"), prop("response", "code"), prop("response", "headers"), prop("upstream", "address"), prop("upstream", "port"), prop(""), prop("request", "headers", "\u20ac"), prop("\u20ac")),
     on_request("property-xds", prop("xds", "cluster_name"), prop("xds", "route_name"), prop("xds", "virtual_host_name"), number("xds", "listener_direction"), prop("xds", "filter_chain_name"), prop("xds", "node", "id"), prop("xds", "node", "cluster"), prop("xds", "route_metadata", "filter_metadata", "ns", "key"), prop("xds", "cluster_metadata"), routes="- {match: {prefix: /}, route: {cluster: $up}, name: all, metadata: {filter_metadata: {ns: {key: deep}}}}"),
