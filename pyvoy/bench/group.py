@@ -1,0 +1,141 @@
+"""All that is measured of one filter: its forms in every proxy that has their mechanism, beside proxies without it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from pyvoy.bench import intervals
+from pyvoy.bench.forms import RUNS_IN, Subject
+from pyvoy.bench.intervals import Figure
+from pyvoy.bench.peers import Contender, Peer, Running, start, why_refused
+from pyvoy.bench.plan import INSTANCES, RELOAD_S, START_S, Plan
+from pyvoy.bench.process import StartError
+from pyvoy.bench.results import Row
+from pyvoy.bench.rounds import Lane, Track, worker_bytes
+
+NONE = "none"
+IN_PROCESS = ("python", "lua", "wasm")
+"""The mechanisms whose instances live in the worker."""
+WARM_S = 0.2
+Starts = dict[str, list[float]]
+
+
+def contenders(subjects: Sequence[Subject], peers: Sequence[Peer]) -> list[Contender]:
+    """Each proxy without a filter, then every form in every proxy that has its mechanism."""
+    found = [Contender(peer) for peer in peers]
+    found += [
+        Contender(peer, subject) for subject in subjects for peer in peers if peer.name in RUNS_IN[subject.mechanism]
+    ]
+    used = {each.peer.name for each in found if each.subject}
+    return [each for each in found if each.peer.name in used]
+
+
+def measure(name: str, chosen: Sequence[Contender], track: Track, plan: Plan) -> list[Row]:
+    """The rows of one filter; the first of each proxy is the one without."""
+    rows = [_row(name, each) for each in chosen]
+    with ExitStack() as stack:
+        lanes = []
+        for row, each in zip(rows, chosen, strict=True):
+            track.tell(f"{each.name}: start", START_S[each.peer.name])
+            if (running := _started(row, each, track)) is not None:
+                stack.callback(running.stop)
+                lanes.append(Lane(running))
+            else:
+                lanes.append(None)
+        _loads([lane for lane in lanes if lane], track, plan)
+    starts = _starts([each for each, lane in zip(chosen, lanes, strict=True) if lane and not lane.failure], track, plan)
+    bases = {each.peer.name: lane for each, lane in zip(chosen, lanes, strict=True) if lane and not each.subject}
+    for row, each, lane in zip(rows, chosen, lanes, strict=True):
+        if lane is None:
+            continue
+        if lane.failure:
+            row.refused = lane.failure
+            continue
+        base = bases[each.peer.name]
+        row.figures = _figures(lane.samples, base.samples if each.subject else None)
+        _add_starts(row.figures, starts[each.name], starts.get(base.running.contender.name) if each.subject else None)
+        if each.mechanism in IN_PROCESS:
+            _add_instances(row.figures, each, track)
+    return rows
+
+
+def _row(name: str, contender: Contender) -> Row:
+    subject = contender.subject
+    if subject is None:
+        return Row(name, NONE, NONE, contender.peer.name)
+    return Row(
+        name,
+        subject.form,
+        subject.mechanism,
+        contender.peer.name,
+        artifact_bytes=subject.artifact_bytes,
+        source_lines=subject.source_lines,
+    )
+
+
+def _started(row: Row, contender: Contender, track: Track) -> Running | None:
+    try:
+        return start(contender, track.place)
+    except StartError as error:
+        row.refused = why_refused(error)
+        return None
+
+
+def _loads(lanes: Sequence[Lane], track: Track, plan: Plan) -> None:
+    track.warm_up(lanes, plan.seconds)
+    track.cpu(lanes, plan.rounds, plan.seconds)
+    track.latency(lanes, plan.rate_rounds, plan.rate_seconds, plan.rate)
+    track.memory(lanes)
+    for lane in lanes:
+        track.reloads([lane], plan.reloads, RELOAD_S[lane.running.contender.peer.name])
+
+
+def _starts(chosen: Sequence[Contender], track: Track, plan: Plan) -> Mapping[str, Starts]:
+    """Milliseconds of starts with empty and with filled caches, by contender."""
+    found: dict[str, Starts] = {each.name: {"cold": [], "cached": []} for each in chosen}
+    for _ in range(plan.starts):
+        for each in chosen:
+            track.tell(f"{each.name}: starts", 2 * START_S[each.peer.name])
+            running = start(each, track.place)
+            try:
+                found[each.name]["cold"].append(running.start_s * 1000)
+                running.restart()
+                found[each.name]["cached"].append(running.start_s * 1000)
+            finally:
+                running.stop()
+                shutil.rmtree(running.home, ignore_errors=True)
+    return found
+
+
+def _figures(samples: Mapping[str, Sequence[float]], base: Mapping[str, Sequence[float]] | None) -> dict[str, Figure]:
+    found = {}
+    for measure_name, values in samples.items():
+        latency = measure_name.startswith("p") and measure_name.endswith("_ms")
+        found[measure_name] = intervals.resampled(values) if latency else intervals.mean(values)
+    if base is not None and "cpu_us" in base:
+        found["added_us"] = intervals.difference(samples["cpu_us"], base["cpu_us"])
+        found["added_mib"] = intervals.difference(samples["worker_mib"], base["worker_mib"])
+    return found
+
+
+def _add_starts(figures: dict[str, Figure], mine: Starts, base: Starts | None) -> None:
+    for name, measure_name in (("cold", "load_cold_ms"), ("cached", "load_cached_ms")):
+        if base is not None and mine[name]:
+            figures[measure_name] = intervals.difference(mine[name], base[name])
+
+
+def _add_instances(figures: dict[str, Figure], contender: Contender, track: Track) -> None:
+    """The memory of a chain of so many, against that of one: what one instance more takes."""
+    track.tell(f"{contender.name}: memory of instances", START_S[contender.peer.name])
+    sizes = []
+    for count in (1, INSTANCES):
+        running = start(replace(contender, count=count, own_vms=True), track.place)
+        try:
+            track.driver.saturate(track.ask, running.port, WARM_S, track.load_cpus)
+            sizes.append(worker_bytes(running) / 1024)
+        finally:
+            running.stop()
+    figures["instance_kib"] = intervals.mean([(sizes[1] - sizes[0]) / (INSTANCES - 1)])
