@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from pyvoy.bench import intervals
+from pyvoy.bench.driver import saturate
 from pyvoy.bench.forms import RUNS_IN, Subject
 from pyvoy.bench.intervals import Figure
 from pyvoy.bench.peers import Contender, Peer, Running, start, why_refused
@@ -37,7 +38,7 @@ def measure(name: str, chosen: Sequence[Contender], track: Track, plan: Plan) ->
     """The rows of one filter; the first of each proxy is the one without."""
     rows = [_row(name, each) for each in chosen]
     with ExitStack() as stack:
-        lanes = []
+        lanes: list[Lane | None] = []
         for row, each in zip(rows, chosen, strict=True):
             track.tell(f"{each.name}: start", START_S[each.peer.name])
             if (running := _started(row, each, track)) is not None:
@@ -134,7 +135,7 @@ def _add_instances(figures: dict[str, Figure], contender: Contender, track: Trac
     for count in (1, INSTANCES):
         running = start(replace(contender, count=count, own_vms=True), track.place)
         try:
-            track.driver.saturate(track.ask, running.port, WARM_S, track.load_cpus)
+            saturate(track.ask, running.port, WARM_S, track.load_cpus)
             sizes.append(worker_bytes(running) / 1024)
         finally:
             running.stop()

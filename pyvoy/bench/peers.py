@@ -19,7 +19,7 @@ from pyvoy.bench.ext_proc.configuration import EXT_PROC_CLUSTER, entry, server_c
 from pyvoy.bench.forms import Subject
 from pyvoy.bench.measure import version
 from pyvoy.bench.ports import PortSource
-from pyvoy.bench.process import Server, StartError, accepts, descendants
+from pyvoy.bench.process import Server, StartError, accepts, descendants, http_get
 
 START_LIMIT_S = 60.0
 PEERS = ("pyvoy", "envoy")
@@ -135,12 +135,23 @@ class Running:
         if self.contender.mechanism == "ext_proc":
             self._start_helper()
         path = self._write()
-        options = ["-c", str(path), "--concurrency", str(self.contender.workers), "-l", "error"]
+        options = ["-c", str(path), "--concurrency", str(self.contender.workers), "-l", "warning"]
         began = time.monotonic()
         cache = {"PYVOY_WASM_CACHE": str(self.home / "cache")}
         self._server = Server([*self.contender.peer.command, *options], self.home / "log", cache, self._cpus)
-        self._server.wait_ready(accepts(self.port), START_LIMIT_S, 0.002)
+        self._server.wait_ready(self._ready, START_LIMIT_S, 0.002)
         self.start_s = time.monotonic() - began
+
+    def _ready(self) -> bool:
+        """It accepts.  Raises StartError when Envoy has refused its listeners: it would go on without any."""
+        if accepts(self.port)():
+            return True
+        if self.contender.peer.name == "envoy":
+            with contextlib.suppress(OSError):
+                rejected = http_get(self.admin, "/stats?filter=listener_manager.lds.update_rejected", 1.0)
+                if int(rejected.split()[-1]) > 0:
+                    raise StartError(f"envoy refused its listener\n{self.log_tail()}")
+        return False
 
     def restart(self) -> None:
         """Stop and start again, with what the first start left in its caches."""

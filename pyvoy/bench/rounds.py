@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pyvoy.bench.bootstrap import VERSION_PATH
-from pyvoy.bench.driver import Ask, LoadDriver, LoadError
+from pyvoy.bench.driver import Ask, LoadError, at_rate, saturate
 from pyvoy.bench.measure import busy_s, family_cpu_s, own_pss_bytes
 from pyvoy.bench.peers import Place, Running
 
@@ -39,7 +39,6 @@ class Lane:
 class Track:
     """What all measurements share: how to ask, whom, from where; and what the machine did beside us."""
 
-    driver: LoadDriver
     ask: Ask
     place: Place
     load_cpus: frozenset[int]
@@ -62,7 +61,7 @@ class Track:
         """Percentiles of the latency at a fixed rate."""
 
         def one(lane: Lane) -> None:
-            found = self.driver.at_rate(self.ask, lane.running.port, rate, seconds, self.load_cpus)
+            found = at_rate(self.ask, lane.running.port, rate, seconds, self.load_cpus)
             lane.note("p50_ms", found.p50_ms)
             lane.note("p99_ms", found.p99_ms)
             lane.note("p999_ms", found.p999_ms)
@@ -93,13 +92,13 @@ class Track:
             lane.failure = f"{what}: {error}"
 
     def _saturate(self, lane: Lane, seconds: float) -> None:
-        self.driver.saturate(self.ask, lane.running.port, seconds, self.load_cpus)
+        saturate(self.ask, lane.running.port, seconds, self.load_cpus)
 
     def _cpu_round(self, lane: Lane, seconds: float) -> None:
         pids, cpus = lane.running.pids, self.place.cpus
         before, busy_before = family_cpu_s(*pids), sum(busy_s(cpu) for cpu in cpus)
         began = time.monotonic()
-        answered = self.driver.saturate(self.ask, lane.running.port, seconds, self.load_cpus)
+        answered = saturate(self.ask, lane.running.port, seconds, self.load_cpus)
         used, taken = family_cpu_s(*pids) - before, time.monotonic() - began
         busy = sum(busy_s(cpu) for cpu in cpus) - busy_before
         if not cpus & self.load_cpus:

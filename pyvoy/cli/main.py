@@ -26,6 +26,7 @@ EPILOG = """commands:
   pyvoy filter test PATH  run a filter, or its tests, without a server
   pyvoy wasm inspect FILE what a Wasm module is, and whether it would run
   pyvoy trace URL         send a request and show what each filter did to it
+  pyvoy bench load URL    put load on a URL and show how long the answers took
 
 All other flags of Envoy are accepted and change nothing here. SIGTERM drains and exits, SIGHUP reloads the
 bootstrap, SIGUSR1 reopens the logs."""
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "filter": filter_,
         "trace": trace,
         "wasm": wasm,
+        "bench": bench,
     }
     try:
         if arguments and arguments[0] in commands:
@@ -65,7 +67,7 @@ def envoy(arguments: list[str]) -> int:
     """Envoy's own command line."""
     parser = Parser(
         "pyvoy",
-        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter,wasm,trace} [options]",
+        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter,wasm,trace,bench} [options]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -162,6 +164,13 @@ def filter_(arguments: list[str]) -> int:
 def trace(arguments: list[str]) -> int:
     """`pyvoy trace URL`."""
     from pyvoy.cli import trace as command
+
+    return command.main(arguments, Parser)
+
+
+def bench(arguments: list[str]) -> int:
+    """`pyvoy bench ...`."""
+    from pyvoy.cli import bench as command
 
     return command.main(arguments, Parser)
 
