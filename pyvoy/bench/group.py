@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pyvoy.bench import intervals
 from pyvoy.bench.driver import saturate
 from pyvoy.bench.forms import RUNS_IN, Subject
 from pyvoy.bench.intervals import Figure
-from pyvoy.bench.peers import Contender, Peer, Running, start, why_refused
+from pyvoy.bench.peers import Contender, Peer, start, why_refused
 from pyvoy.bench.plan import INSTANCES, RELOAD_S, START_S, Plan
 from pyvoy.bench.process import StartError
 from pyvoy.bench.results import Row
@@ -20,8 +19,7 @@ from pyvoy.bench.rounds import Lane, Track, worker_bytes
 NONE = "none"
 IN_PROCESS = ("python", "lua", "wasm")
 """The mechanisms whose instances live in the worker."""
-WARM_S = 0.2
-Starts = dict[str, list[float]]
+WARM_S = 0.3
 
 
 def contenders(subjects: Sequence[Subject], peers: Sequence[Peer]) -> list[Contender]:
@@ -40,14 +38,13 @@ def measure(name: str, chosen: Sequence[Contender], track: Track, plan: Plan) ->
     with ExitStack() as stack:
         lanes: list[Lane | None] = []
         for row, each in zip(rows, chosen, strict=True):
-            track.tell(f"{each.name}: start", START_S[each.peer.name])
-            if (running := _started(row, each, track)) is not None:
-                stack.callback(running.stop)
-                lanes.append(Lane(running))
-            else:
-                lanes.append(None)
-        _loads([lane for lane in lanes if lane], track, plan)
-    starts = _starts([each for each, lane in zip(chosen, lanes, strict=True) if lane and not lane.failure], track, plan)
+            lane = _started(row, each, track)
+            lanes.append(lane)
+            if lane is not None:
+                stack.callback(lane.running.stop)
+        running = [lane for lane in lanes if lane]
+        _loads(running, track, plan)
+        track.starts(running, plan.starts - 1)
     bases = {each.peer.name: lane for each, lane in zip(chosen, lanes, strict=True) if lane and not each.subject}
     for row, each, lane in zip(rows, chosen, lanes, strict=True):
         if lane is None:
@@ -57,9 +54,8 @@ def measure(name: str, chosen: Sequence[Contender], track: Track, plan: Plan) ->
             continue
         base = bases[each.peer.name]
         row.figures = _figures(lane.samples, base.samples if each.subject else None)
-        _add_starts(row.figures, starts[each.name], starts.get(base.running.contender.name) if each.subject else None)
         if each.mechanism in IN_PROCESS:
-            _add_instances(row.figures, each, track)
+            _add_instances(row.figures, each, track, lane.samples["worker_mib"][0])
     return rows
 
 
@@ -77,38 +73,24 @@ def _row(name: str, contender: Contender) -> Row:
     )
 
 
-def _started(row: Row, contender: Contender, track: Track) -> Running | None:
+def _started(row: Row, contender: Contender, track: Track) -> Lane | None:
+    track.tell(f"{contender.name}: start", START_S[contender.peer.name])
     try:
-        return start(contender, track.place)
+        lane = Lane(start(contender, track.place))
     except StartError as error:
         row.refused = why_refused(error)
         return None
+    lane.note("start_cold_ms", lane.running.start_s * 1000)
+    return lane
 
 
 def _loads(lanes: Sequence[Lane], track: Track, plan: Plan) -> None:
-    track.warm_up(lanes, plan.seconds)
+    track.warm_up(lanes, WARM_S)
+    track.memory(lanes)
     track.cpu(lanes, plan.rounds, plan.seconds)
     track.latency(lanes, plan.rate_rounds, plan.rate_seconds, plan.rate)
-    track.memory(lanes)
     for lane in lanes:
         track.reloads([lane], plan.reloads, RELOAD_S[lane.running.contender.peer.name])
-
-
-def _starts(chosen: Sequence[Contender], track: Track, plan: Plan) -> Mapping[str, Starts]:
-    """Milliseconds of starts with empty and with filled caches, by contender."""
-    found: dict[str, Starts] = {each.name: {"cold": [], "cached": []} for each in chosen}
-    for _ in range(plan.starts):
-        for each in chosen:
-            track.tell(f"{each.name}: starts", 2 * START_S[each.peer.name])
-            running = start(each, track.place)
-            try:
-                found[each.name]["cold"].append(running.start_s * 1000)
-                running.restart()
-                found[each.name]["cached"].append(running.start_s * 1000)
-            finally:
-                running.stop()
-                shutil.rmtree(running.home, ignore_errors=True)
-    return found
 
 
 def _figures(samples: Mapping[str, Sequence[float]], base: Mapping[str, Sequence[float]] | None) -> dict[str, Figure]:
@@ -119,24 +101,18 @@ def _figures(samples: Mapping[str, Sequence[float]], base: Mapping[str, Sequence
     if base is not None and "cpu_us" in base:
         found["added_us"] = intervals.difference(samples["cpu_us"], base["cpu_us"])
         found["added_mib"] = intervals.difference(samples["worker_mib"], base["worker_mib"])
+        for name in ("cold", "cached"):
+            found[f"load_{name}_ms"] = intervals.difference(samples[f"start_{name}_ms"], base[f"start_{name}_ms"])
     return found
 
 
-def _add_starts(figures: dict[str, Figure], mine: Starts, base: Starts | None) -> None:
-    for name, measure_name in (("cold", "load_cold_ms"), ("cached", "load_cached_ms")):
-        if base is not None and mine[name]:
-            figures[measure_name] = intervals.difference(mine[name], base[name])
-
-
-def _add_instances(figures: dict[str, Figure], contender: Contender, track: Track) -> None:
+def _add_instances(figures: dict[str, Figure], contender: Contender, track: Track, of_one_mib: float) -> None:
     """The memory of a chain of so many, against that of one: what one instance more takes."""
     track.tell(f"{contender.name}: memory of instances", START_S[contender.peer.name])
-    sizes = []
-    for count in (1, INSTANCES):
-        running = start(replace(contender, count=count, own_vms=True), track.place)
-        try:
-            saturate(track.ask, running.port, WARM_S, track.load_cpus)
-            sizes.append(worker_bytes(running) / 1024)
-        finally:
-            running.stop()
-    figures["instance_kib"] = intervals.mean([(sizes[1] - sizes[0]) / (INSTANCES - 1)])
+    running = start(replace(contender, count=INSTANCES, own_vms=True), track.place)
+    try:
+        saturate(track.ask, running.port, WARM_S, track.load_cpus)
+        more_kib = worker_bytes(running) / 1024 - of_one_mib * 1024
+    finally:
+        running.stop()
+    figures["instance_kib"] = intervals.mean([more_kib / (INSTANCES - 1)])

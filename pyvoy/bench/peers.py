@@ -125,6 +125,10 @@ class Running:
             return [max([self.pid, *descendants(self.pid)], key=_threads)]
         return [pid for pid in descendants(self.pid) if _name(pid).startswith("pyvoy-worker")] or [self.pid]
 
+    def forget(self) -> None:
+        """Empty its caches: the next start is a cold one."""
+        shutil.rmtree(self.home / "cache", ignore_errors=True)
+
     @property
     def helper_pid(self) -> int | None:
         """The server of an ext_proc filter."""
@@ -166,11 +170,21 @@ class Running:
             os.kill(self.pid, signal.SIGHUP)
         return self._version
 
-    def stop(self) -> None:
-        """End all its processes."""
+    @property
+    def alive(self) -> bool:
+        """The proxy's first process runs."""
+        return self._server is not None and self._server.process.poll() is None
+
+    @property
+    def helper_alive(self) -> bool:
+        """The server of an ext_proc filter runs."""
+        return self._helper is not None and self._helper.process.poll() is None
+
+    def stop(self, patience_s: float = 8.0) -> None:
+        """End all its processes; kill them when they have not ended in time."""
         for server in (self._server, self._helper):
             if server is not None:
-                server.stop()
+                server.stop(patience_s)
         self._server = self._helper = None
 
     def log_tail(self) -> str:
@@ -229,8 +243,8 @@ def start(contender: Contender, place: Place) -> Running:
 def why_refused(error: StartError) -> str:
     """What a proxy said when it would not start with a filter, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower() or "not found" in line]
-    text = (telling or lines or ["it does not start"])[0]
+    telling = [line for line in lines if "rejected: " in line] or [line for line in lines if "error" in line.lower()]
+    text = (telling or lines or ["it does not start"])[0].rpartition("rejected: ")[2].rstrip(":")
     return text if len(text) <= 200 else text[:199] + "…"
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-START_S = {"pyvoy": 0.7, "envoy": 0.3}
+START_S = {"pyvoy": 0.8, "envoy": 0.3}
 """About how long a start takes, stop included; what the progress bar and the budget reckon with."""
-RELOAD_S = {"pyvoy": 0.5, "envoy": 0.1}
-LEAST_ROUNDS, MOST_ROUNDS = 3, 12
+RELOAD_S = {"pyvoy": 0.1, "envoy": 0.05}
+OVERHEAD_S = 0.1
+"""What a load takes beside its seconds, at saturation."""
+RATE_OVERHEAD_S = 0.5
+"""The same at a fixed rate: the embedded generator starts a process of its own."""
 CHAIN_LENGTHS = (1, 4, 8, 16)
 WORKERS = (1, 2)
 INSTANCES = 9
@@ -35,21 +39,22 @@ class Plan:
 
     def contender_s(self, peer: str) -> float:
         """Planned seconds of all that is measured on one contender."""
-        loads = self.rounds * self.seconds + self.seconds + self.rate_rounds * self.rate_seconds
-        starts = (2 + 2 * self.starts) * START_S[peer]
-        return loads + starts + self.reloads * RELOAD_S[peer]
+        loads = self.rounds * (self.seconds + OVERHEAD_S) + self.rate_rounds * (self.rate_seconds + RATE_OVERHEAD_S)
+        return loads + (2 * self.starts + 2) * START_S[peer] + self.reloads * RELOAD_S[peer]
 
 
-QUICK = Plan(
-    rounds=3, seconds=0.3, rate_rounds=2, rate_seconds=0.4, starts=1, reloads=1, scale_rounds=0, isolation=False
-)
 FULL = Plan()
+QUICK = Plan(
+    rounds=3, seconds=0.25, rate_rounds=2, rate_seconds=0.3, starts=1, reloads=1, scale_rounds=0, isolation=False
+)
+_LADDER = ((12, 3, 3), (10, 3, 3), (8, 3, 3), (7, 3, 2), (6, 2, 2), (5, 2, 2), (4, 2, 2), (3, 2, 2), (3, 1, 1))
+"""Rounds, rounds at a fixed rate, starts: from the best that a long time allows to the least that has an interval."""
 
 
-def fitted(plan: Plan, contenders: list[str], budget_s: float) -> Plan:
-    """The plan with as many rounds as the budget allows; `contenders` are the peers of all that will be measured."""
-    for rounds in range(MOST_ROUNDS, LEAST_ROUNDS, -1):
-        tried = replace(plan, rounds=rounds)
-        if sum(tried.contender_s(peer) for peer in contenders) <= budget_s:
-            return tried
-    return replace(plan, rounds=LEAST_ROUNDS)
+def fitted(plan: Plan, peers: Sequence[str], budget_s: float) -> Plan:
+    """The plan with as many rounds as the budget allows; `peers` has the proxy of each contender."""
+    for rounds, rate_rounds, starts in _LADDER:
+        plan = replace(plan, rounds=rounds, rate_rounds=rate_rounds, starts=starts)
+        if sum(plan.contender_s(peer) for peer in peers) <= budget_s:
+            break
+    return plan

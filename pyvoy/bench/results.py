@@ -41,6 +41,8 @@ MEASURES: Mapping[str, Measure] = {
     "worker_mib": Measure("memory of a worker", "MiB"),
     "added_mib": Measure("memory added to a worker by the first instance", "MiB", 2),
     "instance_kib": Measure("memory added by each further instance", "KiB", 0),
+    "start_cold_ms": Measure("start of the proxy, nothing cached", "ms", 0),
+    "start_cached_ms": Measure("start of the proxy, caches filled", "ms", 0),
     "load_cold_ms": Measure("load time added to a start, nothing cached", "ms", 0),
     "load_cached_ms": Measure("load time added to a start, caches filled", "ms", 0),
     "reload_ms": Measure("reload: from the signal to the first new answer", "ms", 0),
@@ -89,7 +91,7 @@ class Incident:
 
     peer: str
     mechanism: str
-    limits: bool
+    guarded: bool
     fault: str
     outcome: str
     others: int

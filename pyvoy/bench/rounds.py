@@ -14,6 +14,7 @@ from pyvoy.bench.bootstrap import VERSION_PATH
 from pyvoy.bench.driver import Ask, LoadError, at_rate, saturate
 from pyvoy.bench.measure import busy_s, family_cpu_s, own_pss_bytes
 from pyvoy.bench.peers import Place, Running
+from pyvoy.bench.plan import START_S
 
 RELOAD_LIMIT_S = 20.0
 _POLL_S = 0.002
@@ -75,6 +76,24 @@ class Track:
         for lane in lanes:
             if not lane.failure:
                 lane.note("worker_mib", worker_bytes(lane.running) / 2**20)
+
+    def starts(self, lanes: Sequence[Lane], more: int) -> None:
+        """Milliseconds of starts with filled caches, and of so many more with empty ones; the proxies run no more."""
+
+        def again(lane: Lane) -> None:
+            for _ in range(more):
+                lane.running.stop()
+                lane.running.forget()
+                lane.running.start()
+                lane.note("start_cold_ms", lane.running.start_s * 1000)
+            for _ in range(more + 1):
+                lane.running.restart()
+                lane.note("start_cached_ms", lane.running.start_s * 1000)
+            lane.running.stop()
+
+        for lane in lanes:
+            peer = lane.running.contender.peer.name
+            self._turn(lane, "starts", (2 * more + 1) * START_S[peer], again)
 
     def reloads(self, lanes: Sequence[Lane], times: int, planned_s: float) -> None:
         """From the signal until a new connection gets an answer of the new configuration."""
