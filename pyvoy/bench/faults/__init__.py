@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,18 @@ SETTINGS = (
 )
 
 
-def contenders(peers: list[Peer], mechanisms: list[str], folder: Path) -> list[tuple[Setting, Contender]]:
-    """What is tried: every mechanism in each proxy that has it, with and without limits."""
+def tried(setting: Setting, peer: Peer, mechanisms: Sequence[str]) -> bool:
+    """A proxy has this mechanism and these guards."""
+    able = peer.name in RUNS_IN[setting.mechanism] and setting.mechanism in mechanisms
+    return able and (peer.name == "pyvoy" or setting.mechanism != "lua" or not setting.guarded)
+
+
+def contenders(peers: Sequence[Peer], mechanisms: Sequence[str], folder: Path) -> list[tuple[Setting, Contender]]:
+    """What is tried: every mechanism in each proxy that has it, as it comes and guarded; modules go into `folder`."""
     found = []
     for setting in SETTINGS:
         for peer in peers:
-            able = peer.name in RUNS_IN[setting.mechanism] and setting.mechanism in mechanisms
-            if able and (setting.mechanism != "lua" or peer.name == "pyvoy" or not setting.guarded):
+            if tried(setting, peer, mechanisms):
                 subject = _subject(setting, folder)
                 contender = Contender(peer, subject, workers=2, listener=setting.listener, extras=setting.extras)
                 found.append((setting, contender))
