@@ -25,6 +25,7 @@ EPILOG = """commands:
   pyvoy filter new NAME   write a filter that runs at once
   pyvoy filter test PATH  run a filter, or its tests, without a server
   pyvoy wasm inspect FILE what a Wasm module is, and whether it would run
+  pyvoy wasm build [DIR]  build the Wasm filters of a folder from their sources
   pyvoy trace URL         send a request and show what each filter did to it
   pyvoy bench load URL    put load on a URL and show how long the answers took
 
@@ -115,14 +116,10 @@ def run(arguments: list[str]) -> int:
 
 
 def wasm(arguments: list[str]) -> int:
-    """`pyvoy wasm inspect FILE`."""
-    parser = Parser("pyvoy wasm", description="Look at Wasm modules.", allow_abbrev=False)
-    parser.add_argument("command", choices=["inspect"], help="print ABI, imports, exports, and what is missing")
-    parser.add_argument("file", metavar="FILE", help="a module")
-    args = parser.parse_args(arguments)
-    from pyvoy.cli.wasm import inspect_file
+    """`pyvoy wasm ...`."""
+    from pyvoy.cli import wasm as command
 
-    return inspect_file(args.file)
+    return command.main(arguments, Parser)
 
 
 def validate(arguments: list[str]) -> int:

@@ -125,7 +125,7 @@ _REQUEST: dict[str, Attribute] = {
     "request.size": lambda stream: stream.info.bytes_received,
     "request.total_size": _request_total,
     "response.code": lambda stream: stream.info.response_code or None,
-    "response.code_details": lambda stream: stream.info.response_code_details or None,
+    "response.code_details": lambda stream: stream.info.response_code_details,
     "response.flags": lambda stream: stream.info.response_flags,
     "response.grpc_status": _grpc_status,
     "response.headers": lambda stream: stream.response_headers,

@@ -90,7 +90,7 @@ class Trace:
             "start_s": info.start_wall_s,
             "duration_us": self.now_us(now_s),
             "status": info.response_code,
-            "details": info.response_code_details,
+            "details": info.response_code_details or "",
             "flags": flags_text(info.response_flags),
             "route": info.route_name,
             "cluster": info.upstream_cluster,

@@ -11,6 +11,7 @@ event there are playbooks (`playbook.py`), on the same stage.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ from pyvoy.testing.stage import Stage
 
 PYTHON = "type.googleapis.com/pyvoy.filters.http.python.v1.Python"
 LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
+WASM = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+STRING = "type.googleapis.com/google.protobuf.StringValue"
 NAME = "filter"
 
 Config = Mapping[str, Any]
@@ -163,14 +166,15 @@ class FakeCaller:
 class FakeStream:
     """One filter on a stream of its own; a further `request` begins a new one, with the same state of the filter.
 
-    `filter_` is a class, the path of a Python file, or a typed_config with its "@type" (any filter, any language).
-    `config` goes with the first two.  `route` is the filter's configuration on the route, `calls` what calls to
-    clusters are answered: {cluster: Reply or a function of the Call}."""
+    `filter_` is a class, the path of a file (Python, Lua or a Wasm module), or a typed_config with its "@type" (any
+    filter, any language).  `config` goes with the first two; a module gets a mapping as JSON, a text as it is.
+    `route` is the filter's configuration on the route, `calls` what calls to clusters are answered: {cluster: Reply or
+    a function of the Call}."""
 
     def __init__(
         self,
         filter_: type[StreamFilter] | str | Path | Config,
-        config: Config | None = None,
+        config: Config | str | None = None,
         *,
         route: Config | None = None,
         calls: Mapping[str, Answering] | None = None,
@@ -179,8 +183,8 @@ class FakeStream:
         **stage: Any,
     ) -> None:
         load_builtin()
-        if isinstance(filter_, str | Path) and Path(filter_).suffix == ".lua":
-            filter_ = {"@type": LUA, "default_source_code": {"filename": str(filter_)}}
+        if isinstance(filter_, str | Path):
+            filter_ = _of_file(Path(filter_), config)
         self.fakes = fakes or FakeServices()
         self.caller = FakeCaller(self.fakes, calls or {})
         configuration = Configuration(
@@ -192,7 +196,8 @@ class FakeStream:
         )
         configuration.environment.caller = self.caller
         plans = _route_plans(configuration, filter_, route)
-        plan = _plan(configuration, filter_, config or {}, failure_policy)
+        fields = {} if config is None or isinstance(config, str) else config
+        plan = _plan(configuration, filter_, fields, failure_policy)
         if plans:
             plan.bind_route(plans[0]) if hasattr(plan, "bind_route") else None
         configuration.problems.raise_errors()
@@ -286,7 +291,7 @@ class FakeStream:
     @property
     def details(self) -> str:
         """The response code details."""
-        return str(self.stage.stream.info.response_code_details)
+        return str(self.stage.stream.info.response_code_details or "")
 
     @property
     def calls(self) -> list[Call]:
@@ -320,6 +325,27 @@ class FakeStream:
             Headers(HeaderMap(trailers[0].headers)) if trailers else None,
             heads[0].end or bool(trailers) or any(fact.end for fact in data),
         )
+
+
+def wasm_config(path: Path, root_id: str = "", configuration: str = "") -> dict[str, Any]:
+    """The typed_config of a module."""
+    vm = {"runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": str(path)}}}
+    config: dict[str, Any] = {"name": path.name.partition(".")[0], "root_id": root_id, "vm_config": vm}
+    if configuration:
+        config["configuration"] = {"@type": STRING, "value": configuration}
+    return {"@type": WASM, "config": config}
+
+
+def _of_file(path: Path, config: Config | str | None) -> str | Path | Config:
+    """What stands in a bootstrap for a file that is no Python."""
+    if path.suffix == ".lua":
+        return {"@type": LUA, "default_source_code": {"filename": str(path)}}
+    if path.suffix == ".wasm":
+        text = config if isinstance(config, str) else json.dumps(config) if config else ""
+        return wasm_config(path, path.absolute().parent.name, text)
+    if isinstance(config, str):
+        raise TypeError(f"{path} has a configuration with fields: give a mapping, not a text")
+    return path
 
 
 def _pieces(body: bytes | str | Sequence[bytes] | None) -> list[bytes]:

@@ -8,6 +8,7 @@ Source: Envoy's Wasm and WasmBase; Proxy-Wasm, "Integration".
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -230,6 +231,11 @@ class Vm:
         """The id of a call to a cluster: one sequence for the VM, the kind in the low two bits."""
         self._call_sequence += 1
         return self._call_sequence << 2 | kind
+
+    def wall_ns(self) -> int:
+        """Nanoseconds since the epoch, by the clock of the worker."""
+        context = self.current
+        return time.time_ns() if context is None else context.root.host.wall_ns()
 
     # ---- failure ----
 

@@ -5,6 +5,7 @@ from tests.parity.cases import (
     access_log,
     codec,
     filters,
+    gallery,
     grpc,
     header_rules,
     health,
@@ -71,4 +72,5 @@ CASES: tuple[Case, ...] = (
     *grpc.CASES,
     *workers.CASES,
     *wasm.CASES,
+    *gallery.CASES,
 )
