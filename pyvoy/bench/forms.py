@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyvoy.testing.filters import LUA, PYTHON
-from pyvoy.testing.gallery import WASM, Form, forms
+from pyvoy.testing.filters import PYTHON, wasm_config
+from pyvoy.testing.gallery import Form, forms
 
 MECHANISMS = ("python", "lua", "wasm", "ext_proc")
 RUNS_IN = {"python": ("pyvoy",), "lua": ("pyvoy", "envoy"), "wasm": ("pyvoy", "envoy"), "ext_proc": ("envoy",)}
 """The proxies that have a mechanism."""
-LANGUAGES = {".rs": "Rust", ".ts": "AssemblyScript", ".c": "C", ".cc": "C++", ".cpp": "C++", ".go": "Go", ".zig": "Zig"}
+SOURCES = {
+    ".cpp": "cpp",
+    ".c": "c",
+    ".rs": "rust",
+    ".ts": "assemblyscript",
+    ".go": "go",
+    ".zig": "zig",
+}
+"""The language of a source by its suffix, as it stands in the name of the module."""
 _COMMENTS = {".py": "#", ".lua": "--"}
 
 
@@ -70,26 +78,27 @@ def gallery(folder: Path, names: Sequence[str] = (), mechanisms: Sequence[str] =
     return [subject for subject in found if not mechanisms or subject.mechanism in mechanisms]
 
 
-def own(file: Path, config: Mapping[str, Any] | None) -> Subject:
-    """A user's filter: a .py, .lua or .wasm file.  Raises SubjectError when it cannot be one."""
+def own(file: Path, config: Mapping[str, Any] | None = None, root_id: str | None = None) -> Subject:
+    """A user's filter: a .py, .lua or .wasm file; `root_id` of a module is the name of its folder if not given.
+
+    Raises SubjectError when it cannot be one."""
     if not file.is_file():
         raise SubjectError(f"there is no file {file}")
-    language = {".py": "python", ".lua": "lua", ".wasm": "wasm"}.get(file.suffix)
-    if language is None:
-        raise SubjectError(f"{file} is no filter: a .py, .lua or .wasm file is")
-    found = replace(_subject(Form(language, file.resolve())), filter=file.stem, form=language)
-    return replace(found, typed_config=configured(found, config)) if config is not None else found
-
-
-def configured(subject: Subject, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The typed_config with the filter's own configuration in it."""
-    typed = dict(subject.typed_config)
-    if typed["@type"] == PYTHON:
-        return {**typed, "config": dict(config)}
-    if typed["@type"] == LUA:
-        raise SubjectError("a Lua script has no configuration: leave --config out")
-    value = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": json.dumps(dict(config))}
-    return {**typed, "config": {**typed["config"], "configuration": value}}
+    file = file.resolve()
+    if file.suffix == ".py":
+        typed: dict[str, Any] = {"@type": PYTHON, "code": {"filename": str(file)}}
+        return Subject(
+            file.stem, "python", "python", file, {**typed, **({"config": dict(config)} if config else {})}, file
+        )
+    if file.suffix == ".lua":
+        if config is not None:
+            raise SubjectError("a Lua script has no configuration: leave --config out")
+        return Subject(file.stem, "lua", "lua", file, Form("lua", file).typed_config, file)
+    if file.suffix == ".wasm":
+        text = json.dumps(dict(config)) if config is not None else ""
+        typed = wasm_config(file, file.parent.name if root_id is None else root_id, text)
+        return Subject(file.stem, "wasm", "wasm", file, typed, _source_of(file))
+    raise SubjectError(f"{file} is no filter: a .py, .lua or .wasm file is")
 
 
 def lines_of_code(path: Path) -> int:
@@ -108,24 +117,16 @@ def _of_folder(folder: Path) -> list[Subject]:
 
 
 def _subject(form: Form) -> Subject:
-    source: Path | None = form.file
-    name = form.language
-    if form.language == "wasm":
-        source = _source_of(form.file)
-        name = f"wasm-{_language(form.file, source)}"
-    return Subject(form.file.parent.name, name, form.language, form.file, form.typed_config, source)
+    source = _source_of(form.file) if form.is_wasm else form.file
+    mechanism = "wasm" if form.is_wasm else form.language
+    return Subject(form.file.parent.name, form.language, mechanism, form.file, form.typed_config, source)
 
 
 def _source_of(module: Path) -> Path | None:
-    """What a module was built from: the source of its name beside it."""
-    beside = [path for path in sorted(module.parent.glob(f"{module.stem}.*")) if path.suffix in LANGUAGES]
-    return beside[0] if beside else None
-
-
-def _language(module: Path, source: Path | None) -> str:
-    _, _, suffix = module.stem.partition("filter")
-    name = suffix.strip(".-_")
-    return name or (LANGUAGES[source.suffix].lower() if source else "module")
-
-
-__all__ = ["LUA", "MECHANISMS", "PYTHON", "RUNS_IN", "WASM", "Subject", "SubjectError", "gallery", "own"]
+    """What a module was built from: `filter.cpp` beside `filter.cpp.wasm`, `filter.ts` beside another."""
+    named = module.with_suffix("")
+    if named.suffix in SOURCES and named.exists():
+        return named
+    language = named.suffix.removeprefix(".")
+    found = [path for path in sorted(module.parent.glob("filter.*")) if SOURCES.get(path.suffix) == language]
+    return found[0] if found else None

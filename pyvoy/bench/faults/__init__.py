@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyvoy.bench.forms import LUA, PYTHON, RUNS_IN, WASM, Subject
+from pyvoy.bench.forms import RUNS_IN, Subject
 from pyvoy.bench.peers import Contender, Peer
+from pyvoy.testing.filters import LUA, PYTHON, wasm_config
 
 FAULTS = ("crash", "exit", "loop", "hog")
 _HERE = Path(__file__).parent
@@ -73,6 +74,6 @@ def _subject(setting: Setting, folder: Path) -> Subject:
 
     file = folder / "fault.wasm"
     file.write_bytes(wasmtime.wat2wasm((_HERE / "fault.wat").read_text()))
-    vm = {"vm_id": "fault", "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": str(file)}}}
-    plugin = {"name": "fault", "vm_config": vm, "failure_policy": "FAIL_RELOAD" if setting.guarded else "FAIL_CLOSED"}
-    return Subject("fault", mechanism, mechanism, file, {"@type": WASM, "config": plugin})
+    typed = wasm_config(file)
+    typed["config"]["failure_policy"] = "FAIL_RELOAD" if setting.guarded else "FAIL_CLOSED"
+    return Subject("fault", mechanism, mechanism, file, typed)
