@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from pyvoy.bench import intervals
-from pyvoy.bench.driver import saturate
+from pyvoy.bench.driver import LoadError, saturate
 from pyvoy.bench.forms import RUNS_IN, Subject
 from pyvoy.bench.intervals import Figure
 from pyvoy.bench.peers import Contender, Peer, start, why_refused
@@ -113,6 +113,8 @@ def _add_instances(figures: dict[str, Figure], contender: Contender, track: Trac
     try:
         saturate(track.ask, running.port, WARM_S, track.load_cpus)
         more_kib = worker_bytes(running) / 1024 - of_one_mib * 1024
+    except LoadError:
+        return
     finally:
         running.stop()
     figures["instance_kib"] = intervals.mean([more_kib / (INSTANCES - 1)])

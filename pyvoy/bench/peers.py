@@ -19,7 +19,7 @@ from pyvoy.bench.ext_proc.configuration import EXT_PROC_CLUSTER, entry, server_c
 from pyvoy.bench.forms import Subject
 from pyvoy.bench.measure import version
 from pyvoy.bench.ports import PortSource
-from pyvoy.bench.process import Server, StartError, accepts, descendants, http_get
+from pyvoy.bench.process import Server, StartError, answers, descendants, http_get
 
 START_LIMIT_S = 60.0
 PEERS = ("pyvoy", "envoy")
@@ -94,7 +94,7 @@ class Place:
 
 
 class Running:
-    """A started contender; `start_s` is how long it took from the start of its process until it accepted."""
+    """A started contender; `start_s` is how long it took from the start of its process to its first answer."""
 
     def __init__(self, contender: Contender, place: Place, home: Path) -> None:
         self.contender = contender
@@ -135,7 +135,7 @@ class Running:
         return self._helper.pid if self._helper else None
 
     def start(self) -> None:
-        """Start and wait until it accepts.  Raises StartError with what it said."""
+        """Start and wait until it answers.  Raises StartError with what it said."""
         if self.contender.mechanism == "ext_proc":
             self._start_helper()
         path = self._write()
@@ -147,8 +147,8 @@ class Running:
         self.start_s = time.monotonic() - began
 
     def _ready(self) -> bool:
-        """It accepts.  Raises StartError when Envoy has refused its listeners: it would go on without any."""
-        if accepts(self.port)():
+        """It answers.  Raises StartError when Envoy has refused its listeners: it would go on without any."""
+        if answers(self.port, bootstrap.VERSION_PATH)():
             return True
         if self.contender.peer.name == "envoy":
             with contextlib.suppress(OSError):

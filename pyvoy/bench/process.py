@@ -4,6 +4,7 @@ The child dies with its parent (PR_SET_PDEATHSIG), so that an aborted run leaves
 """
 
 import ctypes
+import http.client
 import os
 import signal
 import socket
@@ -127,6 +128,23 @@ def accepts(port: int) -> Callable[[], bool]:
             socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
         except OSError:
             return False
+        return True
+
+    return ready
+
+
+def answers(port: int, path: str, timeout_s: float = 1.0) -> Callable[[], bool]:
+    """A readiness check: whatever is asked for on `port`, there is an answer; a socket alone may accept before."""
+
+    def ready() -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+        try:
+            connection.request("GET", path)
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
         return True
 
     return ready

@@ -179,8 +179,7 @@ def _write(results: Results, out: Path) -> None:
     from pyvoy.bench.results import dumps
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    text = as_markdown(results)
-    for suffix, content in ((".json", dumps(results)), (".md", text), (".html", as_html(results))):
-        Path(f"{out}{suffix}").write_text(content, encoding="utf-8")
-    print(text)
+    for suffix, render in ((".json", dumps), (".md", as_markdown), (".html", as_html)):
+        Path(f"{out}{suffix}").write_text(render(results), encoding="utf-8")
+    print(as_markdown(results))
     print(f"written: {out}.json, {out}.md, {out}.html")
