@@ -51,11 +51,8 @@ def _decision(results: Results, found: Sequence[Choice]) -> list[str]:
         cost = f"{text.number(min(values), 1)} to {text.number(max(values), 1)}" if values else "–"
         isolation = protected(results, mechanism, peer)
         rows.append((name, cost, isolation, nature.languages, nature.debugging, nature.portable))
-    return [
-        "| " + " | ".join(head) + " |",
-        "|---|---:|---|---|---|---|",
-        *("| " + " | ".join(row) + " |" for row in rows),
-    ]
+    first, _, *rest = table(head, rows)
+    return [first, "|---|---:|---|---|---|---|", *rest]
 
 
 def _speed(results: Results, found: Sequence[Choice]) -> list[str]:

@@ -5,13 +5,12 @@ import pytest
 from pyvoy.bench import faults, isolation
 from pyvoy.bench.peers import Place, envoy_program, installed
 from pyvoy.bench.ports import PortSource
-from pyvoy.bench.results import read
+from pyvoy.bench.results import MEASURES, read
 from pyvoy.bench.upstream import start_upstream
 from pyvoy.cli.main import main
 
 TINY = ["--seconds", "0.1", "--repeat", "1", "--rate", "200", "--no-scale", "--no-isolation"]
-MEASURED = {"cpu_us", "added_us", "per_core", "saturated", "p50_ms", "p99_ms", "p999_ms", "worker_mib", "added_mib",
-            "instance_kib", "start_cold_ms", "start_cached_ms", "load_cold_ms", "load_cached_ms", "reload_ms"}  # fmt: skip
+MEASURED = set(MEASURES)
 OURS = """
 from dataclasses import dataclass
 from pyvoy.api import Filter

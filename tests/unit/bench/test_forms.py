@@ -29,7 +29,7 @@ def test_some_of_it():
 
 
 def test_an_unknown_filter_and_no_gallery_are_told(tmp_path):
-    with pytest.raises(SubjectError, match="no filter 'nothing'.*add_header"):
+    with pytest.raises(SubjectError, match=r"no filter 'nothing'.*add_header"):
         gallery(GALLERY, ["nothing"])
     with pytest.raises(SubjectError, match="no gallery"):
         gallery(tmp_path)
