@@ -100,8 +100,8 @@ def _adjusted(plan: Plan, args: argparse.Namespace, file: str) -> Plan:
     """The plan as the options want it; isolation is a matter of the mechanism, not of a user's filter."""
     more: dict[str, Any] = {}
     if args.repeat:
-        more |= {"rounds": args.repeat, "scale_rounds": min(plan.scale_rounds, args.repeat)}
-        more |= {"rate_rounds": min(plan.rate_rounds, args.repeat), "starts": min(plan.starts, args.repeat)}
+        fewer = ("scale_rounds", "rate_rounds", "starts", "reloads")
+        more |= {"rounds": args.repeat, **{name: min(getattr(plan, name), args.repeat) for name in fewer}}
     if args.seconds:
         more |= {"seconds": args.seconds, "rate_seconds": min(plan.rate_seconds, args.seconds)}
     if args.rate:

@@ -67,21 +67,21 @@ def test_a_filter_of_ones_own_with_its_configuration(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_filter_that_is_refused_is_told(tmp_path, capsys):
-    file, out = tmp_path / "mine.py", tmp_path / "out"
-    file.write_text(OURS)
-    assert main(["bench", str(file), *TINY, "--out", str(out)]) == 1  # its configuration is missing
-    assert "Not measured: Python in pyvoy: " in capsys.readouterr().out
-
-
 @needs_envoy
 def test_envoy_and_a_grpc_server_beside_it(tmp_path):
     out = tmp_path / "out"
-    choice = ["--filter", "canary", "--mechanism", "lua", "--mechanism", "ext_proc", "--peer", "envoy"]
+    choice = ["--filter", "canary", "--mechanism", "ext_proc", "--peer", "envoy"]
     assert main(["bench", "extensions", *choice, *TINY, "--out", str(out)]) == 0
     rows = {row.form: row for row in read(out.with_suffix(".json")).rows}
-    assert "module 'pyvoy' not found" in rows["lua"].refused
     assert {"added_us", "reload_ms", "load_cold_ms"} <= set(rows["ext_proc"].figures)
+
+
+@needs_envoy
+def test_a_script_that_envoy_refuses_is_told(tmp_path, capsys):
+    file, out = tmp_path / "mine.lua", tmp_path / "out"
+    file.write_text('require("nothing")\n')
+    assert main(["bench", str(file), "--peer", "envoy", *TINY, "--out", str(out)]) == 1
+    assert "Not measured: Lua in Envoy: `script load error" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
