@@ -1,10 +1,10 @@
 """The load: wrk or h2load asks, on the second core."""
 
-import re
 import socket
-import subprocess
 from dataclasses import dataclass
-from pathlib import Path
+
+from pyvoy.bench.load import LoadError, LoadPlan, run_load
+from pyvoy.bench.load.result import RESET
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,47 +22,34 @@ class Load:
     """Above 0: HTTP/2 with so many requests at once on each connection."""
 
 
-class LoadError(RuntimeError):
-    """The answers were not all good; the figures would mean nothing."""
+def run(load: Load, port: int, seconds: float, cpus: set[int]) -> int:
+    """Load one port for a while with wrk or (HTTP/2) h2load; returns the requests that were answered well.
+
+    Raises LoadError when the answers were not all good: the figures would mean nothing."""
+    result = run_load(plan(load, port, seconds, cpus))
+    bad = {kind: count for kind, count in result.errors.items() if kind != RESET or load.streams}
+    if bad or not result.good or result.good < result.answered:
+        raise LoadError(f"{load}: {bad}, {result.statuses}")
+    return result.good
 
 
-def run(load: Load, port: int, seconds: float, cpus: set[int], folder: Path) -> int:
-    """Load one port for a while; returns the requests that were answered well."""
-    cores = ",".join(str(cpu) for cpu in sorted(cpus))
-    if load.streams:
-        return _run_http2(load, port, seconds, cores)
-    command = ["taskset", "-c", cores, "wrk", "-t1", f"-c{load.connections}", f"-d{seconds:g}s", "--timeout", "20s"]
-    script = folder / "load.lua"
-    script.write_text(_script(load))
-    command += ["-s", str(script), f"{'https' if load.secure else 'http'}://127.0.0.1:{port}{load.path}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
-    found = re.search(r"(\d+) requests in", done.stdout)
-    bad = re.search(r"Non-2xx.*|Socket errors: connect [1-9].*|Socket errors:.*timeout [1-9].*", done.stdout)
-    if not found or bad or not int(found[1]):
-        raise LoadError(done.stdout + done.stderr)
-    return int(found[1])
-
-
-def _run_http2(load: Load, port: int, seconds: float, cores: str) -> int:
-    command = ["taskset", "-c", cores, "h2load", "-t1", f"-c{load.connections}", f"-m{load.streams}", f"-D{seconds:g}"]
-    command.append(f"http://127.0.0.1:{port}{load.path}")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
-    found = re.search(r"requests: .* (\d+) succeeded, 0 failed, 0 errored, 0 timeout", done.stdout)
-    answered = re.search(r"status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", done.stdout)
-    if not found or not answered or not int(found[1]):
-        raise LoadError(done.stdout + done.stderr)
-    return int(answered[1])
-
-
-def _script(load: Load) -> str:
-    lines = []
-    if load.body_bytes:
-        lines += ['wrk.method = "POST"', f'wrk.body = string.rep("x", {load.body_bytes})']
-    if load.close:
-        lines.append('wrk.headers["Connection"] = "close"')
-    if load.unique_paths:
-        lines.append("function request() return wrk.format(nil, wrk.path .. math.random(1, 1000000000)) end")
-    return "\n".join(lines) + "\n"
+def plan(load: Load, port: int, seconds: float, cpus: set[int]) -> LoadPlan:
+    """The plan of one contender's share of a round."""
+    return LoadPlan(
+        url=f"{'https' if load.secure else 'http'}://127.0.0.1:{port}{load.path}",
+        connections=load.connections,
+        streams=load.streams or 1,
+        duration_s=seconds,
+        timeout_s=20.0,
+        method="POST" if load.body_bytes else "GET",
+        body=b"x" * load.body_bytes,
+        http2=bool(load.streams),
+        close=load.close,
+        unique_paths=load.unique_paths,
+        engine="h2load" if load.streams else "wrk",
+        latencies=False,
+        cpus=tuple(sorted(cpus)),
+    )
 
 
 def open_idle(port: int, count: int, *, ask: bool) -> list[socket.socket]:

@@ -451,6 +451,7 @@ class LightStream:
         info = self.info
         stream = self.promoted = HttpStream(manager, self.stream_id, info.start_s, info.start_wall_s)
         stream.info = info
+        stream.chain = self.chain
         ended = self._stage > FILTERING or not self._body
         stream.take_request(self._request.route, self.request_headers, self.filters, ended=ended, calling=self._calling)
         stream.chosen_host, stream.host_is_chosen = self.chosen_host, self.host_is_chosen

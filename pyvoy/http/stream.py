@@ -135,7 +135,7 @@ class HttpStream(FilteredStream):
         route = self._find_route()
         if route is not None and route.limits_streams:
             self._limit_by(route)
-        chain = plan.chain
+        chain = self.chain
         if route is not None and (route.disabled_filters or route.enabled_filters):
             chain = self.chain = chain.variant(route.disabled_filters, route.enabled_filters)
         try:

@@ -19,6 +19,7 @@ from typing import Any
 from pyvoy.config.compile import stats_config
 from pyvoy.config.load import from_bytes
 from pyvoy.config.problems import ConfigErrors, Problems
+from pyvoy.http.filter_timing import FilterTiming
 from pyvoy.network.listener import Listener
 from pyvoy.network.timers import TimerWheel
 from pyvoy.observe.access_log.file import LOG_FILES
@@ -68,6 +69,7 @@ class ProxyDataPlane:
         self._leaving: list[Listener] = []
         self._child = child
         self._retire: Callable[[], None] = lambda: None
+        self._timing = FilterTiming(chance)
         self._services = Services(
             loop=loop,
             timers=TimerWheel(loop, time.monotonic),
@@ -88,6 +90,7 @@ class ProxyDataPlane:
             health_failed=self._drain.is_health_failed,
             development=options.dev,
             trace_sink=self._send_trace if options.trace else None,
+            filter_timing=self._timing,
         )
         self._watch: DevWatch | None = None
         if options.dev and index == 0:
@@ -186,6 +189,8 @@ class ProxyDataPlane:
             self._services.clusters.update_hosts(fields["cluster"], resolved_from_json(fields["resolved"]))
         elif message.kind == "checked":
             self._services.clusters.take_checked(fields["cluster"], fields["flags"])
+        elif message.kind == "filter_timing":
+            self._timing.override(None if fields["fraction"] is None else tuple(fields["fraction"]))
         elif message.kind == "health":
             self._drain.set_health(failed=fields["failed"])
         elif message.kind == "drain":

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "pyvoy"
 PURE = ("http/h1", "http/h2", "network/tls/client_hello.py", "network/proxy_protocol.py", "http/request_rules.py",
         "upstream/pool/decide.py", "network/chain_match.py")  # fmt: skip
 REQUEST_PATH = ("network", "http", "filters", "upstream", "observe", "stats")
-HEAVY = ("wasmtime", "prometheus_client", "cryptography", "grpc", "lupa", "argparse")
+HEAVY = ("wasmtime", "prometheus_client", "cryptography", "grpc", "lupa", "argparse", "hdrh")
 
 
 def modules(*places: str) -> list[Path]:

@@ -117,7 +117,7 @@ class Http1Slot:
 class Http1Connection(asyncio.Protocol):
     """One connection; reads answers one after the other."""
 
-    __slots__ = ("_client", "_head", "_headed", "_parser", "_status", "_transport", "slot")
+    __slots__ = ("_client", "_head", "_headed", "_keeps_alive", "_parser", "_status", "_transport", "slot")
 
     def __init__(self, slot: Http1Slot, client: Client) -> None:
         self.slot: Http1Slot | None = slot
@@ -128,6 +128,7 @@ class Http1Connection(asyncio.Protocol):
         self._head = b""
         """The head of the answer that is being read, and what came with its end."""
         self._headed = False
+        self._keeps_alive = True
 
     async def ready(self) -> None:
         """It is, as soon as it is made."""
@@ -172,7 +173,7 @@ class Http1Connection(asyncio.Protocol):
         if slot is None:
             return
         if slot.busy and exc is None and self._ends_with_connection():
-            self._status = self._parser.get_status_code()
+            self._status, self._keeps_alive = self._parser.get_status_code(), False
             self._finish(slot)
         else:
             slot.failed(RESET)
@@ -183,18 +184,20 @@ class Http1Connection(asyncio.Protocol):
         self._headed = True
         if self._client.plan.method == "HEAD":  # there is no body, whatever the length says
             self._status = self._parser.get_status_code()
+            self._keeps_alive = self._parser.should_keep_alive()
 
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
         if status >= 200:
             self._status = status
+            self._keeps_alive = self._parser.should_keep_alive()  # it knows only now
 
     def _finish(self, slot: Http1Slot) -> None:
         status, self._status = self._status, 0
         if not slot.busy:  # an answer that nobody asked for
             slot.failed(PROTOCOL)
             return
-        if self._client.plan.close or not self._parser.should_keep_alive():
+        if self._client.plan.close or not self._keeps_alive:
             slot.drop()
         elif self._client.plan.method == "HEAD":
             self._parser = httptools.HttpResponseParser(self)

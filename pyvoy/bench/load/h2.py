@@ -134,6 +134,10 @@ class Http2Slot:
         self._answered()
 
     def on_reset(self, reason: str, detail: str) -> None:
+        if reason == Reset.REMOTE_REFUSED_STREAM_RESET and self._link.going_away:
+            self.stream_id = 0
+            self._link.ask(self)  # it was not taken (RFC 9113 6.8): the next connection's, and no error
+            return
         self.failed(PROTOCOL if reason == Reset.PROTOCOL_ERROR else RESET)
 
     def on_high_watermark(self) -> None:
@@ -157,6 +161,11 @@ class Http2Link:
         self._waiting: deque[Http2Slot] = deque()
         self.slots = [Http2Slot(client, self) for _ in range(streams)]
         self.connection: Http2LoadConnection | None = None
+
+    @property
+    def going_away(self) -> bool:
+        """The target has said that it takes no more on this connection."""
+        return self.connection is not None and self.connection.codec.going_away
 
     def ask(self, slot: Http2Slot) -> None:
         """Send a slot's request as soon as the connection can take it."""

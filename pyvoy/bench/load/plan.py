@@ -86,6 +86,7 @@ class LoadPlan:
         _demand(self.timeout_s > 0, "--timeout must be above 0")
         _demand(self.engine in ENGINES, f"--engine must be one of {', '.join(ENGINES)}")
         _demand(_TOKEN.fullmatch(self.method) is not None, f"--method: {self.method!r} is no method")
+        _demand(self.method != "CONNECT", "--method: CONNECT makes a tunnel, there is no answer to time")
         for name, value in self.headers:
             _demand(_TOKEN.fullmatch(name) is not None, f"--header: {name!r} is no name of a header")
             _demand(
