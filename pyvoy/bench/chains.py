@@ -16,13 +16,14 @@ class Chain:
 
     peer: str
     mechanism: str
+    form: str
     points: Sequence[ScalePoint]
     line: Line
 
     @property
     def name(self) -> str:
         """For people."""
-        return f"{form_name(self.mechanism)} in {PROXIES.get(self.peer, self.peer)}"
+        return f"{form_name(self.form)} in {PROXIES.get(self.peer, self.peer)}"
 
 
 def fitted(points: Sequence[ScalePoint]) -> list[Chain]:
@@ -32,11 +33,15 @@ def fitted(points: Sequence[ScalePoint]) -> list[Chain]:
     request off the short way of a chain without any, which is a step and no slope.
     """
     found = []
-    for peer, mechanism in dict.fromkeys((point.peer, point.mechanism) for point in points if point.filters):
-        ours = [point for point in points if (point.peer, point.mechanism) == (peer, mechanism)]
+    for peer, mechanism, form in dict.fromkeys(map(_key, points)):
+        ours = [point for point in points if _key(point) == (peer, mechanism, form) and point.filters]
         none = [point for point in points if point.peer == peer and not point.filters]
         xs = [float(point.filters) for point in ours for _ in point.cpu_us.samples]
         ys = [sample for point in ours for sample in point.cpu_us.samples]
         if len({point.filters for point in ours}) >= 3:
-            found.append(Chain(peer, mechanism, [*none, *ours], line(xs, ys)))
+            found.append(Chain(peer, mechanism, form, [*none, *ours], line(xs, ys)))
     return found
+
+
+def _key(point: ScalePoint) -> tuple[str, str, str]:
+    return point.peer, point.mechanism, point.form

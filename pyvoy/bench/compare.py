@@ -112,9 +112,9 @@ def _incident_key(incident: Incident) -> tuple[str, str, bool, str]:
 
 
 def _key(point: ScalePoint) -> tuple[str, str, int, int]:
-    return point.peer, point.mechanism, point.filters, point.workers
+    return point.peer, point.form, point.filters, point.workers
 
 
 def _point_name(point: ScalePoint) -> str:
-    name = f"{text.form_name(point.mechanism)} in {text.PROXIES[point.peer]}"
+    name = f"{text.form_name(point.form)} in {text.PROXIES[point.peer]}"
     return f"{name}, chain of {point.filters}, {point.workers} worker{'s' * (point.workers > 1)}"

@@ -9,6 +9,7 @@ import os
 import resource
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from pyvoy.bench.driver import Ask, LoadError
 from pyvoy.bench.forms import Subject
 from pyvoy.bench.measure import machine
 from pyvoy.bench.peers import Contender, Peer, Place
-from pyvoy.bench.plan import Plan, fitted
+from pyvoy.bench.plan import Plan, share_s
 from pyvoy.bench.ports import PortSource
 from pyvoy.bench.process import StartError
 from pyvoy.bench.results import Results
@@ -30,7 +31,7 @@ from pyvoy.bench.upstream import ACCOUNT_PATH, start_upstream
 
 HEADERS = {"authorization": "Bearer good", "x-canary": "true", "user-agent": "pyvoy-bench"}
 """The load is the same for all filters: each finds something to do in it."""
-FAULT_S = 3.0
+FAULT_S = 2.7
 """About how long an experiment takes."""
 FOREIGN_LIMIT = 0.05
 SPREAD_LIMIT = 0.05
@@ -58,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is measured in which proxies; `budget_s` above 0 fits the plan's rounds into so many seconds."""
+    """What is measured in which proxies; `budget_s` above 0: rounds go on until so many seconds are over."""
 
     groups: Sequence[Group]
     peers: Sequence[Peer]
@@ -66,7 +67,7 @@ class Run:
     budget_s: float = 0.0
 
     def prepared(self) -> Prepared:
-        """The run with its contenders, and the plan that fits."""
+        """The run with its contenders, and how long it will take."""
         each = [group.contenders(one.subjects, self.peers) for one in self.groups]
         subjects = [subject for one in self.groups for subject in one.subjects]
         chosen = scale.representatives(subjects) if self.plan.scale_rounds else []
@@ -76,21 +77,20 @@ class Run:
         mechanisms = sorted({subject.mechanism for subject in subjects})
         experiments = _experiments(self.peers, mechanisms) if plan.isolation else 0
         rest_s = scale.planned_s([*chains, *workers], plan) + experiments * FAULT_S
-        if self.budget_s:
-            plan = fitted(plan, [one.peer.name for found in each for one in found], self.budget_s - rest_s)
-        total_s = rest_s + sum(plan.contender_s(one.peer.name) for found in each for one in found)
-        return Prepared(replace(self, plan=plan), each, chains, workers, mechanisms, total_s)
+        least_s = rest_s + sum(plan.contender_s(one.peer.name) for found in each for one in found)
+        return Prepared(self, each, chains, workers, mechanisms, rest_s, max(least_s, self.budget_s))
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run whose length is known."""
+    """A run whose length is known: `rest_s` of it for chains, workers and isolation."""
 
     run: Run
     contenders: Sequence[Sequence[Contender]]
     chains: Sequence[Contender]
     workers: Sequence[Contender]
     mechanisms: Sequence[str]
+    rest_s: float
     total_s: float
 
 
@@ -125,9 +125,14 @@ def execute(prepared: Prepared, view: View) -> Results:
 
 def _measure(prepared: Prepared, track: Track, view: View, results: Results) -> None:
     run = prepared.run
+    filters_end_s = time.monotonic() + run.budget_s - prepared.rest_s
+    left = sum(len(contenders) for contenders in prepared.contenders)
     for one, contenders in zip(run.groups, prepared.contenders, strict=True):
         view.part(one.name)
-        results.rows += group.measure(one.name, contenders, replace(track, ask=one.ask), run.plan)
+        now_s = time.monotonic()
+        until_s = now_s + share_s(filters_end_s - now_s, len(contenders), left)
+        left -= len(contenders)
+        results.rows += group.measure(one.name, contenders, replace(track, ask=one.ask), run.plan, until_s)
     asked = replace(track, ask=run.groups[0].ask)
     if prepared.chains:
         view.part("chains")

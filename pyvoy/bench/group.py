@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pyvoy.bench.driver import LoadError, saturate
 from pyvoy.bench.forms import RUNS_IN, Subject
 from pyvoy.bench.intervals import Figure
 from pyvoy.bench.peers import Contender, Peer, start, why_refused
-from pyvoy.bench.plan import INSTANCES, RELOAD_S, START_S, Plan
+from pyvoy.bench.plan import INSTANCES, OVERHEAD_S, RELOAD_S, START_S, STOP_S, Plan
 from pyvoy.bench.process import StartError
 from pyvoy.bench.results import Row
 from pyvoy.bench.rounds import Lane, Track, worker_bytes
@@ -32,8 +33,8 @@ def contenders(subjects: Sequence[Subject], peers: Sequence[Peer]) -> list[Conte
     return [each for each in found if each.peer.name in used]
 
 
-def measure(name: str, chosen: Sequence[Contender], track: Track, plan: Plan) -> list[Row]:
-    """The rows of one filter; the first of each proxy is the one without."""
+def measure(name: str, chosen: Sequence[Contender], track: Track, plan: Plan, until_s: float = 0.0) -> list[Row]:
+    """The rows of one filter; the first of each proxy is the one without.  Rounds go on until `until_s` (monotonic)."""
     rows = [_row(name, each) for each in chosen]
     with ExitStack() as stack:
         lanes: list[Lane | None] = []
@@ -44,6 +45,7 @@ def measure(name: str, chosen: Sequence[Contender], track: Track, plan: Plan) ->
                 stack.callback(lane.running.stop)
         running = [lane for lane in lanes if lane]
         _loads(running, track, plan)
+        _more_rounds(running, track, plan, until_s)
         track.starts(running, plan.starts - 1)
     bases = {each.peer.name: lane for each, lane in zip(chosen, lanes, strict=True) if lane and not each.subject}
     for row, each, lane in zip(rows, chosen, lanes, strict=True):
@@ -93,6 +95,17 @@ def _loads(lanes: Sequence[Lane], track: Track, plan: Plan) -> None:
         track.reloads([lane], plan.reloads, RELOAD_S[lane.running.contender.peer.name])
 
 
+def _more_rounds(lanes: Sequence[Lane], track: Track, plan: Plan, until_s: float) -> None:
+    """Further rounds at saturation, as long as there is time for them beside what is still to come."""
+    able = [lane for lane in lanes if not lane.failure]
+    to_come_s = sum(2 * plan.starts * (lane.running.start_s + STOP_S) for lane in able)
+    round_s = len(able) * (plan.seconds + OVERHEAD_S)
+    for number in range(plan.rounds, plan.most_rounds):
+        if time.monotonic() + to_come_s + round_s > until_s:
+            break
+        track.cpu(able, 1, plan.seconds, first=number)
+
+
 def _figures(samples: Mapping[str, Sequence[float]], base: Mapping[str, Sequence[float]] | None) -> dict[str, Figure]:
     found = {}
     for measure_name, values in samples.items():
@@ -102,7 +115,8 @@ def _figures(samples: Mapping[str, Sequence[float]], base: Mapping[str, Sequence
         found["added_us"] = intervals.difference(samples["cpu_us"], base["cpu_us"])
         found["added_mib"] = intervals.difference(samples["worker_mib"], base["worker_mib"])
         for name in ("cold", "cached"):
-            found[f"load_{name}_ms"] = intervals.difference(samples[f"start_{name}_ms"], base[f"start_{name}_ms"])
+            pairs = zip(samples[f"start_{name}_ms"], base[f"start_{name}_ms"], strict=True)
+            found[f"load_{name}_ms"] = intervals.resampled([mine - theirs for mine, theirs in pairs])
     return found
 
 

@@ -130,7 +130,7 @@ def _latency(results: Results) -> str:
         spans = []
         for row in rows:
             values = [row.figures[measure].value for measure in ("p50_ms", "p99_ms", "p999_ms")]
-            told = " · ".join(text.number(value, 2) for value in values)
+            told = " · ".join(text.number(value, 2 if value < 10 else 1 if value < 100 else 0) for value in values)
             spans.append(svg.Spans(text.row_name(row), values, colour(row.form), row.peer == "envoy", told))
         groups.append((name, spans))
     return svg.percentiles(groups, "ms (logarithmic)") if groups else ""
@@ -145,7 +145,7 @@ def _chain_plot(chains: Sequence[Chain]) -> str:
         points = [(float(point.filters), point.cpu_us) for point in chain.points]
         label = f"{chain.name}: {slope} µs"
         hollow = chain.peer == "envoy"
-        series.append(svg.Series(label, points, chain.line.at, 1.0, colour(chain.mechanism), hollow))
+        series.append(svg.Series(label, points, chain.line.at, 1.0, colour(chain.form), hollow))
     return svg.lines(series, "filters in the chain", "µs of CPU a request")
 
 
@@ -154,8 +154,8 @@ def _worker_plot(points: Sequence[ScalePoint]) -> str:
     for point in points:
         workers = f"{point.workers} worker{'s' if point.workers > 1 else ''}"
         told = text.shown(point.saturated, "saturated")
-        label = f"{text.form_name(point.mechanism)}, {workers}"
-        marks.append(svg.Mark(label, point.saturated, colour(point.mechanism), point.workers > 1, told))
+        label = f"{text.form_name(point.form)}, {workers}"
+        marks.append(svg.Mark(label, point.saturated, colour(point.form), point.workers > 1, told))
     return _dots([("", marks)], "requests a second", None) if marks else ""
 
 
@@ -182,12 +182,12 @@ def _mark(row: Row, measure: str) -> svg.Mark:
     return svg.Mark(text.row_name(row), figure, colour(row.form), row.peer == "envoy", text.shown(figure, measure))
 
 
-def _isolation(results: Results) -> list[tuple[str, str, list[Incident | None]]]:
-    """A line for each mechanism, proxy and setting: its name, its colour, its experiments by fault."""
+def _isolation(results: Results) -> list[tuple[str, str, str, list[Incident | None]]]:
+    """A line for each mechanism, proxy and setting: name, proxy, colour, its experiments by fault."""
     keys = dict.fromkeys((each.mechanism, each.peer, each.guarded) for each in results.isolation)
     lines = []
     for mechanism, peer, guarded in sorted(keys, key=lambda key: (*placed(key[0], key[1]), key[2])):
         name = f"{text.form_name(mechanism)} in {text.PROXIES[peer]}{', guarded' if guarded else ''}"
         found = verdicts(results, mechanism, peer, guarded=guarded)
-        lines.append((name, colour(mechanism), [found.get(fault) for fault in FAULTS]))
+        lines.append((name, peer, colour(mechanism), [found.get(fault) for fault in FAULTS]))
     return lines

@@ -35,6 +35,8 @@ class Tally:
     answers: list[tuple[float, float, bool]] = field(default_factory=list)
     waiting: dict[int, float] = field(default_factory=dict)
     """When each request that is under way was sent, by client."""
+    lost: list[float] = field(default_factory=list)
+    """How long those that wait at the end have waited, when it did not end well."""
 
     def settled(self, since_s: float) -> bool:
         """Every client has had good answers only for a while, and none waits for long."""
@@ -63,16 +65,15 @@ def run(setting: Setting, contender: Contender, fault: str, place: Place) -> Inc
     finally:
         running.stop(0.5)
     after = [(took_s, good) for begun_s, took_s, good in tally.answers if begun_s + took_s >= began_s]
-    lost = list(tally.waiting.values())
-    longest_s = max([took_s for took_s, _ in after] + [time.monotonic() - sent_s for sent_s in lost], default=0.0)
+    longest_s = max([took_s for took_s, _ in after] + tally.lost, default=0.0)
     return Incident(
         contender.peer.name,
         setting.mechanism,
         setting.guarded,
         fault,
         outcome,
-        others=len(after) + (0 if recovered else len(lost)),
-        failed=sum(1 for _, good in after if not good) + (0 if recovered else len(lost)),
+        others=len(after) + len(tally.lost),
+        failed=sum(1 for _, good in after if not good) + len(tally.lost),
         slow=sum(1 for took_s, good in after if good and took_s > SLOW_S),
         longest_ms=min(longest_s, limit_s) * 1000,
         process=fate,
@@ -98,6 +99,7 @@ async def _watch(running: Running, fault: str, limit_s: float) -> tuple[Tally, f
         while not recovered and time.monotonic() - began_s < limit_s + 2 * _SETTLED_S:
             await asyncio.sleep(PAUSE_S)
             recovered = tally.settled(ended_s)
+        tally.lost = [time.monotonic() - sent_s for sent_s in tally.waiting.values()] if not recovered else []
         return tally, began_s, outcome, recovered, before
     finally:
         for each in crowd:

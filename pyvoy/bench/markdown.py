@@ -112,7 +112,7 @@ def _chain_cells(chain: Chain, lengths: Sequence[int]) -> list[str]:
 def _worker_table(points: Sequence[ScalePoint]) -> Iterator[str]:
     cells = (
         (
-            f"{text.form_name(point.mechanism)} in {text.PROXIES[point.peer]}, {point.workers} "
+            f"{text.form_name(point.form)} in {text.PROXIES[point.peer]}, {point.workers} "
             f"worker{'s' if point.workers > 1 else ''}",
             text.shown(point.cpu_us, "cpu_us"),
             text.shown(point.saturated, "saturated"),

@@ -1,12 +1,12 @@
-"""How long a run measures what: chosen before it begins, from the number of contenders and the time it may take."""
+"""How long a run measures what: the least that has an interval, and more rounds for as long as there is time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 START_S = {"pyvoy": 0.8, "envoy": 0.3}
 """About how long a start takes, stop included; what the progress bar and the budget reckon with."""
+STOP_S = 0.1
 RELOAD_S = {"pyvoy": 0.1, "envoy": 0.05}
 OVERHEAD_S = 0.1
 """What a load takes beside its seconds, at saturation."""
@@ -22,19 +22,20 @@ INSTANCES = 9
 class Plan:
     """Rounds and seconds of every measurement.
 
-    `rounds` loads at saturation of `seconds` each; `rate_rounds` loads at `rate` requests a second of `rate_seconds`
-    each; `starts` cold starts (and as many cached ones), `reloads`; `scale_rounds` rounds (0: none) for chains and
+    `rounds` loads at saturation of `seconds` each, up to `most_rounds` while there is time; `rate_rounds` loads at
+    `rate` requests a second of `rate_seconds` each; `starts` cold starts (and as many cached ones), `reloads`; `scale_rounds` rounds (0: none) for chains and
     workers; `isolation`: whether the experiments with misbehaving filters run.
     """
 
-    rounds: int = 6
+    rounds: int = 3
+    most_rounds: int = 12
     seconds: float = 0.4
     rate: float = 1000.0
-    rate_rounds: int = 3
+    rate_rounds: int = 2
     rate_seconds: float = 1.0
-    starts: int = 3
+    starts: int = 2
     reloads: int = 3
-    scale_rounds: int = 5
+    scale_rounds: int = 4
     isolation: bool = True
 
     def contender_s(self, peer: str) -> float:
@@ -45,16 +46,16 @@ class Plan:
 
 FULL = Plan()
 QUICK = Plan(
-    rounds=3, seconds=0.25, rate_rounds=2, rate_seconds=0.3, starts=1, reloads=1, scale_rounds=0, isolation=False
+    most_rounds=8,
+    seconds=0.25,
+    rate_seconds=0.4,
+    starts=1,
+    reloads=2,
+    scale_rounds=0,
+    isolation=False,
 )
-_LADDER = ((12, 3, 3), (10, 3, 3), (8, 3, 3), (7, 3, 2), (6, 2, 2), (5, 2, 2), (4, 2, 2), (3, 2, 2), (3, 1, 1))
-"""Rounds, rounds at a fixed rate, starts: from the best that a long time allows to the least that has an interval."""
 
 
-def fitted(plan: Plan, peers: Sequence[str], budget_s: float) -> Plan:
-    """The plan with as many rounds as the budget allows; `peers` has the proxy of each contender."""
-    for rounds, rate_rounds, starts in _LADDER:
-        plan = replace(plan, rounds=rounds, rate_rounds=rate_rounds, starts=starts)
-        if sum(plan.contender_s(peer) for peer in peers) <= budget_s:
-            break
-    return plan
+def share_s(left_s: float, contenders: int, contenders_left: int) -> float:
+    """The part of the time that is left which falls to a filter, by the number of its contenders; never below 0."""
+    return max(0.0, left_s) * contenders / contenders_left

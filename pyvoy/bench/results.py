@@ -75,6 +75,7 @@ class ScalePoint:
 
     peer: str
     mechanism: str
+    form: str
     filters: int
     workers: int
     cpu_us: Figure

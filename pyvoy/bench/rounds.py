@@ -52,9 +52,9 @@ class Track:
         for lane in lanes:
             self._turn(lane, "warming up", seconds, lambda lane: self._saturate(lane, seconds))
 
-    def cpu(self, lanes: Sequence[Lane], rounds: int, seconds: float) -> None:
-        """CPU microseconds of a request, and requests a second, at saturation."""
-        for number in range(rounds):
+    def cpu(self, lanes: Sequence[Lane], rounds: int, seconds: float, *, first: int = 0) -> None:
+        """CPU microseconds of a request, and requests a second, at saturation; `first` numbers the first round."""
+        for number in range(first, first + rounds):
             for lane in _turned(lanes, number):
                 self._turn(lane, "CPU", seconds, lambda lane: self._cpu_round(lane, seconds))
 

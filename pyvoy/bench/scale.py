@@ -65,19 +65,20 @@ def planned_s(chosen: Sequence[Contender], plan: Plan) -> float:
 
 
 def representatives(subjects: Sequence[Subject]) -> list[Subject]:
-    """One form of each mechanism, of the first filter: what chains are made of."""
+    """One form of each mechanism, the smallest, of the first filter: what chains are made of."""
+    ours = [each for each in subjects if each.filter == subjects[0].filter and each.mechanism != "ext_proc"]
     found: dict[str, Subject] = {}
-    for subject in subjects:
-        if subject.filter == subjects[0].filter and subject.mechanism != "ext_proc":
-            found.setdefault(subject.mechanism, subject)
-    return list(found.values())
+    for subject in sorted(ours, key=lambda each: each.artifact_bytes):
+        found.setdefault(subject.mechanism, subject)
+    return sorted(found.values(), key=ours.index)
 
 
 def _point(lane: Lane) -> ScalePoint:
     contender = lane.running.contender
     count = contender.count if contender.subject else 0
     cpu, rate = (intervals.mean(lane.samples[name]) for name in ("cpu_us", "saturated"))
-    return ScalePoint(contender.peer.name, contender.mechanism, count, contender.workers, cpu, rate)
+    form = contender.subject.form if contender.subject else contender.mechanism
+    return ScalePoint(contender.peer.name, contender.mechanism, form, count, contender.workers, cpu, rate)
 
 
 def with_place(track: Track, cpus: frozenset[int]) -> Track:

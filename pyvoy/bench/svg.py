@@ -14,6 +14,8 @@ from pyvoy.bench.intervals import Figure
 
 WIDTH, LABELS, VALUES = 860, 230, 120
 ROW, HEADING, AXIS = 21, 30, 34
+TALL = 400
+"""Above this height the axis stands at the top too."""
 _PLOT = WIDTH - LABELS - VALUES
 _TICKS = 6
 
@@ -80,7 +82,7 @@ def dots(groups: Sequence[tuple[str, Sequence[Mark]]], unit: str, highest: float
         for mark in group:
             parts.append(_row(mark, y + ROW / 2, scale, low, high))
             y += ROW
-    return _picture(height + AXIS, parts)
+    return _picture(height + AXIS, parts, top=20 if height > TALL else 0)
 
 
 def percentiles(groups: Sequence[tuple[str, Sequence[Spans]]], unit: str) -> str:
@@ -108,7 +110,7 @@ def percentiles(groups: Sequence[tuple[str, Sequence[Spans]]], unit: str) -> str
             parts += [_line(x, middle - 5, x, middle + 5, f"whisker {span.colour}") for x in at[1:]]
             parts.append(_text(WIDTH, middle + 4, span.text, "value"))
             y += ROW
-    return _picture(height + AXIS, parts)
+    return _picture(height + AXIS, parts, top=20 if height > TALL else 0)
 
 
 def lines(series: Sequence[Series], x_title: str, unit: str) -> str:
@@ -131,7 +133,7 @@ def lines(series: Sequence[Series], x_title: str, unit: str) -> str:
     for x in sorted({x for x, _ in points}):
         parts.append(_text(x_at(x), height + 18, _plain(x), "tick middle"))
     parts.append(_text((left + right) / 2, height + 34, x_title, "tick middle"))
-    parts.append(_text(left - 8, -8, unit, "tick end"))
+    parts.append(_text(0, -12, unit, "tick"))
     labels = _spread([y_at(each.fit(x_high / 1.04)) for each in series], 17, height)
     for each, label_y in zip(series, labels, strict=True):
         end = x_high / 1.04
@@ -142,7 +144,7 @@ def lines(series: Sequence[Series], x_title: str, unit: str) -> str:
                 parts.append(_line(x_at(x), y_at(figure.low), x_at(x), y_at(figure.high), f"whisker {each.colour}"))
             parts.append(_marker(x_at(x), y_at(figure.value), each.colour, each.hollow))
         parts.append(_text(right + 10, label_y + 4, each.label, f"legend {each.colour}"))
-    return _picture(height + 44, parts, top=20)
+    return _picture(height + 44, parts, top=28)
 
 
 def _row(mark: Mark, y: float, scale: Callable[[float], float], low: float, high: float) -> str:
@@ -174,6 +176,8 @@ def _grid(marks: Sequence[tuple[float, float]], height: float, unit: str) -> lis
     for value, x in marks:
         parts.append(_line(x, 0, x, height, "grid"))
         parts.append(_text(x, height + 16, _plain(value), "tick middle"))
+        if height > TALL:
+            parts.append(_text(x, -6, _plain(value), "tick middle"))
     parts.append(_text(WIDTH - VALUES, height + 31, unit, "tick end"))
     return parts
 

@@ -56,9 +56,9 @@ def results(python_adds: float = 8.0) -> Results:
     found.rows.append(Row("redact_json", "lua", "lua", "envoy", refused="module 'pyvoy' <not> found"))
     for count in (0, 1, 4, 8, 16):
         mechanism = "python" if count else "none"
-        found.chain.append(ScalePoint("pyvoy", mechanism, count, 1, figure(25 + 5 * count), figure(30000)))
+        found.chain.append(ScalePoint("pyvoy", mechanism, mechanism, count, 1, figure(25 + 5 * count), figure(30000)))
     for workers in (1, 2):
-        found.workers.append(ScalePoint("pyvoy", "python", 1, workers, figure(30), figure(20000 * workers)))
+        found.workers.append(ScalePoint("pyvoy", "python", "python", 1, workers, figure(30), figure(20000 * workers)))
     found.isolation += [
         Incident("pyvoy", "python", False, "crash", "500", 200, 0, 0, 5.0, "unharmed", 1.0, True),
         Incident("pyvoy", "python", False, "loop", "connection closed", 900, 8, 0, 5500.0, "a worker was replaced", 0.0,

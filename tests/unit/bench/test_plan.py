@@ -1,18 +1,19 @@
-"""Plans: as many rounds as the time allows."""
+"""Plans: how the time is shared."""
 
-from pyvoy.bench.plan import FULL, fitted
+import pytest
 
-
-def test_more_time_is_more_rounds():
-    peers = ["pyvoy", "envoy"] * 10
-    plans = [fitted(FULL, peers, budget_s) for budget_s in (1, 100, 200, 400, 10000)]
-    rounds = [plan.rounds for plan in plans]
-    assert rounds == sorted(rounds)
-    assert (rounds[0], rounds[-1]) == (3, 12)
-    assert all(plan.rounds >= 3 for plan in plans)
+from pyvoy.bench.plan import FULL, QUICK, share_s
 
 
-def test_it_fits():
-    peers = ["pyvoy", "envoy"] * 10
-    plan = fitted(FULL, peers, 200)
-    assert sum(plan.contender_s(peer) for peer in peers) <= 200
+@pytest.mark.parametrize(("left_s", "mine", "of", "share"), [(100, 5, 20, 25), (100, 5, 5, 100), (-3, 5, 20, 0)])
+def test_shares(left_s, mine, of, share):
+    assert share_s(left_s, mine, of) == share
+
+
+def test_more_takes_longer():
+    for peer in ("pyvoy", "envoy"):
+        assert FULL.contender_s(peer) > QUICK.contender_s(peer) > 0
+
+
+def test_there_are_rounds_enough_for_an_interval():
+    assert min(FULL.rounds, QUICK.rounds) >= 3
