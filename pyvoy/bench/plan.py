@@ -23,8 +23,8 @@ class Plan:
     """Rounds and seconds of every measurement.
 
     `rounds` loads at saturation of `seconds` each, up to `most_rounds` while there is time; `rate_rounds` loads at
-    `rate` requests a second of `rate_seconds` each; `starts` cold starts (and as many cached ones), `reloads`; `scale_rounds` rounds (0: none) for chains and
-    workers; `isolation`: whether the experiments with misbehaving filters run.
+    `rate` requests a second of `rate_seconds` each; `starts` cold starts (and as many cached ones), `reloads`;
+    `scale_rounds` rounds (0: none) for chains and workers; `isolation`: whether filters misbehave.
     """
 
     rounds: int = 3
