@@ -31,7 +31,7 @@ from pyvoy.bench.upstream import ACCOUNT_PATH, start_upstream
 
 HEADERS = {"authorization": "Bearer good", "x-canary": "true", "user-agent": "pyvoy-bench"}
 """The load is the same for all filters: each finds something to do in it."""
-FAULT_S = 2.7
+FAULT_S = 2.5
 """About how long an experiment takes."""
 FOREIGN_LIMIT = 0.05
 SPREAD_LIMIT = 0.05

@@ -46,7 +46,8 @@ def measure(name: str, chosen: Sequence[Contender], track: Track, plan: Plan, un
         running = [lane for lane in lanes if lane]
         _loads(running, track, plan)
         _more_rounds(running, track, plan, until_s)
-        track.starts(running, plan.starts - 1)
+        late = until_s and time.monotonic() + _to_come_s(running, plan.starts) > until_s
+        track.starts(running, 0 if late else plan.starts - 1)
     bases = {each.peer.name: lane for each, lane in zip(chosen, lanes, strict=True) if lane and not each.subject}
     for row, each, lane in zip(rows, chosen, lanes, strict=True):
         if lane is None:
@@ -98,12 +99,17 @@ def _loads(lanes: Sequence[Lane], track: Track, plan: Plan) -> None:
 def _more_rounds(lanes: Sequence[Lane], track: Track, plan: Plan, until_s: float) -> None:
     """Further rounds at saturation, as long as there is time for them beside what is still to come."""
     able = [lane for lane in lanes if not lane.failure]
-    to_come_s = sum(2 * plan.starts * (lane.running.start_s + STOP_S) for lane in able)
+    to_come_s = _to_come_s(able, plan.starts)
     round_s = len(able) * (plan.seconds + OVERHEAD_S)
     for number in range(plan.rounds, plan.most_rounds):
         if time.monotonic() + to_come_s + round_s > until_s:
             break
         track.cpu(able, 1, plan.seconds, first=number)
+
+
+def _to_come_s(lanes: Sequence[Lane], starts: int) -> float:
+    """How long the starts will take that follow: those from full and empty caches, and the one of the instances."""
+    return sum(2 * starts * (lane.running.start_s + STOP_S) for lane in lanes)
 
 
 def _figures(samples: Mapping[str, Sequence[float]], base: Mapping[str, Sequence[float]] | None) -> dict[str, Figure]:

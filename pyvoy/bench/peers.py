@@ -219,7 +219,8 @@ class Running:
         assert self.contender.subject is not None
         self._socket.unlink(missing_ok=True)
         command = server_command(self.contender.subject.file, self._socket)
-        self._helper = Server(command, self.home / "ext_proc.log", cpus=self._cpus)
+        address = {"AUTH_ADDRESS": f"127.0.0.1:{self._upstream}"}
+        self._helper = Server(command, self.home / "ext_proc.log", address, self._cpus)
         self._helper.wait_ready(self._socket.exists, START_LIMIT_S)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-START_S = {"pyvoy": 0.8, "envoy": 0.3}
+START_S = {"pyvoy": 0.65, "envoy": 0.25}
 """About how long a start takes, stop included; what the progress bar and the budget reckon with."""
 STOP_S = 0.1
 RELOAD_S = {"pyvoy": 0.1, "envoy": 0.05}
 OVERHEAD_S = 0.1
 """What a load takes beside its seconds, at saturation."""
-RATE_OVERHEAD_S = 0.5
+RATE_OVERHEAD_S = 0.3
 """The same at a fixed rate: the embedded generator starts a process of its own."""
 CHAIN_LENGTHS = (1, 4, 8, 16)
 WORKERS = (1, 2)
@@ -32,16 +32,16 @@ class Plan:
     seconds: float = 0.4
     rate: float = 1000.0
     rate_rounds: int = 2
-    rate_seconds: float = 1.0
+    rate_seconds: float = 0.8
     starts: int = 2
     reloads: int = 3
-    scale_rounds: int = 4
+    scale_rounds: int = 3
     isolation: bool = True
 
     def contender_s(self, peer: str) -> float:
         """Planned seconds of all that is measured on one contender."""
         loads = self.rounds * (self.seconds + OVERHEAD_S) + self.rate_rounds * (self.rate_seconds + RATE_OVERHEAD_S)
-        return loads + (2 * self.starts + 2) * START_S[peer] + self.reloads * RELOAD_S[peer]
+        return loads + (2 * self.starts + 1) * START_S[peer] + self.reloads * RELOAD_S[peer]
 
 
 FULL = Plan()

@@ -33,7 +33,8 @@ class Answer:
 
 class Processor:
     """The base of forms.  Methods (each optional): `on_request_headers`, `on_response_headers` with the headers by
-    lower-case name, `on_response_body` with the whole body; each gives a Change, an Answer, or None for no change."""
+    lower-case name, `on_response_body` with the whole body; each may be `async` and gives a
+    Change, an Answer, or None for no change."""
 
 
 EVENTS = ("on_request_headers", "on_response_headers", "on_response_body")

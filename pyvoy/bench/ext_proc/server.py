@@ -7,6 +7,7 @@ Source: envoy/service/ext_proc/v3/external_processor.proto.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,7 +37,8 @@ async def serve(cls: type[Processor], socket: str) -> None:
                 kind = request.WhichOneof("request")
                 part = getattr(request, kind)
                 given = part.body if kind.endswith("body") else texts(part.headers)
-                yield response(messages, kind, getattr(processor, _EVENTS[kind])(given))
+                outcome = getattr(processor, _EVENTS[kind])(given)
+                yield response(messages, kind, await outcome if inspect.isawaitable(outcome) else outcome)
 
     server = grpc.aio.server()
     services.add_ExternalProcessorServicer_to_server(Servicer(), server)

@@ -1,5 +1,9 @@
 """Forms for ext_proc: what they do to a message, and how Envoy is told."""
 
+import asyncio
+import socket
+import threading
+
 import pytest
 from envoy.service.ext_proc.v3 import external_processor_pb2 as messages
 
@@ -44,6 +48,32 @@ def test_token_bucket():
     assert outcomes[:5] == [None] * 5
     assert outcomes[5].status == 429
     assert one.on_request_headers({"x-client": "bob"}) is None
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [("200 OK", "ada"), ("401 No", 403), (None, 503)])
+def test_auth_token(monkeypatch, answer, outcome):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("AUTH_ADDRESS", f"127.0.0.1:{listener.getsockname()[1]}")
+        serving = threading.Thread(target=answer_once, args=(listener, answer))
+        serving.start()
+        found = asyncio.run(form("auth_token").on_request_headers({"authorization": "Bearer good"}))
+        serving.join()
+    assert outcome == (found.set["x-user"] if isinstance(found, Change) else found.status)
+
+
+def answer_once(listener, status):
+    """The auth service: one answer, or none."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(4096)
+        if status:
+            connection.sendall(
+                f"HTTP/1.1 {status}\r\nx-user: ada\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode()
+            )
+
+
+def test_auth_token_without_a_token():
+    assert asyncio.run(form("auth_token").on_request_headers({})).status == 401
 
 
 def test_request_counter():
