@@ -8,7 +8,7 @@ from typing import Any
 
 from pyvoy.bench import svg, text
 from pyvoy.bench.chains import Chain, fitted
-from pyvoy.bench.decision import NATURES, Choice, choices, placed, verdicts
+from pyvoy.bench.decision import NATURES, Choice, choices, placed, protected, verdicts
 from pyvoy.bench.faults import FAULTS
 from pyvoy.bench.intervals import Figure
 from pyvoy.bench.markdown import COLUMNS, filters, machine_line, measured
@@ -52,6 +52,7 @@ def _context(results: Results) -> dict[str, Any]:
         "findings": findings(results, found, chains),
         "choices": found,
         "natures": NATURES,
+        "protections": _protections(results, found),
         "smallest": _smallest(results),
         "added": _added(results),
         "latency": _latency(results),
@@ -180,6 +181,14 @@ def _dots(groups: Sequence[tuple[str, Sequence[svg.Mark]]], unit: str, highest: 
 def _mark(row: Row, measure: str) -> svg.Mark:
     figure = row.figures[measure]
     return svg.Mark(text.row_name(row), figure, colour(row.form), row.peer == "envoy", text.shown(figure, measure))
+
+
+def _protections(results: Results, found: Sequence[Choice]) -> list[tuple[str, str]]:
+    """Each mechanism with what it keeps from others, in pyvoy where it runs there."""
+    peers: dict[str, str] = {}
+    for choice in found:  # pyvoy's come first
+        peers.setdefault(choice.mechanism, choice.peer)
+    return [(mechanism, protected(results, mechanism, peer)) for mechanism, peer in peers.items()]
 
 
 def _isolation(results: Results) -> list[tuple[str, str, str, list[Incident | None]]]:

@@ -103,7 +103,7 @@ def verdict(incident: Incident) -> str:
 
 def _share(part: int, whole: int) -> str:
     share = part / whole if whole else 0.0
-    return f"{share:.0%}" if share >= 0.01 else "under 1 %" if part else "none"
+    return f"{share:.0%}" if share >= 0.01 else "under 1%" if part else "none"
 
 
 def _wait(milliseconds: float) -> str:
