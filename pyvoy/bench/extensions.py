@@ -67,18 +67,22 @@ class Run:
     budget_s: float = 0.0
 
     def prepared(self) -> Prepared:
-        """The run with its contenders, and how long it will take."""
+        """The run with its contenders, and how long it will take; a leaner plan where even the least does not fit."""
         each = [group.contenders(one.subjects, self.peers) for one in self.groups]
         subjects = [subject for one in self.groups for subject in one.subjects]
         chosen = scale.representatives(subjects) if self.plan.scale_rounds else []
         chains = scale.chains(chosen, self.peers) if chosen else []
         workers = scale.workers(chosen, self.peers) if chosen else []
-        plan = self.plan
         mechanisms = sorted({subject.mechanism for subject in subjects})
-        experiments = _experiments(self.peers, mechanisms) if plan.isolation else 0
-        rest_s = scale.planned_s([*chains, *workers], plan) + experiments * FAULT_S
-        least_s = rest_s + sum(plan.contender_s(one.peer.name) for found in each for one in found)
-        return Prepared(self, each, chains, workers, mechanisms, rest_s, max(least_s, self.budget_s))
+        experiments_s = FAULT_S * _experiments(self.peers, mechanisms) if self.plan.isolation else 0.0
+        peers = [one.peer.name for found in each for one in found]
+        plan = self.plan
+        rest_s = experiments_s + scale.planned_s([*chains, *workers], plan)
+        if self.budget_s and rest_s + plan.least_s(peers) > self.budget_s:
+            plan = plan.leaner()
+            rest_s = experiments_s + scale.planned_s([*chains, *workers], plan)
+        total_s = max(rest_s + plan.least_s(peers), self.budget_s)
+        return Prepared(replace(self, plan=plan), each, chains, workers, mechanisms, rest_s, total_s)
 
 
 @dataclass(frozen=True, slots=True)

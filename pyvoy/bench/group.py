@@ -52,10 +52,10 @@ def measure(name: str, chosen: Sequence[Contender], track: Track, plan: Plan, un
     for row, each, lane in zip(rows, chosen, lanes, strict=True):
         if lane is None:
             continue
-        if lane.failure:
-            row.refused = lane.failure
+        base = bases.get(each.peer.name)
+        if base is None or base.failure or lane.failure:
+            row.refused = lane.failure or f"{each.peer.name} without a filter could not be measured"
             continue
-        base = bases[each.peer.name]
         row.figures = _figures(lane.samples, base.samples if each.subject else None)
         if each.mechanism in IN_PROCESS:
             _add_instances(row.figures, each, track, lane.samples["worker_mib"][0])
@@ -129,7 +129,10 @@ def _figures(samples: Mapping[str, Sequence[float]], base: Mapping[str, Sequence
 def _add_instances(figures: dict[str, Figure], contender: Contender, track: Track, of_one_mib: float) -> None:
     """The memory of a chain of so many, against that of one: what one instance more takes."""
     track.tell(f"{contender.name}: memory of instances", START_S[contender.peer.name])
-    running = start(replace(contender, count=INSTANCES, own_vms=True), track.place)
+    try:
+        running = start(replace(contender, count=INSTANCES, own_vms=True), track.place)
+    except StartError:
+        return
     try:
         saturate(track.ask, running.port, WARM_S, track.load_cpus)
         more_kib = worker_bytes(running) / 1024 - of_one_mib * 1024

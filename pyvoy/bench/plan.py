@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 START_S = {"pyvoy": 0.65, "envoy": 0.25}
 """About how long a start takes, stop included; what the progress bar and the budget reckon with."""
@@ -42,6 +43,21 @@ class Plan:
         """Planned seconds of all that is measured on one contender."""
         loads = self.rounds * (self.seconds + OVERHEAD_S) + self.rate_rounds * (self.rate_seconds + RATE_OVERHEAD_S)
         return loads + (2 * self.starts + 1) * START_S[peer] + self.reloads * RELOAD_S[peer]
+
+    def least_s(self, peers: Sequence[str]) -> float:
+        """Planned seconds of contenders in these proxies."""
+        return sum(self.contender_s(peer) for peer in peers)
+
+    def leaner(self) -> Plan:
+        """The same with the least of everything that still has an interval where a request is measured."""
+        return replace(
+            self,
+            seconds=min(self.seconds, 0.3),
+            rate_seconds=min(self.rate_seconds, 0.5),
+            starts=1,
+            reloads=min(self.reloads, 2),
+            scale_rounds=min(self.scale_rounds, 2),
+        )
 
 
 FULL = Plan()

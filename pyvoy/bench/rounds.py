@@ -15,6 +15,7 @@ from pyvoy.bench.driver import Ask, LoadError, at_rate, saturate
 from pyvoy.bench.measure import busy_s, family_cpu_s, own_pss_bytes
 from pyvoy.bench.peers import Place, Running
 from pyvoy.bench.plan import START_S
+from pyvoy.bench.process import StartError
 
 RELOAD_LIMIT_S = 20.0
 _POLL_S = 0.002
@@ -107,8 +108,8 @@ class Track:
             return
         try:
             measure(lane)
-        except LoadError as error:
-            lane.failure = f"{what}: {error}"
+        except (LoadError, StartError) as error:
+            lane.failure = f"{what}: {' '.join(str(error).split())[:300]}"
 
     def _saturate(self, lane: Lane, seconds: float) -> None:
         saturate(self.ask, lane.running.port, seconds, self.load_cpus)

@@ -15,5 +15,12 @@ def test_more_takes_longer():
         assert FULL.contender_s(peer) > QUICK.contender_s(peer) > 0
 
 
+def test_a_leaner_plan_takes_less_and_keeps_its_rounds():
+    lean = FULL.leaner()
+    assert lean.least_s(["pyvoy", "envoy"]) < FULL.least_s(["pyvoy", "envoy"])
+    assert (lean.rounds, lean.isolation) == (FULL.rounds, True)
+    assert lean.leaner() == lean
+
+
 def test_there_are_rounds_enough_for_an_interval():
     assert min(FULL.rounds, QUICK.rounds) >= 3
