@@ -1,6 +1,8 @@
 """The reports: everything is in them, and the page needs nothing else."""
 
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -144,3 +146,15 @@ def test_a_value_beyond_the_axis_is_an_arrow():
     picture = svg.dots([("", [inside, outside])], "µs", 10)
     assert picture.count('class="arrow') == 1
     assert picture.count('class="dot') == 1
+
+
+def test_the_page_in_a_browser(tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("chromium is not installed")
+    page, picture = tmp_path / "report.html", tmp_path / "report.png"
+    page.write_text(as_html(results()), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
+    shot = [browser, *flags, f"--screenshot={picture}", "--window-size=1000,2000", page.as_uri()]
+    subprocess.run(shot, capture_output=True, timeout=60, check=True)
+    assert picture.stat().st_size > 50_000
