@@ -37,12 +37,13 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Percentiles of a load at a fixed rate, the rate that was kept, and what the generator says of itself."""
+    """Percentiles of a load at a fixed rate, the rate that was kept, and how late the generator itself was (p99)."""
 
     p50_ms: float
     p99_ms: float
     p999_ms: float
     rate: float
+    late_ms: float
 
 
 def saturate(ask: Ask, port: int, seconds: float, cpus: frozenset[int]) -> Answered:
@@ -56,7 +57,8 @@ def at_rate(ask: Ask, port: int, rate: float, seconds: float, cpus: frozenset[in
     found = _good(run_load(_plan(ask, port, seconds, cpus, rate=rate)))
     assert found.latency is not None
     p50, p99, p999 = (found.latency.percentile_us(percent) / 1000 for percent in (50.0, 99.0, 99.9))
-    return Latency(p50, p99, p999, found.rate)
+    lag = found.generator.lag
+    return Latency(p50, p99, p999, found.rate, lag.percentile_us(99.0) / 1000 if lag is not None else 0.0)
 
 
 def _plan(

@@ -34,6 +34,7 @@ HEADERS = {"authorization": "Bearer good", "x-canary": "true", "user-agent": "py
 FAULT_S = 2.5
 """About how long an experiment takes."""
 FOREIGN_LIMIT = 0.05
+LATE_LIMIT_MS = 1.0
 SPREAD_LIMIT = 0.05
 _LIBRARIES = ("wasmtime", "lupa", "uvloop", "httptools", "grpcio")
 
@@ -123,7 +124,7 @@ def execute(prepared: Prepared, view: View) -> Results:
                 upstream.stop()
     finally:
         ports.close()
-    results.warnings += _warnings(results, track.foreign, proxy_cpus == load_cpus)
+    results.warnings += _warnings(results, track, proxy_cpus == load_cpus)
     return results
 
 
@@ -181,13 +182,18 @@ def _settings(plan: Plan) -> dict[str, object]:
     return {"date": datetime.now(UTC).strftime("%Y-%m-%d"), **asdict(plan)}
 
 
-def _warnings(results: Results, foreign: Sequence[float], shared: bool) -> list[str]:
+def _warnings(results: Results, track: Track, shared: bool) -> list[str]:
     """What makes the figures say less than they seem to."""
     found = []
     if shared:
         found.append("there is one core only: load and upstream took time from the proxies")
-    if foreign and (share := statistics.fmean(foreign)) > FOREIGN_LIMIT:
+    if track.foreign and (share := statistics.fmean(track.foreign)) > FOREIGN_LIMIT:
         found.append(f"other processes took {share:.0%} of the proxies' core: measure on a quiet machine")
+    if track.late_ms and (late_ms := statistics.median(track.late_ms)) > LATE_LIMIT_MS:
+        found.append(f"the load generator was late by {late_ms:.1f} ms (p99): latencies are no better than that")
+    if track.overloaded:
+        rate = results.settings["rate"]
+        found.append(f"{rate:g} requests a second were too many for {', '.join(sorted(track.overloaded))}")
     wide = [
         row.filter
         for row in results.rows

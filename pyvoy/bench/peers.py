@@ -78,6 +78,12 @@ class Contender:
         return f"{self.peer.name}-{filter_name}-{form}-{self.count}-{self.workers}"
 
     @property
+    def title(self) -> str:
+        """For people."""
+        what = f"{self.subject.filter} ({self.subject.form})" if self.subject else "no filter"
+        return f"{what} in {self.peer.name}"
+
+    @property
     def mechanism(self) -> str:
         """The mechanism, or `none`."""
         return self.subject.mechanism if self.subject else "none"

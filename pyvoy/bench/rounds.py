@@ -18,6 +18,7 @@ from pyvoy.bench.plan import START_S
 from pyvoy.bench.process import StartError
 
 RELOAD_LIMIT_S = 20.0
+RATE_KEPT = 0.95
 _POLL_S = 0.002
 
 Tell = Callable[[str, float], None]
@@ -47,6 +48,10 @@ class Track:
     tell: Tell
     foreign: list[float] = field(default_factory=list)
     """The share of the proxy's cores that others took, one value for each load at saturation."""
+    late_ms: list[float] = field(default_factory=list)
+    """How late the generator was, one value for each load at a fixed rate."""
+    overloaded: set[str] = field(default_factory=set)
+    """Who did not keep that rate."""
 
     def warm_up(self, lanes: Sequence[Lane], seconds: float) -> None:
         """A load that is not counted: compilers and caches come to rest.  Who answers badly is out."""
@@ -64,6 +69,9 @@ class Track:
 
         def one(lane: Lane) -> None:
             found = at_rate(self.ask, lane.running.port, rate, seconds, self.load_cpus)
+            self.late_ms.append(found.late_ms)
+            if found.rate < RATE_KEPT * rate:
+                self.overloaded.add(lane.running.contender.title)
             lane.note("p50_ms", found.p50_ms)
             lane.note("p99_ms", found.p99_ms)
             lane.note("p999_ms", found.p999_ms)
