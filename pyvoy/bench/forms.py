@@ -15,7 +15,6 @@ from typing import Any
 from pyvoy.testing.filters import PYTHON, wasm_config
 from pyvoy.testing.gallery import Form, forms
 
-MECHANISMS = ("python", "lua", "wasm", "ext_proc")
 RUNS_IN = {"python": ("pyvoy",), "lua": ("pyvoy", "envoy"), "wasm": ("pyvoy", "envoy"), "ext_proc": ("envoy",)}
 """The proxies that have a mechanism."""
 SOURCES = {
