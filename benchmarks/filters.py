@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import Contender, Ports, Running, start
 from benchmarks.load import Load, run
-from benchmarks.measure import cpu_s
+from pyvoy.bench.measure import cpu_s
 
 if TYPE_CHECKING:
     from benchmarks.scenarios import Row, Setting

@@ -21,7 +21,7 @@ from benchmarks.filters import (
     with_filter,
 )
 from benchmarks.load import Load, open_idle, run
-from benchmarks.measure import cpu_s, pss_bytes
+from pyvoy.bench.measure import cpu_s, pss_bytes
 
 PROXY_CPU, LOAD_CPU = {0}, {1}
 

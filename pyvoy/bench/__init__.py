@@ -1,1 +1,4 @@
-"""Measuring: load on a URL.  Imported by the command line and by benchmarks, never by a proxy."""
+"""The lab: what extensions and proxies cost, measured and told with its uncertainty (docs/bench.md).
+
+Loaded by the command `pyvoy bench` and by nobody else in the package; rich and jinja2 on first need.
+"""

@@ -28,6 +28,8 @@ EPILOG = """commands:
   pyvoy wasm build [DIR]  build the Wasm filters of a folder from their sources
   pyvoy wasm run FILE     run a Wasm module against a request, without a proxy
   pyvoy trace URL         send a request and show what each filter did to it
+  pyvoy bench FILE        what a filter of your own costs (.py, .lua, .wasm)
+  pyvoy bench extensions  what filters cost in every language, in pyvoy and in Envoy
   pyvoy bench load URL    put load on a URL and show how long the answers took
 
 All other flags of Envoy are accepted and change nothing here. SIGTERM drains and exits, SIGHUP reloads the

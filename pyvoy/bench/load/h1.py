@@ -13,9 +13,9 @@ from pyvoy.bench.load.result import PROTOCOL, RESET, TIMEOUT
 
 
 class RequestBytes:
-    """The bytes of each request: made once but for the number behind the path."""
+    """The bytes of each request: made once (for each client), but for the number behind the path."""
 
-    __slots__ = ("_after", "_before", "_number", "whole")
+    __slots__ = ("_after", "_before", "_crowd", "_number", "whole")
 
     def __init__(self, plan: LoadPlan, first_number: int) -> None:
         target = plan.target
@@ -31,13 +31,17 @@ class RequestBytes:
         self._before = f"{plan.method} {target.path}".encode("ascii")
         self._after = f" HTTP/1.1\r\n{lines}\r\n".encode("ascii") + plan.body
         self._number = first_number
-        self.whole = b"" if plan.unique_paths else self._before + self._after
+        head = self._before + f" HTTP/1.1\r\n{lines}".encode("ascii")
+        self._crowd = [b"%bx-client: client-%d\r\n\r\n%b" % (head, n, plan.body) for n in range(plan.clients)]
+        self.whole = b"" if plan.unique_paths or plan.clients else self._before + self._after
 
     def next(self) -> bytes:
         """The next request."""
         if self.whole:
             return self.whole
         self._number += 1
+        if self._crowd:
+            return self._crowd[self._number % len(self._crowd)]
         return b"%b%d%b" % (self._before, self._number, self._after)
 
 

@@ -30,6 +30,8 @@ def refuses(plan: LoadPlan) -> str:
         return "h2load has no fixed rate that counts latency from when a request was due"
     if plan.close:
         return "h2load keeps its connections"
+    if plan.clients:
+        return "h2load is one client"
     if plan.unique_paths:
         return "h2load asks for one path"
     if plan.requests and plan.requests < plan.connections:

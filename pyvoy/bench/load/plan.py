@@ -46,7 +46,8 @@ class LoadPlan:
     so many were sent; `warm_up_s` of the same load goes before and is not counted.  `timeout_s` bounds each request.
     `streams` are requests at once on each connection (HTTP/2 only).  `threads` are those of wrk and h2load, processes
     of the embedded engine.  `close`: each request has a connection of its own.  `unique_paths`: a number follows the
-    path of each request.  `latencies`: False lets h2load do without its log of every request.  `cpus`: the only ones
+    path of each request.  `clients`: the header x-client of each request is the next of so many names.
+    `latencies`: False lets h2load do without its log of every request.  `cpus`: the only ones
     the generator may use, empty for all.  Certificates are not verified, whichever the engine."""
 
     url: str
@@ -64,6 +65,7 @@ class LoadPlan:
     http2: bool = False
     close: bool = False
     unique_paths: bool = False
+    clients: int = 0
     engine: str = "auto"
     latencies: bool = True
     cpus: tuple[int, ...] = ()
@@ -77,6 +79,7 @@ class LoadPlan:
             _demand(getattr(self, name) >= 1, f"--{name} must be at least 1")
         _demand(self.threads <= self.connections, "--threads must not be above --connections")
         _demand(self.rate >= 0, "--rate must be above 0")
+        _demand(self.clients >= 0, "--clients must not be below 0")
         _demand(self.requests >= 0, "--requests must be at least 1")
         _demand(bool(self.requests) or self.duration_s > 0, "--duration must be above 0")
         _demand(self.warm_up_s >= 0, "--warm-up must not be below 0")
@@ -96,6 +99,7 @@ class LoadPlan:
         _demand(self.http2 or self.streams == 1, "--streams needs --http2")
         _demand(self.streams <= MAX_STREAMS, f"--streams must not be above {MAX_STREAMS}")
         _demand(not (self.http2 and self.close), "--close is for HTTP/1.1")
+        _demand(not (self.clients and (self.http2 or self.unique_paths)), "--clients is for HTTP/1.1 and one path")
 
     @cached_property
     def target(self) -> Target:

@@ -36,6 +36,8 @@ def refuses(plan: LoadPlan) -> str:
         return "wrk has no fixed rate"
     if plan.http2:
         return "wrk speaks no HTTP/2"
+    if plan.clients:
+        return "wrk is one client"
     if plan.requests:
         return "wrk loads for a time, not for a number of requests"
     if any(seconds != int(seconds) for seconds in (plan.duration_s, plan.warm_up_s, plan.timeout_s)):

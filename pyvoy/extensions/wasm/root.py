@@ -50,6 +50,8 @@ class RootContext(Context):
         self.status: tuple[int, bytes] = (0, b"")
         """Code and text of the last call, for proxy_get_status."""
         self.done_pending = False
+        self.ending = False
+        """The plugin is done, but streams wait for answers to its calls."""
         self.calls: dict[int, RunningCall | AnyCallout] = {}
         """Calls and streams that the module has not heard the end of, by id."""
         self.metadata: dict[int, HeaderMap] = {}
@@ -117,9 +119,15 @@ class RootContext(Context):
         return call_id
 
     def _answered(self, call_id: int, result: CallResult) -> None:
-        vm = self.vm
-        if self.calls.pop(call_id, None) is None or vm.failed:
+        if self.calls.pop(call_id, None) is None or self.vm.failed:
             return
+        self._hand_on(call_id, result)
+        if self.ending and not self.calls:
+            self.ending = False
+            self.delete()
+
+    def _hand_on(self, call_id: int, result: CallResult) -> None:
+        vm = self.vm
         if not result.answered:
             self.status = (abi.BROKEN_CONNECTION, b"reset")
             vm.run_safely(self, "proxy_on_http_call_response", self.context_id, call_id, 0, 0, 0)
@@ -216,6 +224,8 @@ class RootContext(Context):
             return
         if vm.run_safely(self, "proxy_on_done", self.context_id, absent=1) == 0 and not vm.failed:
             self.done_pending = True
+        elif self.calls:
+            self.ending = True  # the last answer is the end: a stream that waits for one would wait for ever
         else:
             self.delete()
 
