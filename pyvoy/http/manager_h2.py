@@ -7,6 +7,7 @@ Source: Envoy's ConnectionManagerImpl where it asks for the codec's protocol.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyvoy.http.codec import CodecError
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 _NOTICE_S = 1.0
 """How long a client has to see that the listener drains before streams are refused, if it answers no PING."""
 _DRAIN_PING = b"pyvoydrn"
+_EARLY_ANSWER_S = 0.1
+"""How long a request may still come behind its whole answer.  Envoy says at once that it shall stop; frames that were
+on their way then meet a stream that is gone, so that a client's fault in them goes unheard (RFC 9113 5.4.2, 8.1.1)."""
 _PREMATURE_LIMIT = 500
 _PREMATURE_LIFETIME_S = 2.0
 """Envoy: overload.premature_reset_total_stream_count and ..._min_stream_lifetime_seconds (whole seconds above 1)."""
@@ -180,6 +184,11 @@ class Http2ConnectionManager(HttpConnectionManager):
         if self._flushing.pop(stream_id, None) is not None and not self.streams:
             self._idle_since_s = self.services.clock()
             self._check_ended()
+
+    def on_early_answer(self, stream_id: int) -> None:
+        """A response is whole before its request: a client that does not end it by itself is told to stop."""
+        stop = partial(self.codec.reset_code, stream_id, ErrorCode.NO_ERROR)
+        self.services.timers.call_later(_EARLY_ANSWER_S, stop)
 
     def meter_head(self, stream: HttpStream, headers: HeaderMap) -> None:
         """The codec counts whole frames."""
@@ -342,6 +351,8 @@ class Http2ConnectionManager(HttpConnectionManager):
         """Close when streams are refused and none is left."""
         if self.codec.refusing and not self.streams and not self._flushing and self.connection.is_open:
             self.closing = True
+            for stream_id in list(self.codec.streams):
+                self.codec.reset_code(stream_id, ErrorCode.NO_ERROR)
             self.connection.close(CloseType.FLUSH_AND_DELAY)
 
     def _keepalive_over(self) -> None:
