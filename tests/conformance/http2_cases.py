@@ -4,7 +4,6 @@ The rows follow the public h2spec suite in strict mode: every case of it has its
 failure there has a name.  A row is a name, what the client says, and the outcome; a step may also wait for something.
 """
 
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import pack
