@@ -75,6 +75,7 @@ class Http2ConnectionManager(HttpConnectionManager):
         codec = self.codec = Http2ServerCodec(
             self, self.write, plan.http2, plan.stats.http2, transport.get_write_buffer_size, meters=plan.meters
         )
+        plan.stats.http2.nghttp2_downstream_connections.inc()
         codec.pending_limit_bytes = min(self.buffer_limit_bytes, plan.http2.stream_window_bytes)
         self._spoken = True
         self.share.spoken.hit()

@@ -54,6 +54,8 @@ KNOWN: tuple[Known, ...] = (
     Known("grpc-web-text-bad", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
     Known("up2-goaway-then-next", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("up2-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
+    Known("upa-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
+    Known("upa-*", "stat:*.sigalgs.*", _RESUMED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
     Known("tls-refused-pin*", "tls", _ALERT),

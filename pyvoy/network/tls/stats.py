@@ -30,7 +30,6 @@ _COUNTERS = (
     "ocsp_staple_requests",
     "ocsp_staple_responses",
     "session_reused",
-    "was_key_usage_invalid",
 )
 
 
