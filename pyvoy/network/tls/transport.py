@@ -129,7 +129,12 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._lost("")
             return
         self._open = True
-        self.data_received = self._decrypt if context.sessions is None else self._decrypt_first
+        self.data_received = self._decrypt
+        if context.sessions is not None:
+            if self.session.version() == "TLSv1.3":
+                self.data_received = self._decrypt_first
+            else:
+                context.sessions.keep(self.server_name, self.session)
         if self._paused:
             self.raw.pause_reading()
         self.raw.set_protocol(self)
@@ -194,7 +199,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._flush()
 
     def _decrypt_first(self, data: bytes) -> None:
-        """The first bytes on a client's connection: with TLS 1.3 the session's tickets come before them."""
+        """The first bytes on a client's connection of TLS 1.3: the session's tickets come before them."""
         self.data_received = self._decrypt
         self.raw.set_protocol(self)
         self._decrypt(data)
