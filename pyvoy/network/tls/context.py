@@ -12,9 +12,10 @@ import ssl
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyvoy.network.tls import openssl
+from pyvoy.network.tls.agreed import Agreed, Agreements
 from pyvoy.network.tls.certificates import CertificateFacts, facts_of, pem_blocks
 from pyvoy.network.tls.failures import NO_PEER_CERTIFICATE, VERIFY_FAILED
 from pyvoy.network.tls.stats import TlsStats
@@ -116,19 +117,20 @@ class TlsContext:
     stats: TlsStats
     verifier: Verifier
     validates: bool
-    local: CertificateFacts = field(default_factory=CertificateFacts)
-    """The certificate that is shown."""
+    agreements: Agreements
     is_choosing: bool = False
-    """OpenSSL chooses between certificates, so that `local` may be another one."""
+    """OpenSSL chooses between certificates, so that another one than the first may be shown."""
     sessions: ClientSessions | None = None
     asks: bool = True
     """The peer may show a certificate: clients always see one, servers where they ask for it."""
     kept: object = None
     """What must live as long as the context."""
 
-    def count(self, session: ssl.SSLObject) -> None:
-        """A handshake is complete."""
-        self.stats.count_handshake(session, asks=self.asks)
+    def count(self, session: ssl.SSLObject) -> Agreed:
+        """A handshake is complete; returns what it has agreed on."""
+        agreed = self.agreements.of(session)
+        self.stats.count_handshake(agreed.counters, session, asks=self.asks)
+        return agreed
 
     def count_failure(self, reason: str) -> None:
         """A connection broke; what the verifier refused has been counted."""
@@ -143,6 +145,7 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    openssl.show_no_more(context)
     _set_parameters(context, plan)
     for index, certificate in enumerate(plan.certificates):
         _load_certificate(context, certificate, index)
@@ -159,7 +162,7 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         stats,
         verifier,
         validates=plan.validation is not None and plan.validation.checks_chain,
-        local=plan.certificates[0].leaf if plan.certificates else CertificateFacts(),
+        agreements=Agreements(stats, plan.certificates[0].leaf if plan.certificates else CertificateFacts()),
         is_choosing=len(plan.certificates) > 1,
         sessions=ClientSessions(plan.max_sessions) if plan.max_sessions else None,
         asks=not server_side or kept is not None,
