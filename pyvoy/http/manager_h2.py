@@ -221,10 +221,12 @@ class Http2ConnectionManager(HttpConnectionManager):
     # ---- what streams ask of their connection ----
 
     def reset_stream(self, stream: HttpStream) -> None:
-        """Give a stream up; a tunnel whose far end is gone hears so (RFC 9113 8.5)."""
+        """Give a stream up; a tunnel whose far end is gone hears so (RFC 9113 8.5), behind what that has sent."""
         lost = stream.info.response_flags & (Flag.UPSTREAM_CONNECTION_FAILURE | Flag.UPSTREAM_CONNECTION_TERMINATION)
-        code = ErrorCode.CONNECT_ERROR if stream.upgraded and lost else ErrorCode.INTERNAL_ERROR
-        self.codec.reset_code(stream.stream_id, code)
+        if stream.upgraded and lost:
+            self.codec.reset_behind(stream.stream_id, ErrorCode.CONNECT_ERROR)
+        else:
+            self.codec.reset_code(stream.stream_id, ErrorCode.INTERNAL_ERROR)
 
     def on_bad_request(self) -> None:
         """One bad stream says nothing of the others."""
@@ -265,8 +267,8 @@ class Http2ConnectionManager(HttpConnectionManager):
         codec.finish(stream_id)
         if stream.response_ended:
             self._ended += 1
-            if stream_id in codec.streams:
-                self._wait_for_flush(stream_id, now_s)
+        if (stream.response_ended or stream.upgraded) and stream_id in codec.streams:
+            self._wait_for_flush(stream_id, now_s)
         self._check_ended()
 
     def _wait_for_flush(self, stream_id: int, now_s: float) -> None:

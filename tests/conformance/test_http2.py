@@ -24,7 +24,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
         plain, secure, *_ = proxy.ports
         soon = {"delayed_close_timeout": "0.2s"}
         through = listener("plain", plain, cluster="up", **soon)
-        direct = secured(listener("secure", secure, body="conformance", **soon))
+        direct = secured(listener("secure", secure, body="conformance", **soon), "h2")
         proxy.configure(listeners=[through, direct], clusters=[cluster("up", port)])
         try:
             proxy.start()
@@ -33,10 +33,11 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
             proxy.stop()
 
 
-def secured(web: dict[str, Any]) -> dict[str, Any]:
+def secured(web: dict[str, Any], *alpn: str) -> dict[str, Any]:
+    """The listener behind TLS, offering these protocols."""
     one = issued("conformance", ("a.test",))
     pair = {"certificate_chain": {"inline_string": one.cert}, "private_key": {"inline_string": one.key}}
-    common = {"alpn_protocols": ["h2"], "tls_certificates": [pair]}
+    common = {"alpn_protocols": alpn, "tls_certificates": [pair]}
     config = typed(_CONTEXT, common_tls_context=common)
     web["filter_chains"][0]["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": config}
     return web

@@ -40,6 +40,8 @@ _WHOLE = "a response that came in one piece is read whole, so that its connectio
 _BEFORE = "a request that lacks what it needs is refused before there is a connection for it, not by its codec"
 _SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
 
+_SOON = "the end of a WebSocket's upstream reaches the client at once, who may close before the delayed close does"
+
 KNOWN: tuple[Known, ...] = (
     Known("fault-up-status-2-digits", "*", _STRICT),
     Known("fault-up-status-4-digits", "*", _STRICT),
@@ -47,6 +49,11 @@ KNOWN: tuple[Known, ...] = (
     Known("fault-up-obs-fold", "*", _STRICT),
     Known("fault-up-bare-cr", "*", _STRICT),
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
+    *(
+        Known(case, f"stat:*.downstream_cx_{name}", _SOON)
+        for case in ("upgrade-upstream-closes", "up2-websocket")
+        for name in ("delayed_close_timeout", "destroy_local", "destroy_remote")
+    ),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
     Known("grpc-web-text-pieces", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
     Known("grpc-web-text-pieces", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),

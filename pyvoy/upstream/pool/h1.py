@@ -180,8 +180,11 @@ class Http1Connection(UpstreamConnection):
         super()._account_closed()
 
     def _complete(self) -> None:
-        """Request and response are done: back to the pool."""
+        """Request and response are done: back to the pool.  A tunnel's client is done: so are we."""
         if self.request is None:
+            return
+        if self.codec.tunnelling:
+            self.transport.write_eof()
             return
         if not self._paused and self.codec.reusable and self.pool.reuse(self):
             return

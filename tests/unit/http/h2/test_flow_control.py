@@ -139,6 +139,18 @@ def test_a_request_that_ends_behind_its_answer_needs_no_reset():
     assert (server.reset_codes(), server.goaway, server.codec.streams) == ({}, None, {})
 
 
+def test_a_tunnel_that_is_lost_is_reset_behind_what_waits_of_it():
+    server = Server((4, 1))
+    server.feed(OPEN)
+    server.codec.send_headers(1, HeaderMap([(b":status", b"200")]), False)
+    server.codec.send_data(1, b"hello", False)
+    server.codec.reset_behind(1, 10)
+    server.codec.finish(1)
+    assert server.reset_codes() == {}
+    server.feed(window(1, 10))
+    assert (server.body(1), server.reset_codes()) == (b"hello", {1: 10})
+
+
 def test_an_early_answer_that_waited_for_the_window_is_told_of_when_it_is_out():
     server = Server((4, 1))
     server.feed(OPEN)
