@@ -82,6 +82,7 @@ class ChainPlan:
         "_chosen",
         "_demanded",
         "_demanding",
+        "_shared",
         "_variants",
         "destroy",
         "informational",
@@ -136,6 +137,10 @@ class ChainPlan:
         self.light_request_headers = _before(last, self.request_headers)
         """Events of all filters but the last, for a stream that does without the router (see `light_stream`)."""
         self.light_request_data = _before(last, self.request_data)
+        self._shared: list[HttpFilter] | None = None
+        """What `make_light` gives, where no filter is made for a stream."""
+        if all(spec.cls.stateless for spec in chosen[:-1]):
+            self._shared = self._light_filters()
         self.light_log = _before(last, self.log)
         self.light_destroy = _before(last, self.destroy)
         self._variants: dict[tuple[frozenset[str], frozenset[str]], ChainPlan] = {}
@@ -170,6 +175,11 @@ class ChainPlan:
 
     def make_light(self) -> list[HttpFilter]:
         """The filter instances of one stream without the router."""
+        if self._shared is not None:
+            return self._shared.copy()
+        return self._light_filters()
+
+    def _light_filters(self) -> list[HttpFilter]:
         filters = [make(plan) for make, plan in self.makers[:-1]]
         for slot, filter_ in enumerate(filters):
             filter_.slot = slot

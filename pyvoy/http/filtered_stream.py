@@ -173,6 +173,10 @@ class FilteredStream(ABC):
                 if path is not None:
                     path.follow(chain)
 
+    def replace_filter(self, self_filter: HttpFilter, other: HttpFilter) -> None:
+        """From now on `other` stands in the filter's place on this stream."""
+        self.filters[self_filter.slot] = other
+
     def continue_request(self, self_filter: HttpFilter) -> None:
         """Resume the request behind this filter."""
         self._resume(self._path(REQUEST_SIDE), self_filter.slot)

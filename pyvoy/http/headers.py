@@ -128,15 +128,18 @@ class HeaderMap:
         if name not in self.map:
             return 0
         self.generation += 1
-        del self.map[name]
-        if self.pairs is None:
+        first = self.map.pop(name)
+        pairs = self.pairs
+        if pairs is None:
             return 1
-        before = len(self.pairs)
-        self.pairs = [pair for pair in self.pairs if pair[0] != name]
-        count = before - len(self.pairs)
-        if len(self.pairs) == len(self.map):
+        before = len(pairs)
+        if name in _COALESCED:  # stands there once
+            pairs.remove((name, first))
+        else:
+            pairs = self.pairs = [pair for pair in pairs if pair[0] != name]
+        if len(pairs) == len(self.map):
             self.pairs = None
-        return count
+        return before - len(pairs)
 
     def remove_prefix(self, prefix: bytes) -> None:
         """Remove every header whose name starts with `prefix`."""
@@ -160,19 +163,14 @@ class HeaderMap:
 
     def _drop_pairs(self, name: bytes, value: bytes) -> None:
         """Keep one pair of `name`, at the first one's place, with the new value."""
-        assert self.pairs is not None
-        names = [pair[0] for pair in self.pairs]
-        if names.count(name) == 1:
-            self.pairs[names.index(name)] = (name, value)
+        pairs = self.pairs
+        assert pairs is not None
+        at = pairs.index((name, self.map[name]))
+        if name in _COALESCED:  # stands there once
+            pairs[at] = (name, value)
             return
-        kept: list[Pair] = []
-        seen = False
-        for pair in self.pairs:
-            if pair[0] != name:
-                kept.append(pair)
-            elif not seen:
-                seen = True
-                kept.append((name, value))
+        kept = [pair for pair in pairs if pair[0] != name]
+        kept.insert(at, (name, value))
         self.pairs = kept if len(kept) > len(self.map) else None
         if self.pairs is None:
             self.map = dict(kept)

@@ -141,6 +141,9 @@ class Stream(Protocol):
     def demand(self, self_filter: HttpFilter) -> None:
         """From now on the filter sees its `on_demand` events of this stream too."""
 
+    def replace_filter(self, self_filter: HttpFilter, other: HttpFilter) -> None:
+        """From now on `other` stands in the filter's place on this stream."""
+
     def continue_request(self, self_filter: HttpFilter) -> None:
         """Resume the request behind this filter after a STOP of any kind; without effect when not stopped."""
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.http.charging import CANARY, INTERNAL
-from pyvoy.http.filtered_stream import FilteredStream
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter
+from pyvoy.http.light_forwarding import forward_to_full
 from pyvoy.http.plain_facts import note_request, note_upstream
 from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer
 from pyvoy.http.routing.steering import STEERING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pyvoy.http.chain import ChainPlan
     from pyvoy.http.h1.client import Http1ClientCodec
     from pyvoy.http.h1.heads import ResponseHead
+    from pyvoy.http.h1.limits import Http1Plan
     from pyvoy.http.manager import HttpConnectionManager
     from pyvoy.http.plain_plan import PlainPlan, PlainRequest
     from pyvoy.server.services import Services
@@ -54,6 +55,7 @@ class LightStream:
         "_info",
         "_pool",
         "_request",
+        "_request_headers",
         "_stage",
         "_status",
         "_took",
@@ -64,7 +66,6 @@ class LightStream:
         "host_is_chosen",
         "manager",
         "promoted",
-        "request_headers",
         "response_headers",
         "services",
         "stream_id",
@@ -92,7 +93,7 @@ class LightStream:
         self.stream_id = stream_id
         self.services: Services = manager.services
         self.chain: ChainPlan = manager.plan.chain
-        self.request_headers = request.seen_headers(request_id)
+        self._request_headers: HeaderMap | None = None
         self.response_headers: HeaderMap | None = None
         self.active_s = now_s
         self.chosen_host: Host | None = None
@@ -115,6 +116,17 @@ class LightStream:
         return self.manager.connection_info
 
     @property
+    def request_headers(self) -> HeaderMap:
+        """The request's headers; made when somebody asks."""
+        headers = self._request_headers
+        if headers is None:
+            request = self._request
+            headers = self._request_headers = request.seen_headers(self._id)
+            if self._stage > FILTERING:
+                headers.map[EXPECTED] = request.expected
+        return headers
+
+    @property
     def route(self) -> Any:
         """The chosen route."""
         return self._request.route if self.promoted is None else self.promoted.route
@@ -130,6 +142,11 @@ class LightStream:
         """The most specific per-route plan of this filter, or None."""
         plans = self.route_plans(self_filter)
         return plans[-1] if plans else None
+
+    def replace_filter(self, self_filter: HttpFilter, other: HttpFilter) -> None:
+        """From now on `other` stands in the filter's place on this stream."""
+        stream = self if self.promoted is None else self.promoted
+        stream.filters[self_filter.slot] = other
 
     def clear_route_cache(self) -> None:
         """Match anew: as long as it is the same route after all, the request stays an ordinary one."""
@@ -179,18 +196,16 @@ class LightStream:
         info.first_downstream_tx_s = info.end_s = self._took[0]
         info.bytes_sent = self._answer_bytes
 
-    def __getattr__(self, name: str) -> Any:
-        """Anything else is the full stream's."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.full(), name)
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Anything else is the full stream's (`light_forwarding`)."""
 
     # ---- the request ----
 
     def begin(self, plain: PlainPlan) -> None:
         """Through the filters, then upstream."""
         chain = self.chain
-        headers = self.request_headers
         filters = self.filters
         end = not self._body
         self._calling = True
@@ -198,7 +213,7 @@ class LightStream:
         try:
             filters += chain.make_light()
             for slot, handler in chain.light_request_headers:
-                verdict = handler(filters[slot], self, headers, end)
+                verdict = handler(filters[slot], self, self.request_headers, end)
                 if verdict is not CONTINUE or self.promoted is not None:
                     self.full().go_on_with_request(slot, verdict, self._body)
                     return
@@ -213,12 +228,9 @@ class LightStream:
         """The router's work on an ordinary request, in one piece; False when the router itself has to, and then
         nothing has been done but perhaps the balancer asked."""
         request = self._request
-        headers = self.request_headers
-        values = headers.map
-        untouched = values == request.seen and headers.pairs is None
-        if not untouched and (
-            not STEERING.isdisjoint(values) or INTERNAL in values or b":method" not in values or b":path" not in values
-        ):
+        headers = self._request_headers
+        untouched = headers is None or not headers.generation
+        if not untouched and not self._is_ordinary():
             return False
         cluster = self.services.clusters.get(request.cluster)
         if cluster is None or cluster.original_dst is not None:
@@ -245,23 +257,38 @@ class LightStream:
         due_s = self.active_s + request.timeout_s
         if due_s < self.manager.armed_s:
             self.manager.watch(due_s)
-        if headers.pairs is None:
-            values[EXPECTED] = request.expected
-        else:
-            headers.set(EXPECTED, request.expected)
         codec = connection.codec
         if untouched:
+            if headers is not None:
+                headers.map[EXPECTED] = request.expected
             if request.encoded_for is not pool.plan:
                 request.encode(codec, pool.plan)
-            codec.send_request(
-                self, b"%b%b%b%b" % (request.before_id, values[_REQUEST_ID], request.behind_id, self._body)
-            )
+            codec.send_request(self, b"".join((request.before_id, self._id, request.behind_id, self._body)))
         else:
-            self._send_changed(codec, headers)
+            self._send_changed(codec, pool.plan)
         return True
 
-    def _send_changed(self, codec: Http1ClientCodec, headers: HeaderMap) -> None:
+    def _is_ordinary(self) -> bool:
+        """Whether the request is an ordinary one as its filters have left it."""
+        values = self.request_headers.map
+        return STEERING.isdisjoint(values) and INTERNAL not in values and b":method" in values and b":path" in values
+
+    def _send_changed(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
+        """The request as its filters have left it; what they have made of its head before is not encoded again."""
+        request = self._request
+        headers = self.request_headers
+        headers.set(EXPECTED, request.expected)
         body = self._body
+        changed = request.changed_heads(plan)
+        if changed is not None:
+            known = changed.find(headers)
+            if known is not None:
+                codec.send_request(self, b"".join((known.before, headers.map[_REQUEST_ID], known.behind, body)))
+                return
+            if headers.map.get(b"content-length") == request.seen.get(b"content-length"):
+                kept = changed.missed(headers)
+                if kept is not None:
+                    changed.keep(kept, codec.encode_request(kept))
         stream_id = codec.new_stream(self)
         if not body:
             codec.send_headers(stream_id, headers, True)
@@ -276,7 +303,12 @@ class LightStream:
     def on_response(self, head: ResponseHead, body: bytes) -> None:
         """A whole response: count it as the router does, then through the filters and out."""
         chain = self.chain
-        if CANARY in head.values or INTERNAL in self.request_headers.map or chain.response_data:
+        request_headers = self._request_headers
+        if (
+            CANARY in head.values
+            or chain.response_data
+            or (request_headers is not None and INTERNAL in request_headers.map)
+        ):
             self._attempt().on_response(head, body)
             return
         now_s = self.services.clock()
@@ -350,16 +382,24 @@ class LightStream:
         plan = manager.plan
         answer = head.memo
         plain = manager.share.plain
-        known = type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated
-        if type(answer) is PlainAnswer and known and answer.is_of(headers):
-            if plan.access_logs or self.chain.light_log:
-                plan.response_rules(headers, self)  # what is logged is what goes out
-            manager.write(b"%b%b%b%b" % (answer.before_time, headers.map[SERVICE_TIME], answer.behind, body))
-            return
+        kept: HeaderMap | None = None
+        if type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated:
+            as_is = not headers.generation
+            known = answer if as_is else answer.changed.find(headers)
+            if known is not None:
+                time = headers.map[SERVICE_TIME]
+                if plan.access_logs or self.chain.light_log:
+                    plan.response_rules(headers, self)  # what is logged is what goes out
+                manager.write(b"".join((known.before, time, known.behind, body)))
+                return
+            if headers.map.get(b"content-length") == head.values[b"content-length"]:
+                kept = answer.changed.missed(headers)
+        elif plain is not None and plain.keeps_answers and head.kept:
+            plain.keep_answer(head, self)
         plan.response_rules(headers, self)
         manager.codec.send_response(self.stream_id, headers, body)
-        if head.kept and plain is not None and plain.keeps_answers and not known:
-            plain.keep_answer(head, self)
+        if kept is not None and type(answer) is PlainAnswer and plain is not None:
+            plain.keep_changed_answer(head, answer.changed, kept, self)
 
     # ---- other events of the upstream ----
 
@@ -447,27 +487,4 @@ class _Ended:
         return getattr(self._light, name)
 
 
-class _Kept:
-    """A fact of the full stream with a default: reading it needs no full stream, setting it does."""
-
-    def __init__(self, name: str, default: Any) -> None:
-        self._name = name
-        self._default = default
-
-    def __get__(self, light: LightStream, _owner: type) -> Any:
-        full = light.promoted
-        return self._default if full is None else getattr(full, self._name)
-
-    def __set__(self, light: LightStream, value: Any) -> None:
-        setattr(light.full(), self._name, value)
-
-
-def _forward_facts() -> None:
-    """Every public fact of a stream that is not the light stream's own, with the default that its class gives it."""
-    for name, default in vars(FilteredStream).items():
-        plain = not callable(default) and not isinstance(default, property)
-        if plain and name[0] != "_" and name not in vars(LightStream):
-            setattr(LightStream, name, _Kept(name, default))
-
-
-_forward_facts()
+forward_to_full(LightStream)

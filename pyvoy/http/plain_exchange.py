@@ -129,7 +129,7 @@ class PlainExchange:
         answer = head.memo
         if type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated:
             behind = answer.behind_closing if closing else answer.behind
-            manager.write(b"%b%d%b%b" % (answer.before_time, took_ms, behind, body))
+            manager.write(b"%b%d%b%b" % (answer.before, took_ms, behind, body))
         else:
             codec.send_response(self.stream_id, self._headers(head, plain, took_ms, closing=closing), body)
         if closing:

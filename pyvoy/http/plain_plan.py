@@ -12,6 +12,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from pyvoy.filters.http.router import Router, RouterPlan
+from pyvoy.http.changed_heads import MARK, ChangedHeads
 from pyvoy.http.charging import INTERNAL
 from pyvoy.http.h1.grammar import valid_authority
 from pyvoy.http.headers import HeaderMap
@@ -37,8 +38,6 @@ _UNUSUAL = frozenset((WATCHED | STEERING | {b"expect", INTERNAL}) - {b"connectio
 _ORDINARY_METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 _ORDINARY_CONNECTION = (None, b"keep-alive", b"Keep-Alive", b"close")
 _ORDINARY_SCHEMES = (b"", b"http")
-_MARK = b"\0"
-"""Stands for what varies; no header can hold it."""
 SERVICE_TIME = b"x-envoy-upstream-service-time"
 _XFP = b"x-forwarded-proto"
 _REQUEST_ID = b"x-request-id"
@@ -56,6 +55,8 @@ class PlainRequest:
     __slots__ = (
         "before_id",
         "behind_id",
+        "changed",
+        "changed_for",
         "cluster",
         "encoded_for",
         "expected",
@@ -82,12 +83,26 @@ class PlainRequest:
         """What filters got to see of the last request with this head: it has that one's id."""
         self.encoded_for: Http1Plan | None = None
         """The codec plan of the pool that the bytes are for."""
+        self.changed: ChangedHeads | None = None
+        """What filters make of this head, from its second time on."""
+        self.changed_for: Http1Plan | None = None
+        """The codec plan of the pool that those bytes are for."""
 
     def encode(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
         """Make the bytes for the upstreams with this codec plan."""
-        encoded = codec.encode_request(self.headers(_MARK))
-        self.before_id, _, self.behind_id = encoded.partition(_MARK)
+        encoded = codec.encode_request(self.headers(MARK))
+        self.before_id, _, self.behind_id = encoded.partition(MARK)
         self.encoded_for = plan
+
+    def changed_heads(self, plan: Http1Plan) -> ChangedHeads | None:
+        """What filters make of this head for the upstreams with this codec plan; None the first time, since most heads
+        that filters change come once."""
+        if self.changed_for is not plan:
+            self.changed_for = plan
+            self.changed = None
+        elif self.changed is None:
+            self.changed = ChangedHeads(_REQUEST_ID)
+        return self.changed
 
     def with_path(self, path: bytes) -> PlainRequest:
         """The same for a head that differs in its path alone."""
@@ -119,30 +134,24 @@ class PlainRequest:
 class PlainAnswer:
     """An ordinary response head as it goes to the clients of one connection manager."""
 
-    __slots__ = ("_second", "_wall", "before_time", "behind", "behind_closing", "plain", "seen")
+    __slots__ = ("_second", "_wall", "before", "behind", "behind_closing", "changed", "plain")
 
     def __init__(
         self,
         plain: PlainPlan,
-        seen: dict[bytes, bytes],
         encoded: bytes,
         closing: bytes,
         wall: Callable[[], float] | None,
     ) -> None:
-        """`seen` are the headers as filters see them; `encoded` has the mark in place of the service time, `closing` is
-        the same for a connection that ends; `wall` gives the time when the date is ours and not the upstream's."""
+        """`encoded` has the mark in place of the service time, `closing` is the same for a connection that ends; `wall`
+        gives the time when the date is ours and not the upstream's."""
         self.plain = plain
-        self.seen = seen
-        self.before_time, _, self.behind = encoded.partition(_MARK)
-        self.behind_closing = closing.partition(_MARK)[2]
+        self.changed = ChangedHeads(SERVICE_TIME)
+        """What filters make of this head."""
+        self.before, _, self.behind = encoded.partition(MARK)
+        self.behind_closing = closing.partition(MARK)[2]
         self._wall = wall
         self._second = int(wall()) if wall is not None else 0
-
-    def is_of(self, headers: HeaderMap) -> bool:
-        """Whether this is what these headers become, which have passed the filters."""
-        values, seen = headers.map, self.seen
-        seen[SERVICE_TIME] = values.get(SERVICE_TIME, b"")
-        return values == seen and headers.pairs is None
 
     @property
     def outdated(self) -> bool:
@@ -241,7 +250,7 @@ class PlainPlan:
         ours = values.copy()
         ours.pop(b"connection", None)
         ours[_XFP] = ours[b":scheme"] = self._scheme
-        ours[_REQUEST_ID] = _MARK
+        ours[_REQUEST_ID] = MARK
         return PlainRequest(route, route.cluster, route.timeout_s, ours, expected)
 
     def _is_good_host(self, host: bytes) -> bool:
@@ -281,14 +290,22 @@ class PlainPlan:
         manager = exchange.manager
         headers = head.headers()
         values = headers.map
-        values[SERVICE_TIME] = _MARK
-        seen = values.copy()
+        values[SERVICE_TIME] = MARK
         self._plan.response_rules(headers, exchange)
         encoded = manager.codec.encode_headers(headers, not head.length_bytes)
         values[b"connection"] = b"close"
         closing = manager.codec.encode_headers(headers, not head.length_bytes)
         wall = None if b"date" in head.values else manager.services.wall
-        head.memo = PlainAnswer(self, seen, encoded, closing, wall)
+        head.memo = PlainAnswer(self, encoded, closing, wall)
+
+    def keep_changed_answer(
+        self, head: ResponseHead, changed: ChangedHeads, headers: HeaderMap, stream: LightStream
+    ) -> None:
+        """Let `changed`, which belongs to the answer that `head` becomes, keep what filters have made of it."""
+        manager = stream.manager
+        kept = headers.copy()
+        self._plan.response_rules(headers, stream)
+        changed.keep(kept, manager.codec.encode_headers(headers, not head.length_bytes))
 
 
 class _Asking:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions import stream_facts
 from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, UnknownCluster
 from pyvoy.extensions.lua import tls
+from pyvoy.extensions.lua.changes import HeaderChanges, read_changes
 from pyvoy.extensions.lua.log_lines import log, log_line
 from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
 from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
 from pyvoy.http.headers import HeaderMap, is_valid_header
 
 if TYPE_CHECKING:
-    from pyvoy.extensions.lua.hook import Hook
+    from pyvoy.extensions.lua.hook import Hook, Owner
+    from pyvoy.extensions.lua.script import LuaState
+    from pyvoy.http.http_filter import Stream
     from pyvoy.network.address import Address
 
 LOCKED = b"header map can no longer be modified"
@@ -39,22 +42,38 @@ TEXT_FACTORIES = (
 """Factories of filter state objects that are a text."""
 
 HEADERS, TRAILERS, REQUEST_HEADERS = range(3)
-NO_FUNCTIONS = ("functions", "hook", "runtime")
+MOST_CHANGES = 256
+NO_FUNCTIONS = ("functions", "hook", "begun", "running", "runtime")
 NO_VALUES: Mapping[str, Any] = {}
 
 
 class Bridge:
-    """The host functions of one state.  `hook` is the hook that runs at the moment: what they are about."""
+    """The host functions of one state.  `begun` is what the hook that runs was begun with, `running` the hook itself
+    once something has been asked of it."""
 
-    __slots__ = ("hook", "runtime")
+    __slots__ = ("_changes", "begun", "running", "runtime")
 
-    hook: Hook
+    begun: tuple[type[Hook], Owner, LuaState, Stream, HeaderMap, bool]
     runtime: Any
+
+    def __init__(self) -> None:
+        self.running: Hook | None = None
+        self._changes: tuple[dict[bytes, HeaderChanges], ...] = ({}, {})
+        """Of responses and of requests: those that scripts make again and again."""
 
     def functions(self) -> dict[bytes, Callable[..., Any]]:
         """The functions by the names that the prelude uses."""
         names = [name for name in vars(Bridge) if not name.startswith("_") and name not in NO_FUNCTIONS]
         return {name.encode(): getattr(self, name) for name in names} | {b"log": log_line}
+
+    @property
+    def hook(self) -> Hook:
+        """The hook that runs at the moment: what the functions are about."""
+        running = self.running
+        if running is None:
+            kind, owner, state, stream, headers, ended = self.begun
+            running = self.running = kind(owner, state, stream, headers, ended)
+        return running
 
     # ---- header maps ----
 
@@ -92,58 +111,64 @@ class Bridge:
         items = self._map(which).items()
         return b"\0".join([part for pair in items for part in pair]) + b"\0"
 
-    def _change(self, which: int) -> HeaderMap | None:
-        """The map for a change, or None when it has gone on; a change of the request may mean another route."""
+    def _may_change(self, which: int) -> bool:
+        """Whether the map has not gone on yet."""
+        return which != HEADERS or not self.hook.continued
+
+    def _changed(self, which: int) -> None:
+        """A change of the request may mean another route."""
         hook = self.hook
-        if which != HEADERS:
-            return self._map(which)
-        if hook.continued:
-            return None
-        if hook.on_request and hook.owner.clear_route_cache:
+        if which == HEADERS and hook.on_request and hook.owner.clear_route_cache:
             hook.stream.clear_route_cache()
-        return hook.headers
+
+    def header_changes(self, text: bytes) -> None:
+        """Changes of the hook's own headers, as prelude/core.lua has collected them."""
+        kind, owner, _, stream, headers, _ = self.begun
+        known = self._changes[kind.on_request]
+        changes = known.get(text)
+        if changes is None:
+            if len(known) >= MOST_CHANGES:
+                known.clear()
+            changes = known[text] = read_changes(text, on_request=kind.on_request)
+        changes.apply(headers)
+        if kind.on_request:
+            if changes.suspect:
+                stream.suspect_headers = True
+            if owner.clear_route_cache:
+                stream.clear_route_cache()
 
     def header_add(self, which: int, name: bytes, value: bytes) -> bytes | None:
-        hook = self.hook
-        if which == HEADERS and not (hook.on_request or hook.continued or b"\0" in name or b"\0" in value):
-            hook.headers.add(name.lower(), value)  # the short way of most scripts: response headers
-            return None
-        headers = self._change(which)
-        if headers is None:
+        if not self._may_change(which):
             return LOCKED
-        name = self._name(which, name)
-        if b"\0" in value:
-            value = _text(value)
-        headers.add(name, value)
-        if hook.on_request and not is_valid_header(name, value):
-            hook.stream.suspect_headers = True
+        name, value = self._name(which, name), _text(value)
+        self._map(which).add(name, value)
+        self._check(name, value)
+        self._changed(which)
         return None
 
     def header_replace(self, which: int, name: bytes, value: bytes) -> bytes | None:
-        hook = self.hook
-        if which == HEADERS and not (hook.on_request or hook.continued or b"\0" in name or b"\0" in value):
-            hook.headers.set(name.lower(), value)
-            return None
-        headers = self._change(which)
-        if headers is None:
+        if not self._may_change(which):
             return LOCKED
-        name = self._name(which, name)
-        if b"\0" in value:
-            value = _text(value)
-        headers.set(name, value)
-        if hook.on_request and not is_valid_header(name, value):
-            hook.stream.suspect_headers = True
+        name, value = self._name(which, name), _text(value)
+        self._map(which).set(name, value)
+        self._check(name, value)
+        self._changed(which)
         return None
 
+    def _check(self, name: bytes, value: bytes) -> None:
+        """A request with a header that no request may carry is answered by the router."""
+        if self.hook.on_request and not is_valid_header(name, value):
+            self.hook.stream.suspect_headers = True
+
     def header_remove(self, which: int, name: bytes) -> bytes | None:
-        headers = self._change(which)
-        if headers is None:
+        if not self._may_change(which):
             return LOCKED
-        headers.remove(self._name(which, name))
+        self._map(which).remove(self._name(which, name))
+        self._changed(which)
         return None
 
     def header_reason(self, which: int, phrase: bytes) -> bytes | None:
-        if self._change(which) is None:
+        if not self._may_change(which):
             return LOCKED
         self.hook.stream.reason_phrase = _text(phrase)
         return None

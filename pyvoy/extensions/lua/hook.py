@@ -7,7 +7,7 @@ Source: Envoy's StreamHandleWrapper (start, onData, onTrailers, luaBody, luaTrai
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.extensions.lua.states import (
@@ -46,8 +46,14 @@ class Owner(Protocol):
     """The filter whose hook it is, as far as a script can see it."""
 
     slot: int
-    host: Host
-    clear_route_cache: bool
+
+    @property
+    def host(self) -> Host:
+        """What the host offers the filter."""
+
+    @property
+    def clear_route_cache(self) -> bool:
+        """Whether a change of the request's headers asks for the route anew."""
 
     def script_failed(self, hook: Hook, text: bytes, traceback: bytes) -> bool:
         """The script has raised: run nothing of it any more on this stream, and do what the failure policy says; True
@@ -100,13 +106,8 @@ class Hook:
 
     # ---- what the chain says ----
 
-    def start(self, run: Callable[[], Any]) -> Verdict:
-        """The headers have come: run the hook until it ends or waits."""
-        self.lua.bridge.hook = self
-        try:
-            result = run()
-        except Exception as error:  # the wall of the extension
-            result = self._broken(error)
+    def began(self, result: Any) -> Verdict:
+        """The headers have come and the hook has run until it ended or waited, which `result` tells."""
         if result == 0:
             if self._whole is not None:
                 self._give_body()
@@ -221,15 +222,15 @@ class Hook:
             self.call = None
 
     def _resume(self, value: int) -> None:
-        self.lua.bridge.hook = self
+        self.lua.bridge.running = self
         suspended, self.suspended = self.suspended, 0
         try:
             result = self.lua.go_on(suspended, value)
         except Exception as error:  # the wall of the extension
-            result = self._broken(error)
+            result = self.broken(error)
         self._take(result)
 
-    def _broken(self, error: Exception) -> tuple[int, bytes, bytes]:
+    def broken(self, error: Exception) -> tuple[int, bytes, bytes]:
         """Lua itself could not go on (no memory left), or a function of the bridge has failed."""
         log.debug("lua: a hook broke off", exc_info=error)
         text = NO_MEMORY if type(error).__name__ == "LuaMemoryError" else f"{type(error).__name__}: {error}".encode()

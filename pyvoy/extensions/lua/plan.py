@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.http.http_filter import HttpFilter
+
 if TYPE_CHECKING:
     from pyvoy.extensions.failure import Failures
     from pyvoy.extensions.host import Host
@@ -28,7 +30,7 @@ class LuaPlan:
     """One configured filter: its default script, those with names, and where it counts.
 
     `failures` is None where a failure leaves the stream alone, as in Envoy; `routed` says that there are routes with
-    something to say about the filter."""
+    something to say about the filter.  `filter_class` has just the events that the scripts need."""
 
     default: LuaScript | None
     named: Mapping[str, LuaScript]
@@ -39,6 +41,7 @@ class LuaPlan:
     options: LuaOptions
     failures: Failures | None
     routed: bool = False
+    filter_class: type[HttpFilter] = HttpFilter
 
     def bind_route(self, plan: LuaRoutePlan) -> None:
         """A route has a configuration for this filter."""

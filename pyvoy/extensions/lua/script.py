@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pyvoy.extensions.host import Host
 
 
+Run = Callable[[], Any]
+"""Runs a hook of a script (prelude/core.lua, runner)."""
+
+
 @dataclass(slots=True, frozen=True, eq=False)
 class LuaState:
     """One state: the bridge of its functions, and what goes on with a hook that has waited, or forgets it."""
@@ -57,7 +61,7 @@ class LuaScript:
         self.state = LuaState(bridge, vm.go_on, vm.core(b"forget"))
         self.on_request = vm.hook_of(b"envoy_on_request")
         self.on_response = vm.hook_of(b"envoy_on_response")
-        self.on_log = vm.hook_of(b"pyvoy_on_log")
+        self.on_log = vm.hook_of(b"pyvoy_on_log", changing=False)
 
 
 def load(

@@ -46,7 +46,7 @@ class LuaVm:
 
     __slots__ = ("_core", "_globals", "_load", "_loadstring", "call", "go_on", "runner", "runtime")
 
-    runner: Callable[[Any], Callable[[], Any]]
+    runner: Callable[[Any, bool], Callable[[], Any]]
     go_on: Callable[..., Any]
     call: Callable[..., Any]
 
@@ -109,7 +109,8 @@ class LuaVm:
         found = self._globals[name]
         return found if lupa.lua_type(found) == "function" else None
 
-    def hook_of(self, name: bytes) -> Callable[[], Any] | None:
-        """What runs a global function of the script as a hook; None when there is none."""
+    def hook_of(self, name: bytes, *, changing: bool = True) -> Callable[[], Any] | None:
+        """What runs a global function of the script as a hook; None when there is none.  `changing`: it may change the
+        headers."""
         found = self.function(name)
-        return None if found is None else self.runner(found)
+        return None if found is None else self.runner(found, changing)

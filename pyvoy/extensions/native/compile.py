@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.extensions.header_check import HeaderCheck
 from pyvoy.extensions.native import upper
 from pyvoy.extensions.native.filters import Filter, StreamFilter
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
@@ -40,8 +40,6 @@ NOTICES = {
     "on_destroy": "on_destroy",
 }
 """Events that decide nothing."""
-
-_VALUE = itemgetter(1)
 
 
 class ClassError(Exception):
@@ -94,10 +92,11 @@ def compile_filter(
 
 def _lower(cls: type, failures: Failures) -> dict[str, Handler]:
     found: dict[str, Handler] = {}
+    check = HeaderCheck()
     for hook, event in EVENTS.items():
         method = getattr(cls, hook, None)
         if method is not None:
-            found[event] = _guarded(method, hook, failures)
+            found[event] = _guarded(method, hook, failures, check)
     for hook, event in NOTICES.items():
         method = getattr(cls, hook, None)
         if method is not None:
@@ -107,14 +106,15 @@ def _lower(cls: type, failures: Failures) -> dict[str, Handler]:
     return found
 
 
-def _guarded(method: Handler, hook: str, failures: Failures) -> Handler:
+def _guarded(method: Handler, hook: str, failures: Failures, check: HeaderCheck) -> Handler:
+    """The event behind the wall; what a filter leaves in headers and trailers is checked."""
     if inspect.iscoroutinefunction(method):
-        return _guarded_coroutine(method, hook, failures)
+        return _guarded_coroutine(method, hook, failures, check)
     if hook.endswith("_data"):
         return _guarded_data(method, hook, failures)
     if hook.endswith("_trailers"):
-        return _guarded_trailers(method, hook, failures)
-    return _guarded_headers(method, hook, failures)
+        return _guarded_trailers(method, hook, failures, check)
+    return _guarded_headers(method, hook, failures, check)
 
 
 def _guarded_data(method: Handler, hook: str, failures: Failures) -> Handler:
@@ -128,15 +128,13 @@ def _guarded_data(method: Handler, hook: str, failures: Failures) -> Handler:
     return data
 
 
-def _guarded_headers(method: Handler, hook: str, failures: Failures) -> Handler:
-    """What was changed in the headers is checked."""
-
+def _guarded_headers(method: Handler, hook: str, failures: Failures, check: HeaderCheck) -> Handler:
     def fields(self: Any, stream: Any, headers: HeaderMap, end: bool) -> Verdict:
         generation = headers.generation
         try:
             verdict = method(self, stream, headers, end)
             if headers.generation != generation:
-                _check_headers(headers)
+                check(headers)
             return CONTINUE if verdict is None else _checked(verdict, hook)
         except BaseException as error:  # the wall of the extension
             return _failed(self, stream, failures, error)
@@ -144,11 +142,11 @@ def _guarded_headers(method: Handler, hook: str, failures: Failures) -> Handler:
     return fields
 
 
-def _guarded_trailers(method: Handler, hook: str, failures: Failures) -> Handler:
+def _guarded_trailers(method: Handler, hook: str, failures: Failures, check: HeaderCheck) -> Handler:
     def fields(self: Any, stream: Any, trailers: HeaderMap) -> Verdict:
         try:
             verdict = method(self, stream, trailers)
-            _check_headers(trailers)
+            check(trailers)
             return CONTINUE if verdict is None else _checked(verdict, hook)
         except BaseException as error:  # the wall of the extension
             return _failed(self, stream, failures, error)
@@ -156,12 +154,12 @@ def _guarded_trailers(method: Handler, hook: str, failures: Failures) -> Handler
     return fields
 
 
-def _guarded_coroutine(method: Handler, hook: str, failures: Failures) -> Handler:
+def _guarded_coroutine(method: Handler, hook: str, failures: Failures, check: HeaderCheck) -> Handler:
     async def event(self: Any, stream: Any, *arguments: Any) -> Verdict:
         try:
             verdict = await method(self, stream, *arguments)
             if not hook.endswith("_data"):
-                _check_headers(arguments[0])
+                check(arguments[0])
             return CONTINUE if verdict is None else _checked(verdict, hook)
         except GeneratorExit:
             raise
@@ -197,19 +195,6 @@ def _checked(verdict: Any, hook: str) -> Verdict:
             f"{hook} must answer CONTINUE, STOP, STOP_AND_BUFFER, STOP_AND_WATERMARK or None, not {verdict!r}"
         )
     return verdict
-
-
-def _check_headers(headers: HeaderMap) -> None:
-    """What a filter has put into a header map must be bytes, and must not end a line."""
-    try:
-        if headers.pairs is None:
-            text = b"".join([*headers.map, *headers.map.values(), b"."])
-        else:
-            text = b"".join([*headers.map, *map(_VALUE, headers.pairs), b"."])
-    except TypeError:
-        raise TypeError("names and values of headers are bytes on this level") from None
-    if len(text.splitlines()) > 1 or 0 in text:
-        raise ValueError("a header has a line break or NUL in it")
 
 
 def _skipping(handler: Handler) -> Handler:

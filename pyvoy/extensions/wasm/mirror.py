@@ -12,6 +12,8 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyvoy.extensions.wasm.context import Context
     from pyvoy.http.headers import HeaderMap
 
@@ -28,12 +30,13 @@ _WRITTEN = 3
 _AT_TEXT = 16384
 _JOURNAL = 131072
 _MAX_PAIRS = 900
+_MAX_KNOWN = 256
 
 
 class HeaderMirror:
     """One for a VM.  `kind` is the type of the map at hand, -1 when there is none."""
 
-    __slots__ = ("_asked", "_context", "_headers", "_view", "kind")
+    __slots__ = ("_asked", "_context", "_headers", "_known", "_view", "kind")
 
     def __init__(self, view: memoryview, *, is_old: bool) -> None:
         self._view = view
@@ -42,6 +45,8 @@ class HeaderMirror:
         self.kind = -1
         self._asked = [False, False, False, False]
         """Whether the last callback with this type of map has read from it."""
+        self._known: dict[bytes, tuple[tuple[int, bytes, bytes], ...]] = {}
+        """What journals say that a module writes again and again."""
         _STATE.pack_into(view, 0, -1, 0, 0, 0)
         _NUMBER.pack_into(view, 16, is_old)
 
@@ -93,10 +98,8 @@ class HeaderMirror:
         view = self._view
         pairs = headers.pairs
         items = headers.map.items() if pairs is None else pairs
-        words = list(chain.from_iterable(items))
-        entries = len(words) >> 1
-        words.append(b"")
-        data = b"\0".join(words)
+        entries = len(items)
+        data = b"\0".join(chain.from_iterable(items)) + b"\0"
         size = len(data)
         if not entries or entries > _MAX_PAIRS or size > _JOURNAL - _AT_TEXT:
             view[4:8] = _NOT_TO_BE_HAD
@@ -111,23 +114,32 @@ class HeaderMirror:
         assert headers is not None
         assert context is not None
         data = self._view[_JOURNAL : _JOURNAL + size].tobytes()
-        values = headers.map
-        at = 0
-        while at < size:
-            operation, name_size, value_size = _RECORD.unpack_from(data, at)
-            at += 12
-            name = data[at : at + name_size]
-            at += name_size
+        steps = self._known.get(data)
+        if steps is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            steps = self._known[data] = tuple(_steps(data))
+        for operation, name, value in steps:
+            values = headers.map
             if headers.pairs is not None or (name in values and operation != REMOVE):
-                change(headers, operation, name, data[at : at + value_size])
-                values = headers.map
+                change(headers, operation, name, value)
             elif operation != REMOVE:
-                values[name] = data[at : at + value_size]
+                values[name] = value
             else:
                 values.pop(name, None)
-            at += value_size
         headers.generation += 1
         context.changed(self.kind)
+
+
+def _steps(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """The records of a journal: operation, name, value."""
+    at = 0
+    while at < len(data):
+        operation, name_size, value_size = _RECORD.unpack_from(data, at)
+        name_at = at + _RECORD.size
+        value_at = name_at + name_size
+        at = value_at + value_size
+        yield operation, data[name_at:value_at], data[value_at:at]
 
 
 def change(headers: HeaderMap, operation: int, name: bytes, value: bytes) -> None:

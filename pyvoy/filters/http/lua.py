@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
@@ -20,7 +21,7 @@ from pyvoy.http.http_filter import CONTINUE, HttpFilter, Stream, Verdict
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
     from pyvoy.extensions.host import Host
-    from pyvoy.extensions.lua.script import LuaScript
+    from pyvoy.extensions.lua.script import LuaScript, LuaState, Run
 
 TYPE = "envoy.extensions.filters.http.lua.v3.Lua"
 ROUTE_TYPE = "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
@@ -33,11 +34,14 @@ log = logging.getLogger("pyvoy.lua")
 
 @http_filter(name="envoy.filters.http.lua", type_url=TYPE, route_type_url=ROUTE_TYPE)
 class Lua(HttpFilter):
-    """One per stream.  The body's events are asked for only by a hook that waits for them."""
+    """One for all streams, whose hooks mostly end at once; a stream whose hook waits gets one of its own.  The body's
+    events are asked for only by a hook that waits for them."""
 
+    stateless = True
     on_demand = frozenset(
         ("request_data", "request_trailers", "response_data", "response_trailers", "on_log", "on_destroy")
     )
+    _is_own = False
     _request: Hook | None = None
     _response: Hook | None = None
     _log_script: LuaScript | None = None
@@ -47,7 +51,12 @@ class Lua(HttpFilter):
         """The plan of a Lua message; every script is loaded, and one that does not load is a problem."""
         from pyvoy.extensions.lua import configuring
 
-        return configuring.plan(message, context)
+        plan = configuring.plan(message, context)
+        script = plan.default
+        routed = any(isinstance(each, LuaRoutePlan) for _, each in context.env.route_plans)
+        of_responses = script is not None and script.on_request is None and script.on_log is None
+        plan.filter_class = _OfResponses if of_responses and not routed else Lua
+        return plan
 
     @staticmethod
     def build_route(message: Any, context: Context) -> LuaRoutePlan:
@@ -109,19 +118,14 @@ class Lua(HttpFilter):
         if script is None:
             return CONTINUE
         if script.on_log is not None:
+            self = self._of(stream)  # noqa: PLW0642  # what is kept from here on is this stream's
             self._log_script = script
             stream.demand(self)
         run = script.on_request
         if run is None:
             return CONTINUE
         _ = stream.route  # is found now, as in Envoy, whatever an earlier filter has changed
-        executions = plan.executions
-        executions.cells[executions.index] += 1
-        hook = RequestHook(self, script.state, stream, headers, end)
-        verdict = hook.start(run)
-        if hook.suspended:
-            self._request = hook  # only now: filter and hook hold each other, which on_destroy ends
-        return verdict
+        return self._run(run, RequestHook, script.state, stream, headers, end)
 
     def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """envoy_on_response, for local replies too."""
@@ -132,13 +136,44 @@ class Lua(HttpFilter):
         run = script.on_response
         if run is None:
             return CONTINUE
-        executions = plan.executions
+        return self._run(run, ResponseHook, script.state, stream, headers, end)
+
+    def _run(
+        self, run: Run, kind: type[Hook], state: LuaState, stream: Stream, headers: HeaderMap, end: bool
+    ) -> Verdict:
+        """Run a hook until it ends or waits.  Most end at once and ask for nothing: those are never made an object."""
+        executions = self._plan.executions
         executions.cells[executions.index] += 1
-        hook = ResponseHook(self, script.state, stream, headers, end)
-        verdict = hook.start(run)
+        bridge = state.bridge
+        bridge.begun = (kind, self, state, stream, headers, end)
+        bridge.running = None
+        try:
+            result = run()
+        except Exception as error:  # the wall of the extension
+            result = bridge.hook.broken(error)
+        if type(result) is bytes:
+            bridge.header_changes(result)
+            result = 0
+        if result == 0 and bridge.running is None:
+            return CONTINUE
+        hook = bridge.hook
+        verdict = hook.began(result)
         if hook.suspended:
-            self._response = hook
+            hook.owner = own = self._of(stream)
+            if kind.on_request:
+                own._request = hook  # only now: filter and hook hold each other, which on_destroy ends
+            else:
+                own._response = hook
         return verdict
+
+    def _of(self, stream: Stream) -> Lua:
+        """The filter of this stream alone, which may keep what is the stream's."""
+        if self._is_own:
+            return self
+        own = copy(self)
+        own._is_own = True
+        stream.replace_filter(self, own)
+        return own
 
     def request_data(self, stream: Stream, data: bytes, end: bool) -> Verdict:
         """A piece of the request body, while a hook waits."""
@@ -165,7 +200,15 @@ class Lua(HttpFilter):
         script = self._log_script
         if script is not None and script.on_log is not None:
             headers = stream.response_headers
-            LogHook(self, script.state, stream, HeaderMap() if headers is None else headers, True).start(script.on_log)
+            bridge = script.state.bridge
+            bridge.running = hook = LogHook(
+                self, script.state, stream, HeaderMap() if headers is None else headers, True
+            )
+            try:
+                result = script.on_log()
+            except Exception as error:  # the wall of the extension
+                result = hook.broken(error)
+            hook.began(result)
 
     def on_destroy(self, stream: Stream) -> None:
         """Whatever still waits is dropped."""
@@ -173,6 +216,12 @@ class Lua(HttpFilter):
             if hook is not None:
                 hook.drop()
         self._request = self._response = None
+
+
+class _OfResponses(Lua):
+    """A script without envoy_on_request: the request's headers need not be made for it."""
+
+    request_headers = None  # type: ignore[assignment]  # the chain looks for methods
 
 
 _: type[HttpFilter] = Lua

@@ -88,6 +88,31 @@ MUTATION = """          - name: envoy.filters.http.header_mutation
                 - append: {header: {key: x-seen, value: "%REQ(x-added)%"}}
                 - append: {header: {key: server, value: changed}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}
 """
+REPEATED = """          - name: envoy.filters.http.header_mutation
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+              mutations:
+                request_mutations:
+                - append: {header: {key: x-twice, value: a}}
+                - append: {header: {key: x-twice, value: "%REQ(:path)%"}}
+                response_mutations:
+                - append: {header: {key: x-twice, value: a}}
+                - append: {header: {key: x-twice, value: b}}
+                - remove: server
+"""
+UNFRAMED = """          - name: envoy.filters.http.header_mutation
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+              mutations:
+                request_mutations: [{remove: content-length}, {remove: x-request-id}]
+                response_mutations: [{remove: content-length}, {remove: x-envoy-upstream-service-time}]
+"""
+REORDERED = """          - name: envoy.filters.http.header_mutation
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+              mutations:
+                response_mutations: [{remove: server}, {append: {header: {key: server, value: up}}}]
+"""
 STEERED = """          - name: envoy.filters.http.header_mutation
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
@@ -116,7 +141,35 @@ BUFFER = """          - name: envoy.filters.http.buffer
                 name: gzip
                 typed_config: {"@type": type.googleapis.com/envoy.extensions.compression.gzip.compressor.v3.Gzip}
 """
-CHAINS = {"none": "", "mutation": MUTATION, "steered": STEERED, "fault": FAULT, "delay": DELAY, "buffer": BUFFER}
+LUA = """          - name: envoy.filters.http.lua
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+              default_source_code:
+                inline_string: |
+                  function envoy_on_request(h)
+                    local to = h:headers():get("x-to")
+                    if to then
+                      h:headers():replace(":path", to)
+                    end
+                    h:headers():add("x-lua", "request")
+                  end
+                  function envoy_on_response(h)
+                    h:headers():add("x-lua", "response")
+                    h:headers():replace("server", "changed")
+                  end
+"""
+CHAINS = {
+    "lua": LUA,
+    "none": "",
+    "mutation": MUTATION,
+    "repeated": REPEATED,
+    "unframed": UNFRAMED,
+    "reordered": REORDERED,
+    "steered": STEERED,
+    "fault": FAULT,
+    "delay": DELAY,
+    "buffer": BUFFER,
+}
 
 POST = b"POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"
 CLOSE = b"GET /x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
@@ -125,6 +178,8 @@ OK = b"HTTP/1.1 200 OK\r\nserver: up\r\ncontent-length: 2\r\n\r\nok"
 
 
 OTHER = POST.replace(b"hello", b"world")
+GET_Y = GET.replace(b"/x", b"/y")
+OTHER_OK = OK.replace(b"server: up", b"server: other")
 SAYS_CLOSE = OK.replace(b"server: up", b"connection: close")
 
 
@@ -314,6 +369,7 @@ CASES: dict[str, list[Step]] = {
     "keep-alive-named": [*WARM, send(GET.replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n")), answer(OK)],
     "close-asked": [*WARM, send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")), answer(OK)],
     "other-fields": [*WARM, send(GET.replace(b"\r\n\r\n", b"\r\nX-A: 1\r\nAccept: */*\r\n\r\n")), answer(OK)],
+    "another-path": [*WARM, send(GET.replace(b"\r\n\r\n", b"\r\nX-To: /missing\r\n\r\n")), send(GET), answer(OK)],
     "watched-field": [*WARM, send(GET.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n")), answer(OK)],
     "head": [*WARM, send(GET.replace(b"GET", b"HEAD")), answer(OK[:-2])],
     "direct-response": [*WARM, send(GET.replace(b"/x", b"/missing"))],
@@ -341,6 +397,11 @@ CASES: dict[str, list[Step]] = {
     "drained": [*WARM, send(GET), drain, answer(OK)],
     "pipelined": [*WARM, send(GET + GET), answer(OK), answer(OK)],
     "known": [*KNOWN, send(GET), answer(OK)],
+    "known-well": KNOWN * 3,
+    "known-well-two-paths": [*KNOWN * 3, *[step for _ in range(9) for step in (send(GET_Y), answer(OK))], *KNOWN],
+    "known-well-two-answers": [*KNOWN * 2, *[step for _ in range(9) for step in (send(GET), answer(OTHER_OK))], *KNOWN],
+    "known-well-date-passes": [*KNOWN * 2, wait(3.0), *KNOWN * 2],
+    "known-well-slow": [*KNOWN * 2, send(GET), wait(0.3), answer(OK), send(GET), wait(1.2), answer(OK)],
     "known-close-asked": [*KNOWN, *[step for _ in range(4) for step in (send(CLOSE), answer(OK))]],
     "known-date-passes": [*KNOWN, wait(3.0), send(GET), answer(OK), send(GET), answer(OK)],
     "known-other-length": [*KNOWN, send(GET), answer(OK.replace(b"length: 2", b"length: 3") + b"!")],
@@ -353,6 +414,7 @@ CASES: dict[str, list[Step]] = {
     "known-then-bad": [*KNOWN, send(GET.replace(b"/x", b"/\x00"))],
     "post": [*WARM, send(POST), answer(OK), send(POST), answer(OK)],
     "post-known": [*WARM, *[step for _ in range(4) for step in (send(POST), answer(OK))], send(POST[:-1]), send(b"o")],
+    "post-known-well": [*WARM, *[step for _ in range(9) for step in (send(POST), answer(OK))], send(OTHER), answer(OK)],
     "post-known-other-body": [*WARM, *[step for _ in range(4) for step in (send(POST), answer(OK))], send(OTHER)],
     "post-known-more-behind": [*WARM, *[step for _ in range(4) for step in (send(POST), answer(OK))], send(POST + GET)],
     "post-in-two-reads": [*WARM, send(POST[:-3]), send(POST[-3:]), answer(OK)],

@@ -27,7 +27,7 @@ def test_request_ids_are_random_uuids_of_version_4() -> None:
 
 def test_an_answer_with_our_date_is_good_for_its_second() -> None:
     now = SimpleNamespace(s=100.2)
-    answer = PlainAnswer(cast(Any, None), {}, b"a: \0\r\n\r\n", b"a: \0\r\nb\r\n\r\n", lambda: now.s)
+    answer = PlainAnswer(cast(Any, None), b"a: \0\r\n\r\n", b"a: \0\r\nb\r\n\r\n", lambda: now.s)
     now.s = 100.9
     assert not answer.outdated
     now.s = 101.0
@@ -35,7 +35,7 @@ def test_an_answer_with_our_date_is_good_for_its_second() -> None:
 
 
 def test_an_answer_with_the_upstreams_date_stays_good() -> None:
-    assert not PlainAnswer(cast(Any, None), {}, b"\0", b"\0", None).outdated
+    assert not PlainAnswer(cast(Any, None), b"\0", b"\0", None).outdated
 
 
 @pytest.mark.parametrize(

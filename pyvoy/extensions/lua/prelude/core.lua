@@ -12,7 +12,8 @@ local getfenv, setfenv, getinfo, traceback = debug.getfenv, debug.setfenv, debug
 local debug_getmetatable, getregistry = debug.getmetatable, debug.getregistry
 local error, newproxy, next = error, newproxy, next
 local select, tonumber, tostring, type = select, tonumber, tostring, type
-local format, floor, ceil = string.format, math.floor, math.ceil
+local format, find, floor, ceil = string.format, string.find, math.floor, math.ceil
+local concat = table.concat
 
 local DEAD = "object used outside of proper scope"
 local MEMORY = "not enough memory"
@@ -24,6 +25,8 @@ local current = nil
 local waiting = nil
 local DONE = {}
 local ERROR = -1
+local changes, change_count = {}, 0
+local collecting = false
 
 -- ---- errors ----
 
@@ -190,6 +193,39 @@ local function new_logging_type(name)
   return kind
 end
 
+-- ---- changes of headers ----
+
+-- Until a hook first waits, what it does to its own headers is collected here and crosses at once: when it ends, or
+-- before the proxy is asked something that may depend on it.
+
+-- Whether a change was collected; if not, it has to be made by a call.
+function core.collect(what, name, value)
+  if not collecting or find(name, "\0", 1, true) or find(value, "\0", 1, true) then
+    return false
+  end
+  local n = change_count
+  changes[n + 1], changes[n + 2], changes[n + 3] = what, name, value
+  change_count = n + 3
+  return true
+end
+
+-- The collected changes as one string.
+local function take_changes()
+  local text = concat(changes, "\0", 1, change_count)
+  change_count = 0
+  return text
+end
+
+-- Make a function of the proxy see what the hook has changed before.
+function core.behind_changes(fn)
+  return function(...)
+    if change_count > 0 then
+      host.header_changes(take_changes())
+    end
+    return fn(...)
+  end
+end
+
 -- ---- running a hook ----
 
 local Handle = new_logging_type("N5Envoy10Extensions11HttpFilters3Lua19StreamHandleWrapperE")
@@ -276,17 +312,20 @@ end
 
 local function after(state, co, ok, value)
   live = live + 1
+  collecting = false
   if end_stretch then
     end_stretch()
   end
-  if ok then
-    if value == DONE then
-      if rested < MOST_RESTING then
-        rested = rested + 1
-        resting[rested] = co
-      end
-      return 0
+  if ok and value == DONE then
+    if rested < MOST_RESTING then
+      rested = rested + 1
+      resting[rested] = co
     end
+    return change_count > 0 and take_changes() or 0
+  elseif change_count > 0 then
+    host.header_changes(take_changes())
+  end
+  if ok then
     local what = waiting
     waiting = nil
     if what then
@@ -305,9 +344,9 @@ local function after(state, co, ok, value)
   return ERROR, text_of(value), traceback(co)
 end
 
--- A function that runs a hook of the script: 0 when it has ended, else what it waits for and its number, or ERROR, text
--- and traceback.
-function core.runner(fn)
+-- A function that runs a hook of the script: 0 when it has ended, or the changes that it has left to make; else what it
+-- waits for and its number, or ERROR, text and traceback.  `changing` says that the headers may be changed.
+function core.runner(fn, changing)
   local proto = Handle.proto
   return function()
     if short_of_memory then
@@ -315,6 +354,7 @@ function core.runner(fn)
       collectgarbage()
     end
     live = live + 1
+    collecting = changing
     local state = { kind = Handle, live = live }
     current = state
     local handle = newproxy(proto)
