@@ -66,6 +66,8 @@ KNOWN: tuple[Known, ...] = (
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
     Known("tls-refused-pin*", "tls", _ALERT),
+    Known("tls-refused-staple-*", "tls", "OpenSSL's alert for a client that gets no OCSP response is internal_error"),
+    Known("tls-refused-staple-*", "log:ve", _NOT_AGREED),
     Known("tls-refused-plain-text", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:tf", _OTHER_WORDS),

@@ -18,6 +18,7 @@ from pyvoy.network.tls import openssl
 from pyvoy.network.tls.agreed import Agreed, Agreements
 from pyvoy.network.tls.certificates import CertificateFacts, facts_of, pem_blocks
 from pyvoy.network.tls.failures import NO_PEER_CERTIFICATE, VERIFY_FAILED
+from pyvoy.network.tls.ocsp import StaplePolicy, Stapler, stapled
 from pyvoy.network.tls.stats import TlsStats
 from pyvoy.network.tls.verify import ValidationPlan, Verifier
 
@@ -50,14 +51,21 @@ class CertificatePlan:
     password: bytes = b""
     name: str = ""
     """Of the secret that it came with."""
+    staple: bytes = b""
+    """An OCSP response in DER form."""
 
     @property
-    def leaf(self) -> CertificateFacts:
-        """The facts of the first certificate; raises ValueError when there is none."""
+    def leaf_der(self) -> bytes:
+        """The first certificate; raises ValueError when there is none."""
         blocks = pem_blocks(self.chain)
         if not blocks:
             raise ValueError("there is no certificate in it")
-        return facts_of(blocks[0])
+        return blocks[0]
+
+    @property
+    def leaf(self) -> CertificateFacts:
+        """Its facts; raises ValueError."""
+        return facts_of(self.leaf_der)
 
 
 @dataclass(slots=True, frozen=True)
@@ -80,6 +88,7 @@ class TlsPlan:
     session_timeout_s: int | None = None
     ticket_keys: bytes = b""
     """OpenSSL's keys for session tickets; b"" leaves them to the context."""
+    staple_policy: StaplePolicy = StaplePolicy.LENIENT_STAPLING
     max_sessions: int = 0
     """How many sessions a client keeps to resume them."""
 
@@ -151,6 +160,7 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         _load_certificate(context, certificate, index)
     verifier = Verifier(plan.validation or ValidationPlan(), stats)
     kept = _set_verification(context, plan, verifier, server_side=server_side)
+    staples = _set_staples(context, plan, stats) if server_side else None
     if plan.alpn:
         context.set_alpn_protocols(list(plan.alpn))
     if plan.key_log_path:
@@ -166,7 +176,7 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         is_choosing=len(plan.certificates) > 1,
         sessions=ClientSessions(plan.max_sessions) if plan.max_sessions else None,
         asks=not server_side or kept is not None,
-        kept=kept,
+        kept=(kept, staples),
     )
 
 
@@ -230,7 +240,26 @@ def _set_verification(context: ssl.SSLContext, plan: TlsPlan, verifier: Verifier
     optional = server_side and not plan.require_certificate
     context.verify_mode = ssl.CERT_OPTIONAL if optional else ssl.CERT_REQUIRED
     _trust(context, validation)
+    if server_side and validation.trusted_ca:
+        openssl.name_client_authorities(context, list(dict.fromkeys(pem_blocks(validation.trusted_ca))))
     return openssl.set_verifier(context, verifier)
+
+
+def _set_staples(context: ssl.SSLContext, plan: TlsPlan, stats: TlsStats) -> object:
+    """Answer clients that ask for an OCSP response; returns what must live as long as the context."""
+    found = {}
+    for index, certificate in enumerate(plan.certificates):
+        try:
+            found[certificate.leaf_der] = stapled(certificate.staple, certificate.leaf_der, plan.staple_policy)
+        except ValueError as error:
+            raise TlsError(f"tls_certificates[{index}].ocsp_staple", str(error)) from None
+    if not openssl.available():
+        if any(one.staple for one in found.values()):
+            raise TlsError(
+                "tls_certificates", "OCSP staples need an OpenSSL that is linked dynamically into this Python"
+            )
+        return None
+    return openssl.set_status_callback(context, Stapler(found, stats).answer)
 
 
 def _trust(context: ssl.SSLContext, plan: ValidationPlan) -> None:

@@ -23,6 +23,9 @@ _NO_EXPLICIT_POLICY = 43
 _REVOKED = 23
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _CTRL_SET_MODE = 33
+_CTRL_SET_STATUS_CALLBACK = 63
+_CTRL_SET_STATUS_RESPONSE = 71
+_STATUS_SEND, _STATUS_REFUSE, _STATUS_OMIT = 0, 2, 3
 _MODE_NO_AUTO_CHAIN = 8
 _CTRL_SET_SESSION_CACHE_MODE = 44
 _CTRL_SET_TICKET_KEYS = 59
@@ -32,6 +35,7 @@ _CTRL_GET_NEGOTIATED_GROUP = 134
 _POINTER = ctypes.c_void_p
 _SESSION_OFFSET = object.__basicsize__ + ctypes.sizeof(_POINTER)
 _VERIFY = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER)
+_STATUS = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER)
 _VERIFY_ONE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, _POINTER)
 
 _GROUPS = {
@@ -69,6 +73,11 @@ _FUNCTIONS: tuple[tuple[str, object, tuple[object, ...]], ...] = (
     ("X509_STORE_CTX_set_error", None, (_POINTER, ctypes.c_int)),
     ("X509_STORE_CTX_get0_cert", _POINTER, (_POINTER,)),
     ("X509_STORE_CTX_set_verify_cb", None, (_POINTER, _VERIFY_ONE)),
+    ("SSL_CTX_callback_ctrl", ctypes.c_long, (_POINTER, ctypes.c_int, _STATUS)),
+    ("SSL_CTX_add_client_CA", ctypes.c_int, (_POINTER, _POINTER)),
+    ("CRYPTO_malloc", _POINTER, (ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int)),
+    ("d2i_X509", _POINTER, (_POINTER, ctypes.POINTER(ctypes.c_char_p), ctypes.c_long)),
+    ("X509_free", None, (_POINTER,)),
     ("i2d_X509", ctypes.c_int, (_POINTER, ctypes.POINTER(ctypes.c_char_p))),
 )
 
@@ -232,6 +241,43 @@ def show_no_more(context: ssl.SSLContext) -> None:
 def set_verify_depth(context: ssl.SSLContext, depth: int) -> None:
     """How many intermediate certificates a chain may have."""
     _loaded().SSL_CTX_set_verify_depth(_pointer(context), depth)
+
+
+Status = bytes | None | bool
+"""An OCSP response to send; None for none, False to refuse the client."""
+
+
+def set_status_callback(context: ssl.SSLContext, answer: Callable[[bytes], Status]) -> object:
+    """Ask `answer` for the OCSP response to the certificate (DER) that a client which asks for one is to see.
+
+    Returns what must live as long as the context does."""
+    library = _loaded()
+
+    def status(session: int, _: int | None) -> int:
+        certificate = library.SSL_get_certificate(session)
+        given = answer(_der(library, certificate) if certificate else b"")
+        if not given:
+            return _STATUS_OMIT if given is None else _STATUS_REFUSE
+        assert isinstance(given, bytes)
+        place = library.CRYPTO_malloc(len(given), b"", 0)  # OpenSSL frees it
+        ctypes.memmove(place, given, len(given))
+        library.SSL_ctrl(session, _CTRL_SET_STATUS_RESPONSE, len(given), ctypes.cast(place, ctypes.c_char_p))
+        return _STATUS_SEND
+
+    callback = _STATUS(status)
+    library.SSL_CTX_callback_ctrl(_pointer(context), _CTRL_SET_STATUS_CALLBACK, callback)
+    return callback
+
+
+def name_client_authorities(context: ssl.SSLContext, certificates: list[bytes]) -> None:
+    """Tell clients whose certificates (DER) are trusted, so that they can choose among theirs."""
+    library = _loaded()
+    for der in certificates:
+        place = ctypes.c_char_p(der)
+        certificate = library.d2i_X509(None, ctypes.byref(place), len(der))
+        if certificate:
+            library.SSL_CTX_add_client_CA(_pointer(context), certificate)
+            library.X509_free(certificate)
 
 
 class PeerChain:

@@ -45,6 +45,10 @@ class TlsStats:
     fail_verify_san: Counter
     handshake: Counter
     no_certificate: Counter
+    ocsp_staple_failed: Counter
+    ocsp_staple_omitted: Counter
+    ocsp_staple_requests: Counter
+    ocsp_staple_responses: Counter
     session_reused: Counter
 
     def __init__(self, scope: Scope) -> None:
