@@ -28,9 +28,10 @@ class StaplePolicy(IntEnum):
 
 @dataclass(slots=True, frozen=True)
 class Staple:
-    """One response, and the epoch second in which it expires."""
+    """One response; `starts_s` and `expires_s` are epoch seconds."""
 
     der: bytes
+    starts_s: float
     expires_s: float
 
 
@@ -54,7 +55,7 @@ def stapled(der: bytes, certificate_der: bytes, policy: StaplePolicy) -> Stapled
         if policy is StaplePolicy.MUST_STAPLE:
             raise ValueError("Required OCSP response is missing from TLS context")
         return Stapled(None, policy)
-    serial, staple = _read(der)
+    serial, staple = read_response(der)
     if serial != certificate.serial_number:
         raise ValueError("OCSP response does not match its TLS certificate")
     return Stapled(staple, StaplePolicy.MUST_STAPLE if must else policy)
@@ -72,8 +73,8 @@ def _must_staple(certificate: object) -> bool:
     return x509.TLSFeatureType.status_request in feature
 
 
-def _read(der: bytes) -> tuple[int, Staple]:
-    """The serial number that a response is about, and the response."""
+def read_response(der: bytes) -> tuple[int, Staple]:
+    """The serial number that a response is about, and the response.  Raises ValueError."""
     from cryptography.x509 import ocsp
 
     response = ocsp.load_der_ocsp_response(der)
@@ -83,7 +84,8 @@ def _read(der: bytes) -> tuple[int, Staple]:
     if len(found) != 1:
         raise ValueError("OCSP Response must be for one certificate only")
     until = found[0].next_update_utc
-    return found[0].serial_number, Staple(der, until.timestamp() if until is not None else 0.0)
+    expires_s = until.timestamp() if until is not None else 0.0
+    return found[0].serial_number, Staple(der, found[0].this_update_utc.timestamp(), expires_s)
 
 
 class Stapler:
