@@ -145,7 +145,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self.agreed = context.count(self.session)
         self._opened(self)
         self._send_pending()
-        self._flush()
+        if self.agreed.version != "TLSv1.3" or not self.session.server_side:
+            self._flush()  # what else there is are tickets, which go out with the first answer, as Envoy's do
         if self._incoming.pending and not self._closing:
             self.data_received(b"")
 
