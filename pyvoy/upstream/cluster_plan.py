@@ -47,6 +47,8 @@ class UpstreamProtocol(Enum):
     HTTP1 = "http1"
     HTTP2 = "http2"
     DOWNSTREAM = "downstream"
+    AUTO = "auto"
+    """What TLS agrees on with each."""
 
 
 class DnsLookupFamily(IntEnum):

@@ -43,6 +43,8 @@ _COUNTED = "what a script counts through pyvoy's own module is not counted in En
 _STOPPED = "a request that was not whole when it was answered is told to stop, though its rest came in the same read"
 _HELD = "Envoy never takes back from the transcoder's gauges what it has added: here they tell what is held now"
 
+_SOON = "the end of a WebSocket's upstream reaches the client at once, who may close before the delayed close does"
+
 KNOWN: tuple[Known, ...] = (
     Known("gallery-*-lua", "stat:*.lua.*", _COUNTED),
     Known("wasm-trap-response-body", "stat:cluster.*.upstream_cx_destroy_*", _WHOLE),
@@ -72,6 +74,11 @@ KNOWN: tuple[Known, ...] = (
     Known("fault-up-obs-fold", "*", _STRICT),
     Known("fault-up-bare-cr", "*", _STRICT),
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
+    *(
+        Known(case, f"stat:*.downstream_cx_{name}", _SOON)
+        for case in ("upgrade-upstream-closes", "up2-websocket")
+        for name in ("delayed_close_timeout", "destroy_local", "destroy_remote")
+    ),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
     Known("grpc-web-text-pieces", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
     Known("grpc-web-text-pieces", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
@@ -79,9 +86,13 @@ KNOWN: tuple[Known, ...] = (
     Known("grpc-web-text-bad", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
     Known("up2-goaway-then-next", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("up2-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
+    Known("upa-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
+    Known("upa-*", "stat:*.sigalgs.*", _RESUMED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
     Known("tls-refused-pin*", "tls", _ALERT),
+    Known("tls-refused-staple-*", "tls", "OpenSSL's alert for a client that gets no OCSP response is internal_error"),
+    Known("tls-refused-staple-*", "log:ve", _NOT_AGREED),
     Known("tls-refused-plain-text", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:tf", _OTHER_WORDS),

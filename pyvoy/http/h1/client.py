@@ -78,7 +78,8 @@ class Http1ClientCodec(Http1Decoder):
         plan: Http1Plan,
         heads: ResponseHeads | None = None,
     ) -> None:
-        """`on_complete` is called when request and response are both done; `heads` is shared by a pool."""
+        """`on_complete` is called when request and response are both done, and when our side of a tunnel is; `heads` is
+        shared by a pool."""
         super().__init__(plan)
         self._begin_head()
         self._heads = heads or ResponseHeads()
@@ -229,6 +230,8 @@ class Http1ClientCodec(Http1Decoder):
         self._request_done = True
         if self._response_done:
             self.meter = None
+            self.on_complete()
+        elif self._tunnel:
             self.on_complete()
 
     @property
