@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions import stream_facts
 from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, UnknownCluster
 from pyvoy.extensions.lua import tls
-from pyvoy.extensions.lua.changes import HeaderChanges, read_changes
+from pyvoy.extensions.lua.changes import HeaderChanges, lower_name, read_changes
 from pyvoy.extensions.lua.log_lines import log, log_line
 from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
 from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
@@ -90,10 +90,8 @@ class Bridge:
         """The name as the map has it: lower case, and `:authority` for the Host of a request."""
         if b"\0" in name:
             name = _text(name)
-        name = name.lower()
-        if name == b"host" and (which == REQUEST_HEADERS or (which == HEADERS and self.hook.on_request)):
-            return b":authority"
-        return name
+        of_request = which == REQUEST_HEADERS or (which == HEADERS and self.hook.on_request)
+        return lower_name(name, of_request=of_request)
 
     def header_get(self, which: int, name: bytes) -> bytes | None:
         return self._map(which).joined(self._name(which, name))
@@ -222,7 +220,7 @@ class Bridge:
         self, cluster: bytes, flat: bytes, body: bytes | None, timeout_ms: float, asynchronous: bool, send_xff: bool
     ) -> bytes | None:
         """Begin a call; one that is not asynchronous is what the hook waits for."""
-        headers = unflatten(flat)
+        headers = unflatten(flat, of_request=True)
         if body is not None:
             headers.set(b"content-length", b"%d" % len(body))
         complete = all(name in headers.map for name in (b":path", b":method", b":authority"))
@@ -402,12 +400,12 @@ def _text(value: bytes) -> bytes:
     return value.partition(b"\0")[0] if b"\0" in value else value
 
 
-def unflatten(flat: bytes) -> HeaderMap:
-    """The header map of a Lua table, as prelude/handle.lua writes it."""
+def unflatten(flat: bytes, *, of_request: bool = False) -> HeaderMap:
+    """The header map of a Lua table, as prelude/handle.lua writes it.  A request's Host is its `:authority`."""
     parts = flat.split(b"\0")
     headers = HeaderMap()
     for index in range(0, len(parts) - 1, 2):
-        headers.add(parts[index].lower(), parts[index + 1])
+        headers.add(lower_name(parts[index], of_request=of_request), parts[index + 1])
     return headers
 
 

@@ -11,7 +11,7 @@ local create, resume, status, yield = coroutine.create, coroutine.resume, corout
 local getfenv, setfenv, getinfo, traceback = debug.getfenv, debug.setfenv, debug.getinfo, debug.traceback
 local debug_getmetatable, getregistry = debug.getmetatable, debug.getregistry
 local error, newproxy, next = error, newproxy, next
-local select, tonumber, tostring, type = select, tonumber, tostring, type
+local pcall, select, tonumber, tostring, type = pcall, select, tonumber, tostring, type
 local format, find, floor, ceil = string.format, string.find, math.floor, math.ceil
 local concat = table.concat
 
@@ -265,14 +265,14 @@ function core.load(code, name)
   if not chunk then
     return wrong
   end
-  local co = create(chunk)
-  if begin_stretch then
-    begin_stretch()
+  if not begin_stretch then -- on the main thread, as in Envoy, where a yield is the script's error
+    local ok, value = pcall(chunk)
+    return not ok and text_of(value) or nil
   end
+  local co = create(chunk) -- limits hold in coroutines only
+  begin_stretch()
   local ok, value = resume(co)
-  if end_stretch then
-    end_stretch()
-  end
+  end_stretch()
   if not ok then
     return text_of(value)
   elseif status(co) ~= "dead" then
@@ -354,7 +354,7 @@ function core.runner(fn, changing)
       collectgarbage()
     end
     live = live + 1
-    collecting = changing
+    collecting, change_count = changing, 0
     local state = { kind = Handle, live = live }
     current = state
     local handle = newproxy(proto)
