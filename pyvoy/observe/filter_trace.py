@@ -17,7 +17,7 @@ SAMPLE_BYTES = 2048
 """How much of a body is kept at each place."""
 _SHOWN = 60
 _MAX_STEPS = 500
-"""Callbacks that are noted one by one; the cost of further ones is still added up."""
+"""Callbacks that are noted one by one; the cost of further ones is still added up.  Log lines are bounded likewise."""
 
 Json = dict[str, Any]
 
@@ -59,7 +59,7 @@ class Passed:
 class Trace:
     """The trace of one stream.  `places` are those before, between and behind the filters, client first."""
 
-    __slots__ = ("_costs_us", "_start_s", "filters", "identity", "request", "response", "steps")
+    __slots__ = ("_costs_us", "_start_s", "filters", "identity", "lines", "request", "response", "steps")
 
     def __init__(self, identity: str, filters: tuple[str, ...], start_s: float) -> None:
         self.identity = identity
@@ -68,6 +68,7 @@ class Trace:
         self.request = [Passed() for _ in range(len(filters) + 1)]
         self.response = [Passed() for _ in range(len(filters) + 1)]
         self.steps: list[Json] = []
+        self.lines: list[Json] = []
         self._costs_us = [0.0] * len(filters)
 
     def now_us(self, now_s: float) -> int:
@@ -80,6 +81,12 @@ class Trace:
         if len(self.steps) < _MAX_STEPS:
             step = {"filter": index, "event": event, "at_us": began_us, "cost_us": round(cost_us, 1), "did": decided}
             self.steps.append(step)
+
+    def line(self, index: int, side: str, at_us: int, level: str, place: str, text: str) -> None:
+        """A filter has something to say, from this place of its code, about the request or the response."""
+        if len(self.lines) < _MAX_STEPS:
+            line = {"filter": index, "side": side, "at_us": at_us, "level": level, "place": place, "text": text}
+            self.lines.append(line)
 
     def json(self, stream: Any, now_s: float) -> Json:
         """The whole trace as plain values, when the stream has ended."""
@@ -97,6 +104,7 @@ class Trace:
             "host": info.upstream_host.address.text if info.upstream_host is not None else "",
             "filters": [{"name": name, "cost_us": round(cost, 1)} for name, cost in filters],
             "steps": self.steps,
+            "lines": self.lines,
             "request": [passed.json() for passed in self.request],
             "response": [passed.json() for passed in self.response],
         }
@@ -113,6 +121,12 @@ def identity_of(headers: HeaderMap) -> str:
     return (
         "".join(letter for letter in text if (letter.isascii() and letter.isalnum()) or letter in "-_.")[:64] or "trace"
     )
+
+
+def said_text(line: Json) -> str:
+    """A log line of a filter for people: level, place, text."""
+    place = f"{line['place']}: " if line["place"] else ""
+    return f"{line['level']:<9} {place}{line['text']}"
 
 
 def changes(before: Json | None, after: Json | None) -> list[str]:
