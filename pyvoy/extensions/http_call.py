@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 32 << 20
 _CANARY = b"x-envoy-upstream-canary"
 _REQUIRED = (b":method", b":path", b":authority")
-_HOP_BY_HOP = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+_FRAMING = (b"transfer-encoding", b"upgrade")
+"""A call is framed by the codec and changes no protocol.  Other headers of its hop go out as given, as in Envoy."""
 
 
 class CallRefused(Exception):
@@ -435,10 +436,8 @@ class Caller:
 
     def _complete(self, headers: HeaderMap, body: bytes, trailers: bool, options: CallOptions) -> None:
         """What Envoy's async client and router add and take away."""
-        for name in _HOP_BY_HOP:
+        for name in _FRAMING:
             headers.remove(name)
-        if headers.map.get(b"te", b"").lower() != b"trailers":
-            headers.remove(b"te")
         headers.set_default(b":scheme", b"http")
         if trailers or not options.content_length:
             headers.remove(b"content-length")

@@ -160,6 +160,14 @@ class FilteredStream(ABC):
             return ()
         return route.filter_plans.get(self.chain.names[self_filter.slot], ())  # type: ignore[no-any-return]
 
+    def trace_line(self, self_filter: HttpFilter, side: str, level: str, place: str, text: str) -> None:
+        """Something that the filter says, for the trace of this stream if there is one; `side` is request or response.
+
+        Before each filter of a traced chain stands an observer, so that every other slot is a filter's."""
+        if self.trace is not None:
+            now_us = self.trace.now_us(self.services.clock())
+            self.trace.line(self_filter.slot // 2, side, now_us, level, place, text)
+
     def filter_name(self, self_filter: HttpFilter) -> str:
         """The configured name of this filter."""
         return self.chain.names[self_filter.slot]

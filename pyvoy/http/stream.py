@@ -16,6 +16,7 @@ from pyvoy.http.filtered_stream import FilteredStream
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.held_path import HeldPath
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
+from pyvoy.http.response_rules import has_status
 from pyvoy.http.routing.timeouts import stream_duration_s
 from pyvoy.http.sides import REQUEST_SIDE, RESPONSE_SIDE, RequestSide, ResponseSide
 from pyvoy.observe import details
@@ -450,13 +451,14 @@ class HttpStream(FilteredStream):
         if self._ending is not None:
             self._end_recorded()
             return False
-        return b":status" in headers.map or self.refuse_headless()
+        return has_status(headers) or self.refuse_headless()
 
     def refuse_headless(self) -> bool:
-        """A filter has removed what a response cannot do without (Envoy: checkRequiredResponseHeaders)."""
+        """A filter has left a response without what it cannot do without: another one goes out at once, past the
+        filters, even where it was a local reply already."""
         detail = details.FILTER_REMOVED_REQUIRED_RESPONSE_HEADERS
         text = "missing required header: :status"
-        self.send_local_reply(502, text.encode(), details=f"{detail}{{{text.replace(' ', '_')}}}")
+        self._reply_now(LocalReply(502, text.encode(), details=f"{detail}{{{text.replace(' ', '_')}}}"))
         return False
 
     def respond_data(self, data: bytes, end: bool) -> None:

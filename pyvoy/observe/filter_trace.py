@@ -17,7 +17,7 @@ SAMPLE_BYTES = 2048
 """How much of a body is kept at each place."""
 _SHOWN = 60
 _MAX_STEPS = 500
-"""Callbacks that are noted one by one; the cost of further ones is still added up."""
+"""Callbacks that are noted one by one; the cost of further ones is still added up.  Log lines are bounded likewise."""
 _MAX_CALLS = 200
 """Host calls of a callback."""
 
@@ -68,6 +68,7 @@ class Trace:
         "_start_s",
         "filters",
         "identity",
+        "lines",
         "request",
         "response",
         "steps",
@@ -80,6 +81,7 @@ class Trace:
         self.request = [Passed() for _ in range(len(filters) + 1)]
         self.response = [Passed() for _ in range(len(filters) + 1)]
         self.steps: list[Json] = []
+        self.lines: list[Json] = []
         self._costs_us = [0.0] * len(filters)
         self._calls: list[str] = []
         self._other_calls: list[str] = []
@@ -112,6 +114,12 @@ class Trace:
             self.steps.append({**step, "calls": self._calls})
             self._calls = []
 
+    def line(self, index: int, side: str, at_us: int, level: str, place: str, text: str) -> None:
+        """A filter has something to say, from this place of its code, about the request or the response."""
+        if len(self.lines) < _MAX_STEPS:
+            line = {"filter": index, "side": side, "at_us": at_us, "level": level, "place": place, "text": text}
+            self.lines.append(line)
+
     def json(self, stream: Any, now_s: float) -> Json:
         """The whole trace as plain values, when the stream has ended."""
         info = stream.info
@@ -129,6 +137,7 @@ class Trace:
             "filters": [{"name": name, "cost_us": round(cost, 1)} for name, cost in filters],
             "steps": self.steps,
             "other_calls": self.other_calls,
+            "lines": self.lines,
             "request": [passed.json() for passed in self.request],
             "response": [passed.json() for passed in self.response],
         }
@@ -145,6 +154,12 @@ def identity_of(headers: HeaderMap) -> str:
     return (
         "".join(letter for letter in text if (letter.isascii() and letter.isalnum()) or letter in "-_.")[:64] or "trace"
     )
+
+
+def said_text(line: Json) -> str:
+    """A log line of a filter for people: level, place, text."""
+    place = f"{line['place']}: " if line["place"] else ""
+    return f"{line['level']:<9} {place}{line['text']}"
 
 
 def changes(before: Json | None, after: Json | None) -> list[str]:

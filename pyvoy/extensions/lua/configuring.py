@@ -68,7 +68,7 @@ def _load_source(message: Any, context: Context, options: LuaOptions, host: Host
     file = ""
     if message.WhichOneof("specifier") == "filename":
         context.env.files.add(message.filename)
-        if options.log_tracebacks or context.env.development:
+        if options.log_tracebacks:
             file = message.filename
     return load(data_source.read(message, context), context, "", options, host, file)
 

@@ -52,7 +52,7 @@ class LuaScript:
 
     def reload(self) -> None:
         """Load the same text into a new state.  Raises ScriptError."""
-        bridge = Bridge()
+        bridge = Bridge(traced=self._options.trace)
         functions = bridge.functions() | helpers.functions(bridge, self._host)
         functions[b"attribute"] = helpers.attribute_function(bridge, self._place)
         vm = LuaVm(functions, FILTER_PARTS, self._options)

@@ -90,7 +90,7 @@ def _one(one: Json) -> str:
         f'<div class="sub"><a href="/trace">all traces</a> &middot; {where} &middot; {one["duration_us"]:,} µs</div>'
         f'<div class="card"><h2>Waterfall</h2>{waterfall(one)}{key}</div>'
         f'<div class="card"><h2>Filters</h2>{_filters(one)}</div>'
-        f'<div class="card"><h2>Callbacks</h2>{_steps(one)}</div>'
+        f'<div class="card"><h2>Callbacks</h2>{_steps(one)}</div>{_lines(one)}'
     )
 
 
@@ -174,6 +174,17 @@ def _steps(one: Json) -> str:
     )
     head = '<tr><th class="n">at µs</th><th>filter</th><th>event</th><th>did</th><th class="n">cost µs</th></tr>'
     return f"<table>{head}{rows}</table>"
+
+
+def _lines(one: Json) -> str:
+    """What the filters have logged, if anything."""
+    rows = "".join(
+        f'<tr><td class="n">{line["at_us"]:,}</td><td>{escape(one["filters"][line["filter"]]["name"])}</td>'
+        f"<td>{line['level']}</td><td><code>{escape(line['place'])}</code></td><td>{escape(line['text'])}</td></tr>"
+        for line in one["lines"]
+    )
+    head = '<tr><th class="n">at µs</th><th>filter</th><th>level</th><th>line</th><th>text</th></tr>'
+    return f'<div class="card"><h2>Log</h2><table>{head}{rows}</table></div>' if rows else ""
 
 
 PAGES = (
