@@ -213,7 +213,7 @@ class HttpCall:
         else:
             if options.timeout_s:
                 self._timer = self._services.timers.call_later(options.timeout_s, self._timed_out)
-            cluster = self._cluster
+            cluster = self._cluster.owner(host)
             name = requested_server_name(cluster, self._headers) if cluster.plan.http.auto_sni else ""
             self._pool = http_pool(self._services, cluster, host, 0, "HTTP/1.1", name)
             self._waiting = True

@@ -24,13 +24,17 @@ from pyvoy.upstream.pool.choose import http_pool
 from pyvoy.upstream.pool.h1 import requested_server_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyvoy.http.routing.internal_redirect import InternalRedirectPlan
     from pyvoy.http.routing.retry import RetryState
     from pyvoy.http.routing.table import Route
     from pyvoy.http.stream import HttpStream
     from pyvoy.stats.counters import Counter
+    from pyvoy.upstream.balancing.load import PriorityLoad
     from pyvoy.upstream.cluster import Cluster
-    from pyvoy.upstream.endpoint import Host
+    from pyvoy.upstream.endpoint import Host, PrioritySet
+    from pyvoy.upstream.health.outcomes import Outcomes
 
 _SERVICE_TIME = b"x-envoy-upstream-service-time"
 _OVERLOADED = ((b"x-envoy-overloaded", b"true"),)
@@ -48,7 +52,7 @@ class AttemptsPlan(Protocol):
 class RouterContext(LoadBalancerContext):
     """What the request asks of the balancer; made only when the route or a retry asks for anything."""
 
-    __slots__ = ("_key", "host_selection_retry_count", "metadata_match", "override_host", "retry")
+    __slots__ = ("_key", "host_selection_retry_count", "metadata_match", "override_host", "retry", "steers")
 
     def __init__(self, route: Route, stream: HttpStream, retry: RetryState | None, cookies: list[bytes]) -> None:
         self._key = route.hash_policy(stream, cookies) if route.hash_policy is not None else None
@@ -56,6 +60,7 @@ class RouterContext(LoadBalancerContext):
         self.override_host = stream.upstream_override_host
         self.retry = retry
         predicates = retry is not None and retry.plan.host_predicates
+        self.steers = retry is not None and retry.priorities is not None and bool(retry.hosts)
         self.host_selection_retry_count = retry.plan.host_selection_max_attempts if predicates and retry else 0
 
     def hash_key(self) -> int | None:
@@ -63,6 +68,10 @@ class RouterContext(LoadBalancerContext):
 
     def should_skip(self, host: Host) -> bool:
         return self.retry is not None and bool(self.retry.hosts) and self.retry.rejects_host(host)
+
+    def steer(self, sets: PrioritySet, load: PriorityLoad, place: Callable[[Host], int | None]) -> PriorityLoad:
+        priorities = None if self.retry is None else self.retry.priorities
+        return load if priorities is None else priorities.load(sets, load, place)
 
 
 class Attempts(HttpFilter):
@@ -74,6 +83,8 @@ class Attempts(HttpFilter):
     stream: HttpStream
     _route: Route
     _cluster: Cluster
+    _owner: Cluster | None = None
+    """The cluster that the attempt's host is of, where the route's cluster is an aggregate."""
     _timeout_s: float | None
     _per_try_s: float | None = None
     _stream_limit_s: float | None = None
@@ -132,6 +143,8 @@ class Attempts(HttpFilter):
                 keep_original=not self.plan.suppress_envoy_headers,
             )
         cluster = self._cluster
+        if cluster.chooser is not None:
+            cluster = self._owner = cluster.owner(host)
         name = requested_server_name(cluster, stream.request_headers) if cluster.plan.http.auto_sni else ""
         pool = http_pool(stream.services, cluster, host, self._route.priority, info.protocol, name)
         stream.source = self
@@ -155,17 +168,17 @@ class Attempts(HttpFilter):
         retries = self._retries
         retry = None if retries is None else retries.state
         plain = route.hash_policy is None and route.metadata_match is None and stream.upstream_override_host is None
-        if plain and (retry is None or not retry.plan.host_predicates):
-            if cluster.original_dst is not None:
-                picked = cluster.original_dst.choose(stream.connection, stream.request_headers)
-            else:
-                picked = stream.chosen_host if stream.host_is_chosen else cluster.pick_any()
-                stream.host_is_chosen = False
+        if plain and (retry is None or not retry.plan.cares_for_hosts):
+            if cluster.chooser is not None:
+                return cluster.choose_host(None, stream.connection, stream.request_headers)
+            picked = stream.chosen_host if stream.host_is_chosen else cluster.pick_any()
+            stream.host_is_chosen = False
             if picked is None:
                 cluster.stats.upstream_cx_none_healthy.inc()
             return picked
         cookies: list[bytes] = []
-        host = cluster.choose_host(RouterContext(route, stream, retry, cookies))
+        context = RouterContext(route, stream, retry, cookies)
+        host = cluster.choose_host(context, stream.connection, stream.request_headers)
         if cookies and self._cookies is None:
             self._cookies = cookies
         if retry is not None and host is not None:
@@ -268,7 +281,7 @@ class Attempts(HttpFilter):
         if info.first_upstream_rx_s is None:
             info.first_upstream_rx_s = now_s
         status = int(headers.map[b":status"])
-        results = self._cluster.results
+        results = self._results
         if results is not None:
             results.response(attempt.host, grpc_outcome(stream.request_headers, headers, status))
         if self._retries is not None and self._retried_headers(attempt, status, headers, end):
@@ -332,6 +345,11 @@ class Attempts(HttpFilter):
         if charging is None:
             charging = self._charging = Charging(self.stream, self._cluster.stats)
         return charging
+
+    @property
+    def _results(self) -> Outcomes | None:
+        """Who wants to know what comes of the attempt's host."""
+        return (self._owner or self._cluster).results
 
     # ---- failures, time-outs, retries ----
 
@@ -398,7 +416,7 @@ class Attempts(HttpFilter):
 
     def _tell_failure(self, attempt: UpstreamRequest, status: int) -> None:
         """The host was not reached, broke off, or took too long: outlier detection hears of it."""
-        results = self._cluster.results
+        results = self._results
         if results is not None:
             results.failed(attempt.host, status)
 
@@ -425,7 +443,7 @@ class Attempts(HttpFilter):
         charging = self._charging
         if charging is not None and charging.traffic is not None:
             charging.traffic.total.inc()
-        results = self._cluster.results
+        results = self._results
         if results is not None:
             results.connected(attempt.host)
         if self._stream_limit_s:
@@ -512,6 +530,7 @@ class Attempts(HttpFilter):
     def try_again(self) -> None:
         """The back-off is over: the next attempt, with what has come of the body so far."""
         stream = self.stream
+        stream.info.upstream_transport_failure_reason = ""
         self._attempts += 1
         if self._route.include_attempt_count_in_request:
             stream.request_headers.set(b"x-envoy-attempt-count", b"%d" % self._attempts)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe.details import Reset
-from pyvoy.upstream.pool.tcp import TcpConnection, open_tcp
+from pyvoy.upstream.pool.tcp import SessionUpstream, TcpConnection, open_tcp
 
 if TYPE_CHECKING:
     from pyvoy.upstream.pool.h1 import Http1Connection
@@ -104,7 +104,7 @@ class ConnectRequest(UpstreamRequest):
 
     # ---- TcpUser ----
 
-    def on_upstream_connected(self, upstream: TcpConnection) -> None:
+    def on_upstream_connected(self, upstream: SessionUpstream) -> None:
         """The connection is there: say so to the client, and send what has come meanwhile."""
         self.waiting = False
         self.started = self._tunnelling = True
@@ -119,8 +119,8 @@ class ConnectRequest(UpstreamRequest):
         self._owner.upstream_headers(self, HeaderMap([(b":status", b"200")]), False)
         if self.ended:
             return
-        if body:
-            upstream.write(b"".join(body))
+        if body and self._upstream is not None:
+            self._upstream.write(b"".join(body))
         if self._request_done:
             upstream.end()
         if self._paused:

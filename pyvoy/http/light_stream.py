@@ -234,7 +234,7 @@ class LightStream:
         if not untouched and not self._is_ordinary():
             return False
         cluster = self.services.clusters.get(request.cluster)
-        if cluster is None or cluster.original_dst is not None:
+        if cluster is None or cluster.chooser is not None:
             return False
         self.host_is_chosen = True
         host = self.chosen_host = cluster.pick_any()

@@ -68,7 +68,7 @@ class PlainExchange:
         services = manager.services
         request = self._request
         cluster = services.clusters.get(request.cluster)
-        if cluster is None or cluster.original_dst is not None:
+        if cluster is None or cluster.chooser is not None:
             return False
         self.host_is_chosen = True
         host = self.chosen_host = cluster.pick_any()

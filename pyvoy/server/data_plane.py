@@ -35,6 +35,7 @@ from pyvoy.server.services import Services
 from pyvoy.upstream.cluster_manager import ClusterManager
 from pyvoy.upstream.cluster_plan import ClusterPlan
 from pyvoy.upstream.dns import resolved_from_json
+from pyvoy.upstream.dns_cache import DnsCaches
 from pyvoy.upstream.health.outcomes import Outcomes
 
 log = logging.getLogger("pyvoy.main")
@@ -83,6 +84,7 @@ class ProxyDataPlane:
                 reports=options.concurrency == 1,
                 defer=defer,
                 make_outcomes=self._outcomes,
+                dns_caches=DnsCaches(store.root, loop, chance, reports=index == 0),
             ),
             worker_index=index,
             random=chance,

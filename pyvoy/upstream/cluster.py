@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pyvoy.network.address import Address
 from pyvoy.stats.store import Scope
+from pyvoy.upstream.aggregate import AggregateHosts
 from pyvoy.upstream.balancing.balancer import Balancer, Defer
 from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.balancing.factory import make_balancer
 from pyvoy.upstream.balancing.subset import SubsetBalancer, SubsetStats
+from pyvoy.upstream.chooser import HostChooser
 from pyvoy.upstream.cluster_plan import (
     AssignmentPlan,
     ClusterPlan,
@@ -28,6 +31,7 @@ from pyvoy.upstream.cluster_plan import (
     RoutingPriority,
 )
 from pyvoy.upstream.cluster_stats import ClusterStats
+from pyvoy.upstream.dns_cache import DnsCaches
 from pyvoy.upstream.endpoint import (
     NO_FLAGS,
     Health,
@@ -41,9 +45,14 @@ from pyvoy.upstream.endpoint import (
     make_host_set,
     refreshed,
 )
+from pyvoy.upstream.forward_proxy import ForwardProxyHosts
 from pyvoy.upstream.health.outcomes import Outcomes
 from pyvoy.upstream.limits import BreakerGauges, Resources, ResourceSource
 from pyvoy.upstream.original_dst import OriginalDstHosts
+
+if TYPE_CHECKING:
+    from pyvoy.http.headers import HeaderMap
+    from pyvoy.observe.stream_info import ConnectionInfo
 
 __all__ = ["Cluster", "ClusterPlan"]
 
@@ -75,8 +84,8 @@ class Cluster:
         "_resources",
         "_root_scope",
         "balancer",
+        "chooser",
         "name",
-        "original_dst",
         "pick_any",
         "plan",
         "priority_set",
@@ -95,7 +104,10 @@ class Cluster:
         reports: bool = True,
         defer: Defer | None = None,
         make_outcomes: MakeOutcomes | None = None,
+        get: Callable[[str], Cluster | None] = lambda _name: None,
+        dns_caches: DnsCaches | None = None,
     ) -> None:
+        """`get` finds other clusters by name; without `dns_caches` a dynamic forward proxy has no hosts."""
         self.plan = plan
         self.name = plan.name
         self._root_scope = root_scope
@@ -128,17 +140,28 @@ class Cluster:
         self.balancer.update(self.priority_set)
         self.pick_any = self.balancer.pick_any
         """Chooses a host for a request without wishes; None when there is none (not counted)."""
-        self.original_dst: OriginalDstHosts | None = None
-        """Chooses hosts by where connections wanted to go; the balancer then has nothing to choose from."""
+        self.chooser: HostChooser | None = None
+        """Chooses hosts in place of the balancer, which then has nothing to choose from."""
         if plan.original_dst is not None:
             invalid = self.scope.counter("original_dst_host_invalid")
-            self.original_dst = OriginalDstHosts(plan.original_dst, self._original_host, self._install_hosts, invalid)
+            self.chooser = OriginalDstHosts(plan.original_dst, self._original_host, self._install_hosts, invalid)
+        elif plan.dns_cache is not None and dns_caches is not None:
+            port = 80 if plan.transport_sockets is None else 443
+            cache = dns_caches.get(plan.dns_cache)
+            self.chooser = ForwardProxyHosts(cache, port, self._original_host, self._install_hosts)
+        elif plan.aggregate is not None:
+            self.chooser = AggregateHosts(plan.aggregate, get, random)
         if plan.discovery is Discovery.STATIC:
             self.set_hosts(plan.assignment)
 
     # --- choosing
 
-    def choose_host(self, context: LoadBalancerContext | None = None) -> Host | None:
+    def choose_host(
+        self,
+        context: LoadBalancerContext | None = None,
+        connection: ConnectionInfo | None = None,
+        headers: HeaderMap | None = None,
+    ) -> Host | None:
         """The host for one request; None (and `upstream_cx_none_healthy`) when none may be used."""
         if context is not None and context.override_host is not None:
             host, final = self._overridden(context.override_host)
@@ -146,10 +169,22 @@ class Cluster:
                 if host is None:
                     self.stats.upstream_cx_none_healthy.inc()
                 return host
-        host = self.balancer.choose(context)
+        if self.chooser is not None:
+            host = self.chooser.choose(connection, headers, context)
+        else:
+            host = self.balancer.choose(context)
         if host is None:
             self.stats.upstream_cx_none_healthy.inc()
         return host
+
+    @property
+    def told(self) -> bool:
+        """Whether what comes of a request has to be told host by host, or counted elsewhere than with its pool."""
+        return self.results is not None or self.plan.aggregate is not None
+
+    def owner(self, host: Host) -> Cluster:
+        """The cluster whose pool the host's connections are of."""
+        return self if self.chooser is None else self.chooser.owner(host) or self
 
     def _overridden(self, override: tuple[str, bool]) -> tuple[Host | None, bool]:
         """(host, whether that is the last word) for a host that the request insists on."""
@@ -254,8 +289,8 @@ class Cluster:
         self._hosts[key] = host
         return host
 
-    def _original_host(self, address: Address) -> Host:
-        host = Host(address, HostStats(host_scope(self._root_scope, self.name, address)), HostFacts())
+    def _original_host(self, address: Address, hostname: str = "") -> Host:
+        host = Host(address, HostStats(host_scope(self._root_scope, self.name, address)), HostFacts(hostname))
         if self._reports:
             self.scope.counter("default.total_match_count").inc()
         return host

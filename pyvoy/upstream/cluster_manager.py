@@ -15,6 +15,7 @@ from pyvoy.stats.store import Scope
 from pyvoy.upstream.balancing.balancer import Defer
 from pyvoy.upstream.cluster import Cluster, MakeOutcomes
 from pyvoy.upstream.cluster_plan import ClusterPlan, Discovery, Resolved
+from pyvoy.upstream.dns_cache import DnsCaches
 from pyvoy.upstream.endpoint import HealthFlag
 from pyvoy.upstream.limits import ResourceSource
 
@@ -48,6 +49,7 @@ class ClusterManager:
     __slots__ = (
         "_clusters",
         "_defer",
+        "_dns_caches",
         "_make_outcomes",
         "_random",
         "_reports",
@@ -66,6 +68,7 @@ class ClusterManager:
         reports: bool = True,
         defer: Defer | None = None,
         make_outcomes: MakeOutcomes | None = None,
+        dns_caches: DnsCaches | None = None,
     ) -> None:
         """`defer` (such as `loop.call_soon`) lets long table builds give way to traffic; without `make_outcomes` nobody
         hears of the results of hosts."""
@@ -75,6 +78,7 @@ class ClusterManager:
         self._reports = reports
         self._defer = defer
         self._make_outcomes = make_outcomes
+        self._dns_caches = dns_caches
         self._clusters: dict[str, Cluster] = {}
         self._resolved: dict[str, dict[str, tuple[str, ...]]] = {}
         self.get = self._clusters.get
@@ -124,6 +128,8 @@ class ClusterManager:
             reports=self._reports,
             defer=self._defer,
             make_outcomes=self._make_outcomes,
+            get=self.get,
+            dns_caches=self._dns_caches,
         )
         if plan.discovery is not Discovery.STATIC:
             names = {endpoint.address.ip for endpoint in plan.assignment.endpoints}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.http.h2.limits import Http2Plan
 from pyvoy.network.address import Address
+from pyvoy.upstream.aggregate import AggregatePlan
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE, BalancePlan
 from pyvoy.upstream.balancing.subset import SubsetPlan
 from pyvoy.upstream.endpoint import NO_FLAGS, NO_LOCALITY, HealthFlag, Locality
@@ -32,6 +33,8 @@ class Discovery(Enum):
     STRICT_DNS = "STRICT_DNS"
     LOGICAL_DNS = "LOGICAL_DNS"
     ORIGINAL_DST = "ORIGINAL_DST"
+    AGGREGATE = "AGGREGATE"
+    FORWARD_PROXY = "FORWARD_PROXY"
 
 
 class RoutingPriority(IntEnum):
@@ -149,6 +152,23 @@ class DnsPlan:
 
 
 @dataclass(slots=True, frozen=True)
+class DnsCachePlan:
+    """The cache of names that requests ask for; `dns` says how they are resolved, times are seconds.
+
+    `host_ttl_s` is how long a name stays that nobody asks for; `query_timeout_s` None is no limit."""
+
+    name: str
+    dns: DnsPlan
+    refresh_s: float = 60.0
+    min_refresh_s: float = 5.0
+    host_ttl_s: float = 300.0
+    max_hosts: int = 1024
+    max_pending: int = 1024
+    query_timeout_s: float | None = 5.0
+    preresolve: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
 class HttpPlan:
     """What HttpProtocolOptions say; None means no limit, except `max_response_headers_kb`: the codec's default.
 
@@ -201,6 +221,8 @@ class ClusterPlan:
     outlier: OutlierPlan | None = None
     bind_ip: str = ""
     original_dst: OriginalDstPlan | None = None
+    aggregate: AggregatePlan | None = None
+    dns_cache: DnsCachePlan | None = None
     subsets: SubsetPlan | None = None
     added_via_api: bool = False
     fingerprint: str = ""

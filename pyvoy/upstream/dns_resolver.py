@@ -38,10 +38,13 @@ class ResolutionError(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Answer:
-    """IP addresses without repetitions, possibly none; `ttl_s` is the shortest of them, 0 when unknown."""
+    """IP addresses without repetitions, possibly none; `ttl_s` is the shortest of them, 0 when unknown.
+
+    `note` says why there are none, as Envoy's details do."""
 
     ips: tuple[str, ...] = ()
     ttl_s: int = 0
+    note: str = ""
 
 
 class Resolver(Protocol):
@@ -128,7 +131,7 @@ class CaresResolver:
         ares.getaddrinfo(name, None, family=family, flags=_ARES_AI_NOSORT, callback=done)
         result, error = await future
         if error in (errno.ARES_ENODATA, errno.ARES_ENOTFOUND):
-            return Answer()
+            return Answer(note="cares_norecords:" + str(errno.strerror(error or 0)).replace(" ", "_"))
         if error is not None:
             raise ResolutionError(str(errno.strerror(error)))
         ips = dict.fromkeys(node.addr[0].decode("ascii") for node in result.nodes)

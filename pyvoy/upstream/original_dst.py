@@ -19,6 +19,8 @@ from pyvoy.network.address import Address
 if TYPE_CHECKING:
     from pyvoy.observe.stream_info import ConnectionInfo
     from pyvoy.stats.counters import Counter
+    from pyvoy.upstream.balancing.context import LoadBalancerContext
+    from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
 
 DEFAULT_HEADER = b"x-envoy-original-dst-host"
@@ -55,10 +57,15 @@ class OriginalDstHosts:
         self._used: set[str] = set()
         self._cleaned_s = clock()
 
-    def choose(self, connection: ConnectionInfo, headers: HeaderMap | None) -> Host | None:
+    def choose(
+        self,
+        connection: ConnectionInfo | None,
+        headers: HeaderMap | None,
+        _context: LoadBalancerContext | None = None,
+    ) -> Host | None:
         """The host for a connection or request; None where no destination is known."""
         self._clean()
-        address = self._wanted(headers) or self._destination(connection)
+        address = self._wanted(headers) or (None if connection is None else self._destination(connection))
         if address is None:
             return None
         if self._plan.port:
@@ -69,6 +76,10 @@ class OriginalDstHosts:
             host = self._hosts[address.text] = self._make(address)
             self._install(list(self._hosts.values()))
         return host
+
+    def owner(self, _host: Host) -> Cluster | None:
+        """The hosts are this cluster's own."""
+        return None
 
     def _wanted(self, headers: HeaderMap | None) -> Address | None:
         """The address in the request's header."""

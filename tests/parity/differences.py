@@ -93,6 +93,8 @@ KNOWN: tuple[Known, ...] = (
     Known("tls-refused-pin*", "tls", _ALERT),
     Known("tls-refused-staple-*", "tls", "OpenSSL's alert for a client that gets no OCSP response is internal_error"),
     Known("tls-refused-staple-*", "log:ve", _NOT_AGREED),
+    Known("authz-grpc-*", "upstream b:body", "a CheckRequest has an id, a time and ports of its own"),
+    Known("tun-h2*", "upstream up:bytes", "the same settings and head have several right encodings in HTTP/2"),
     Known("tls-refused-plain-text", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:ve", _NOT_AGREED),
     Known("tls-refused-garbage", "log:tf", _OTHER_WORDS),

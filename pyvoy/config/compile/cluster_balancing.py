@@ -128,15 +128,29 @@ def build_balance(cluster: Any, discovery: Discovery, context: Context) -> Balan
             "common_lb_config.consistent_hashing_lb_config.use_hostname_for_hashing",
             f"Cannot use hostname for consistent hashing loadbalancing for cluster of type: {discovery.value}",
         )
-    threshold = context.at("common_lb_config").wrapped(
-        cluster.common_lb_config, "healthy_panic_threshold", float(plans.DEFAULT_PANIC_PERCENT)
-    )
-    panic = min(100, context.runtime.integer("upstream.healthy_panic_threshold", int(threshold + 0.5)))
     if cluster.HasField("load_balancing_policy"):
         plan = _typed(cluster.load_balancing_policy, context.at("load_balancing_policy"))
     else:
         plan = _by_name(cluster, context)
-    return replace(plan, panic_percent=panic)
+    return replace(plan, panic_percent=panic_percent(cluster, context))
+
+
+def panic_percent(cluster: Any, context: Context) -> int:
+    """The panic threshold of a Cluster."""
+    threshold = context.at("common_lb_config").wrapped(
+        cluster.common_lb_config, "healthy_panic_threshold", float(plans.DEFAULT_PANIC_PERCENT)
+    )
+    return min(100, context.runtime.integer("upstream.healthy_panic_threshold", int(threshold + 0.5)))
+
+
+def needs_own_balancer(cluster: Any, kind: str, context: Context) -> None:
+    """Report a policy where the cluster's type brings its own."""
+    from envoy.config.cluster.v3 import cluster_pb2
+
+    policy = cluster_pb2.Cluster.LbPolicy.Name(cluster.lb_policy)
+    if policy != "CLUSTER_PROVIDED":
+        text = f"LB policy {policy} is not valid for Cluster type {kind}. Only 'CLUSTER_PROVIDED' is allowed"
+        context.error("lb_policy", text)
 
 
 def override_healths(cluster: Any) -> frozenset[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyvoy.config.context import Context
 from pyvoy.config.registry import extension, supports
-from pyvoy.upstream.cluster_plan import Discovery, DnsLookupFamily, DnsPlan
+from pyvoy.upstream.cluster_plan import Discovery, DnsCachePlan, DnsLookupFamily, DnsPlan
 
 CLUSTER = "cluster"
 DNS_RESOLVER = "dns_resolver"
@@ -52,6 +52,12 @@ class DiscoveryPlan:
 
     discovery: Discovery
     dns: DnsPlan | None = None
+    cache: DnsCachePlan | None = None
+    """Where a dynamic forward proxy looks names up."""
+    unchecked_tls: bool = False
+    """A dynamic forward proxy may leave names of certificates unchecked."""
+    members: tuple[str, ...] = ()
+    """Names of the clusters that an aggregate is made of."""
 
 
 @extension(CLUSTER, name="envoy.cluster.dns", type_url="envoy.extensions.clusters.dns.v3.DnsCluster")
@@ -104,18 +110,52 @@ def cluster_dns(cluster: Any, context: Context) -> DnsPlan:
     """The DNS settings in the fields of a Cluster; `context` stands at the cluster."""
     plan = _rates(cluster, DnsLookupFamily(cluster.dns_lookup_family), context)
     if cluster.HasField("dns_resolution_config"):
-        options = cluster.dns_resolution_config.dns_resolver_options
-        return replace(
-            plan,
-            resolvers=_servers(
-                cluster.dns_resolution_config.resolvers, context.at("dns_resolution_config"), "resolvers"
-            ),
-            use_tcp=options.use_tcp_for_dns_lookups,
-            no_search_domain=options.no_default_search_domain,
-        )
+        return _resolution(plan, cluster, context)
     if cluster.dns_resolvers and not cluster.HasField("typed_dns_resolver_config"):
         plan = replace(plan, resolvers=_servers(cluster.dns_resolvers, context, "dns_resolvers"))
     return replace(plan, use_tcp=True) if cluster.use_tcp_for_dns_lookups else plan
+
+
+def cache_dns(message: Any, context: Context) -> DnsPlan:
+    """The DNS settings of a DnsCacheConfig."""
+    base = DnsPlan()
+    if message.HasField("typed_dns_resolver_config"):
+        base = context.extension(DNS_RESOLVER, message.typed_dns_resolver_config, "typed_dns_resolver_config") or base
+    elif message.HasField("dns_resolution_config"):
+        base = _resolution(base, message, context)
+    base_s, max_s = _failure_rate(message, context)
+    return replace(
+        base,
+        failure_base_s=base_s,
+        failure_max_s=max_s,
+        family=DnsLookupFamily(message.dns_lookup_family),
+        use_tcp=base.use_tcp or message.use_tcp_for_dns_lookups,
+    )
+
+
+def _resolution(plan: DnsPlan, message: Any, context: Context) -> DnsPlan:
+    """A `dns_resolution_config`."""
+    options = message.dns_resolution_config.dns_resolver_options
+    place = context.at("dns_resolution_config")
+    return replace(
+        plan,
+        resolvers=_servers(message.dns_resolution_config.resolvers, place, "resolvers"),
+        use_tcp=options.use_tcp_for_dns_lookups,
+        no_search_domain=options.no_default_search_domain,
+    )
+
+
+def _failure_rate(message: Any, context: Context) -> tuple[float | None, float | None]:
+    """`dns_failure_refresh_rate`: base and limit in seconds."""
+    if not message.HasField("dns_failure_refresh_rate"):
+        return None, None
+    rate = message.dns_failure_refresh_rate
+    at = context.at("dns_failure_refresh_rate")
+    base_s = at.duration_s(rate, "base_interval", 5.0) or 5.0
+    max_s = at.duration_s(rate, "max_interval", base_s * 10) or base_s * 10
+    if max_s < base_s:
+        at.error("max_interval", "must be greater than or equal to the base_interval")
+    return base_s, max_s
 
 
 def _rates(message: Any, family: DnsLookupFamily, context: Context) -> DnsPlan:
@@ -123,14 +163,7 @@ def _rates(message: Any, family: DnsLookupFamily, context: Context) -> DnsPlan:
     base = DnsPlan()
     if message.HasField("typed_dns_resolver_config"):
         base = context.extension(DNS_RESOLVER, message.typed_dns_resolver_config, "typed_dns_resolver_config") or base
-    failure_base_s = failure_max_s = None
-    if message.HasField("dns_failure_refresh_rate"):
-        rate = message.dns_failure_refresh_rate
-        at = context.at("dns_failure_refresh_rate")
-        failure_base_s = at.duration_s(rate, "base_interval", 5.0) or 5.0
-        failure_max_s = at.duration_s(rate, "max_interval", failure_base_s * 10) or failure_base_s * 10
-        if failure_max_s < failure_base_s:
-            at.error("max_interval", "must be greater than or equal to the base_interval")
+    failure_base_s, failure_max_s = _failure_rate(message, context)
     return replace(
         base,
         refresh_s=context.duration_s(message, "dns_refresh_rate", 5.0) or 5.0,

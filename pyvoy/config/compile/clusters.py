@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from pyvoy.config.compile.cluster_balancing import build_balance, override_healths
+from pyvoy.config.compile.cluster_balancing import build_balance, needs_own_balancer, override_healths, panic_percent
 from pyvoy.config.compile.cluster_dns import CLUSTER, DiscoveryPlan, cluster_dns
 from pyvoy.config.compile.cluster_endpoints import build_assignment
 from pyvoy.config.compile.cluster_protocol import build_http, tcp_idle_timeout_s
+from pyvoy.config.compile.forward_proxy import with_names
 from pyvoy.config.compile.health_checks import build_health_check
 from pyvoy.config.compile.original_dst import original_dst
 from pyvoy.config.compile.outlier_detection import build_outlier
@@ -26,6 +27,7 @@ from pyvoy.config.compile.subsets import subsets
 from pyvoy.config.compile.tls_upstream import build_transport_sockets
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
+from pyvoy.upstream.aggregate import AggregatePlan
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE
 from pyvoy.upstream.cluster_plan import (
     MIB,
@@ -58,6 +60,9 @@ supports(
     track_timeout_budgets track_cluster_stats preconnect_policy
     """,
 )
+_CHOOSERS = (Discovery.ORIGINAL_DST, Discovery.AGGREGATE, Discovery.FORWARD_PROXY)
+"""Clusters whose hosts are no matter of a balancer of theirs."""
+
 supports(_CLUSTER + "Cluster.CustomClusterType", "name typed_config")
 supports(_CLUSTER + "CircuitBreakers", "thresholds")
 supports(
@@ -87,7 +92,7 @@ def build_clusters(messages: Iterable[Any], context: Context, field: str = "clus
 def build_cluster(message: Any, context: Context) -> ClusterPlan:
     """The plan of one Cluster; `context` stands at it."""
     found = _discovery(message, context)
-    if found.discovery is Discovery.ORIGINAL_DST:
+    if found.discovery in _CHOOSERS:
         balance = DEFAULT_BALANCE
     else:
         balance = build_balance(message, found.discovery, context)
@@ -103,7 +108,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         _thresholds(message, RoutingPriority.DEFAULT, context),
         _thresholds(message, RoutingPriority.HIGH, context),
     )
-    return ClusterPlan(
+    plan = ClusterPlan(
         name=message.name,
         discovery=found.discovery,
         alt_stat_name=message.alt_stat_name,
@@ -123,9 +128,14 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         outlier=build_outlier(message, context),
         bind_ip=_bind_ip(message, context),
         subsets=subsets(message, context),
+        aggregate=_aggregate(message, found, context),
         original_dst=original_dst(message, context) if found.discovery is Discovery.ORIGINAL_DST else None,
         fingerprint=_fingerprint(message, balance, thresholds),
     )
+    if found.cache is None:
+        return plan
+    needs_own_balancer(message, "envoy.clusters.dynamic_forward_proxy", context)
+    return with_names(plan, message, found, context)
 
 
 def _fingerprint(message: Any, *from_runtime: object) -> str:
@@ -147,6 +157,13 @@ def _discovery(message: Any, context: Context) -> DiscoveryPlan:
     discovery = Discovery[name]
     resolves = discovery in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
     return DiscoveryPlan(discovery, cluster_dns(message, context) if resolves else None)
+
+
+def _aggregate(message: Any, found: DiscoveryPlan, context: Context) -> AggregatePlan | None:
+    if found.discovery is not Discovery.AGGREGATE:
+        return None
+    needs_own_balancer(message, "envoy.clusters.aggregate", context)
+    return AggregatePlan(found.members, panic_percent(message, context))
 
 
 def _bind_ip(message: Any, context: Context) -> str:

@@ -6,23 +6,30 @@ Source: Envoy's ListenerImpl and FilterChainManagerImpl (texts of the running 1.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.compile.access_log import build_access_logs
 from pyvoy.config.compile.addresses import listen_address
 from pyvoy.config.compile.chain_match import chain_match
+from pyvoy.config.compile.matching.tree import LISTENER_INPUTS, compile_matcher
 from pyvoy.config.compile.route_levels import metadata_dict
 from pyvoy.config.compile.tls_downstream import DOWNSTREAM_TRANSPORT_SOCKET
 from pyvoy.config.context import Context
-from pyvoy.config.registry import supports
+from pyvoy.config.message_types import unpack
+from pyvoy.config.registry import supports, type_name_of
 from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.network.address import Address
 from pyvoy.network.chain_match import ChainMatch, build_chain_table
+from pyvoy.network.facts import ConnectionFacts
 from pyvoy.network.listener import FilterChain, ListenerPlan, Maker
 from pyvoy.network.tls.server import DownstreamTls
 from pyvoy.server.listen_specs import listener_name
 
+if TYPE_CHECKING:
+    from pyvoy.observe.stream_info import ConnectionInfo
+
+_CHAIN_NAME = "google.protobuf.StringValue"
 MIB = 1024 * 1024
 _NO_LIMIT = 1 << 62
 _DIRECTIONS = ("UNSPECIFIED", "INBOUND", "OUTBOUND")
@@ -32,7 +39,8 @@ supports(
     """name address additional_addresses stat_prefix filter_chains default_filter_chain use_original_dst
     per_connection_buffer_limit_bytes listener_filters listener_filters_timeout
     continue_on_listener_filters_timeout transparent freebind socket_options tcp_fast_open_queue_length
-    traffic_direction enable_reuse_port reuse_port access_log tcp_backlog_size bind_to_port metadata""",
+    filter_chain_matcher traffic_direction enable_reuse_port reuse_port access_log tcp_backlog_size bind_to_port
+    metadata""",
     tuning="""drain_type connection_balance_config max_connections_to_accept_per_socket_event
     ignore_global_conn_limit bypass_overload_manager enable_mptcp deprecated_v1""",
 )
@@ -110,6 +118,9 @@ def _chains(message: Any, context: Context) -> tuple[tuple[FilterChain, ...], An
         default = _chain(message.default_filter_chain, context.at("default_filter_chain"))
     if not matched and default is None:
         context.error("", f"error adding listener named '{listener_name(message)}': no filter chains specified")
+    if message.HasField("filter_chain_matcher"):
+        chains = tuple(chain for _, _, chain in matched) + ((default,) if default is not None else ())
+        return chains, _by_matcher(message, context, default, {name: chain for name, _, chain in matched})
     table, problems = build_chain_table(matched, default)
     for index, text in problems:
         context.error(f"filter_chains[{index}].filter_chain_match", text)
@@ -118,6 +129,33 @@ def _chains(message: Any, context: Context) -> tuple[tuple[FilterChain, ...], An
     if only is not None:
         return chains, lambda _info: only  # one chain for everybody: nothing to look up
     return chains, table.find
+
+
+def _by_matcher(
+    message: Any, context: Context, default: FilterChain | None, named: dict[str, FilterChain]
+) -> Callable[[ConnectionInfo], FilterChain | None]:
+    """Chooses by a matcher tree, whose actions are names of chains; a name that no chain has closes the connection."""
+    for index, chain in enumerate(message.filter_chains):
+        if not chain.name:
+            text = (
+                f"error adding listener '{listener_name(message)}': \"filter_chain\" without a name and matcher is set"
+            )
+            context.error(f"filter_chains[{index}]", text)
+
+    def action(config: Any, place: Context) -> str | None:
+        name = type_name_of(config.typed_config.type_url)
+        if name != _CHAIN_NAME:
+            place.error("typed_config", f"no action of type {name!r}: it has to be the name of a filter chain")
+            return None
+        return str(unpack(config.typed_config, name).value)
+
+    match = compile_matcher(message.filter_chain_matcher, context.at("filter_chain_matcher"), action, LISTENER_INPUTS)
+
+    def find(info: ConnectionInfo) -> FilterChain | None:
+        name = match(ConnectionFacts(info))
+        return default if name is None else named.get(name)
+
+    return find
 
 
 def _chain(message: Any, context: Context) -> FilterChain:

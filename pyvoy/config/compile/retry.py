@@ -27,9 +27,11 @@ from pyvoy.http.routing.retry import (
 
 supports(
     "envoy.config.route.v3.RetryPolicy",
-    "retry_on num_retries per_try_timeout per_try_idle_timeout retry_host_predicate host_selection_retry_max_attempts "
-    "retriable_status_codes retry_back_off rate_limited_retry_back_off retriable_headers retriable_request_headers",
+    "retry_on num_retries per_try_timeout per_try_idle_timeout retry_host_predicate retry_priority "
+    "host_selection_retry_max_attempts retriable_status_codes retry_back_off rate_limited_retry_back_off "
+    "retriable_headers retriable_request_headers",
 )
+supports("envoy.config.route.v3.RetryPolicy.RetryPriority", "name typed_config")
 supports("envoy.config.route.v3.RetryPolicy.RetryBackOff", "base_interval max_interval")
 supports("envoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff", "reset_headers max_interval")
 supports("envoy.config.route.v3.RetryPolicy.ResetHeader", "name format")
@@ -39,6 +41,8 @@ _HOST_PREDICATES: dict[str, HostPredicate] = {
     "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate": previous_hosts,
     "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate": canary_hosts,
 }
+_PREVIOUS_PRIORITIES = "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"
+supports(_PREVIOUS_PRIORITIES, "update_frequency")
 _OMIT_METADATA = "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig"
 supports(_OMIT_METADATA, "metadata_match")
 for _type_name in _HOST_PREDICATES:
@@ -63,6 +67,7 @@ def retry_plan(message: Any, context: Context) -> RetryPlan:
         reset_max_interval_s=reset_max_s,
         host_predicates=_host_predicates(message, context),
         host_selection_max_attempts=message.host_selection_retry_max_attempts or 1,
+        priority_frequency=_priority_frequency(message, context),
     )
 
 
@@ -119,3 +124,20 @@ def _host_predicates(message: Any, context: Context) -> tuple[HostPredicate, ...
         else:
             found.append(known)
     return tuple(found)
+
+
+def _priority_frequency(message: Any, context: Context) -> int:
+    """How often the priorities to avoid are worked out anew; 0 where the policy has no retry_priority."""
+    if not message.HasField("retry_priority"):
+        return 0
+    config = message.retry_priority.typed_config
+    name = type_name_of(config.type_url)
+    if name != _PREVIOUS_PRIORITIES:
+        context.error("retry_priority", f"no retry priority of type {name!r}")
+        return 0
+    from pyvoy.config.message_types import unpack
+
+    frequency: int = unpack(config, name).update_frequency
+    if frequency < 1:
+        context.at("retry_priority").error("typed_config.update_frequency", "value must be greater than 0")
+    return frequency

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.compile import route_action, route_match
 from pyvoy.config.compile.legacy_cors import with_legacy_cors
+from pyvoy.config.compile.matching.tree import ROUTE_INPUTS, compile_matcher
 from pyvoy.config.compile.mirrors import mirror_policies
 from pyvoy.config.compile.retry import retry_plan
 from pyvoy.config.compile.route_action import HostLevel
 from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
 from pyvoy.config.context import Context
-from pyvoy.config.registry import supports
+from pyvoy.config.message_types import unpack
+from pyvoy.config.registry import supports, type_name_of
 from pyvoy.filters.http.local_ratelimit.descriptors import descriptors_by_stage
 from pyvoy.http.routing.direct_response import tls_redirect
 from pyvoy.http.routing.hosts import DomainTable, Finder, catch_all, host_finder
@@ -35,10 +37,13 @@ supports(
 )
 supports(
     "envoy.config.route.v3.VirtualHost",
-    "name domains routes require_tls virtual_clusters include_request_attempt_count include_attempt_count_in_response "
-    "include_is_timeout_retry_header retry_policy per_request_buffer_limit_bytes request_body_buffer_limit metadata "
-    f"request_mirror_policies hedge_policy rate_limits {LEVEL_FIELDS}",
+    "name domains routes matcher require_tls virtual_clusters include_request_attempt_count "
+    "include_attempt_count_in_response include_is_timeout_retry_header retry_policy per_request_buffer_limit_bytes "
+    f"request_body_buffer_limit metadata request_mirror_policies hedge_policy rate_limits {LEVEL_FIELDS}",
 )
+_ROUTE = "envoy.config.route.v3.Route"
+_ROUTE_LIST = "envoy.config.route.v3.RouteList"
+supports(_ROUTE_LIST, "routes")
 supports("envoy.config.route.v3.VirtualCluster", "headers name")
 
 
@@ -113,12 +118,41 @@ def _virtual_host(
         route_action.buffer_limit(message, None),
         mirror_policies(message.request_mirror_policies, context, table) or mirrors,
     )
-    entries = [_entry(route, context.at("routes", index), level) for index, route in enumerate(message.routes)]
-    finder = route_finder(entries)
+    entries: list[Entry] | None = None
+    if message.HasField("matcher"):
+        if message.routes:
+            context.error("matcher", "cannot set both matcher and routes on virtual host")
+        finder = _matched(message.matcher, context.at("matcher"), level)
+    else:
+        entries = [_entry(route, context.at("routes", index), level) for index, route in enumerate(message.routes)]
+        finder = route_finder(entries)
     if not message.require_tls:
         return host, finder, entries
     answer = Route("", host, action="redirect", direct_response=tls_redirect)
     return host, require_tls(finder, answer, external_only=message.require_tls == 1), None
+
+
+def _matched(message: Any, context: Context, level: HostLevel) -> Finder:
+    """The finder of a matcher tree: its actions are routes, and lists of them, whose own matches count too."""
+
+    def action(config: Any, place: Context) -> Finder | None:
+        name = type_name_of(config.typed_config.type_url)
+        inner = place.at("typed_config")
+        if name == _ROUTE:
+            return route_finder([_entry(unpack(config.typed_config, name), inner, level)])
+        if name == _ROUTE_LIST:
+            routes = enumerate(unpack(config.typed_config, name).routes)
+            return route_finder([_entry(route, inner.at("routes", index), level) for index, route in routes])
+        place.error("typed_config", f"no route action of type {name!r}")
+        return None
+
+    match = compile_matcher(message, context, action, ROUTE_INPUTS)
+
+    def find(stream: Any, values: dict[bytes, bytes]) -> Route | None:
+        found = match(stream)
+        return None if found is None else found(stream, values)
+
+    return find
 
 
 def _add_domains(message: Any, context: Context, domains: DomainTable, finder: Finder, table_name: str) -> None:

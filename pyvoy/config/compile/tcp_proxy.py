@@ -13,6 +13,7 @@ from pyvoy.config.compile.access_log import build_access_logs
 from pyvoy.config.compile.route_finish import lb_metadata
 from pyvoy.config.context import Context
 from pyvoy.config.problems import nearest_name
+from pyvoy.config.registry import type_name_of
 from pyvoy.filters.network.tcp_proxy.plan import (
     Backoff,
     Destination,
@@ -22,8 +23,25 @@ from pyvoy.filters.network.tcp_proxy.plan import (
     TcpStats,
     weighted,
 )
+from pyvoy.filters.network.tcp_proxy.tunnel import TunnelPlan
 from pyvoy.http.routing import hash_policy as methods
 
+_UUID = "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
+_TUNNEL_COUNTERS = (
+    "no_cluster",
+    "no_route",
+    "passthrough_internal_redirect_bad_location",
+    "passthrough_internal_redirect_no_route",
+    "passthrough_internal_redirect_predicate",
+    "passthrough_internal_redirect_too_many_redirects",
+    "passthrough_internal_redirect_unsafe_scheme",
+    "rq_direct_response",
+    "rq_overload_local_reply",
+    "rq_redirect",
+    "rq_reset_after_downstream_response_started",
+    "rq_total",
+)
+"""A router's counters, which Envoy makes for a tunnel and leaves at 0."""
 _IMMEDIATE, _ON_DATA, _ON_TLS_HANDSHAKE = range(3)
 
 
@@ -40,6 +58,11 @@ def tcp_proxy_plan(message: Any, context: Context) -> TcpProxyPlan:
         metadata_match=metadata,
         access_logs=build_access_logs(message.access_log, context, "access_log"),
     )
+    if message.HasField("tunneling_config"):
+        plan = dataclasses.replace(plan, tunnel=_tunnel(message.tunneling_config, context.at("tunneling_config")))
+        scope = context.root_scope.scope(f"tcp.{message.stat_prefix}.tcpproxy_tunneling")
+        for name in _TUNNEL_COUNTERS:
+            scope.counter(name)
     return dataclasses.replace(
         plan, **_duration(message, context), **_early(message, context), **_log(message, context)
     )
@@ -109,6 +132,26 @@ def _early(message: Any, context: Context) -> dict[str, Any]:
         "connect_on_data": mode == _ON_DATA,
         "max_early_data_bytes": message.max_early_data_bytes.value if has_limit else None,
     }
+
+
+def _tunnel(config: Any, context: Context) -> TunnelPlan:
+    if config.post_path and not config.use_post:
+        context.error("post_path", "Can't set a post path when POST method isn't used")
+    id_header = b""
+    if config.HasField("request_id_extension"):
+        name = type_name_of(config.request_id_extension.typed_config.type_url)
+        if name != _UUID:
+            context.error("request_id_extension", f"no request id extension of type {name!r}")
+        id_header = config.request_id_header.lower().encode() or b"x-request-id"
+    return TunnelPlan(
+        context.format(config.hostname, "hostname"),
+        context.header_rules(config.headers_to_add, (), "headers_to_add"),
+        (config.post_path or "/").encode() if config.use_post else None,
+        config.propagate_response_headers,
+        config.propagate_response_trailers,
+        id_header,
+        config.request_id_metadata_key or "tunnel_request_id",
+    )
 
 
 def _log(message: Any, context: Context) -> dict[str, Any]:

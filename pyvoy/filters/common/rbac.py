@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _RBAC = "envoy.config.rbac.v3"
 
 supports(f"{_RBAC}.RBAC", "action policies")
+_ACTION = f"{_RBAC}.Action"
+supports(_ACTION, "name action")
 supports(f"{_RBAC}.Policy", "permissions principals")
 supports(
     f"{_RBAC}.Permission",
@@ -66,11 +68,69 @@ class Engine:
                 return name
         return ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the policies."""
+        return tuple(name for name, _ in self.policies)
+
     def allows(self, policy: str) -> bool:
         """Whether a request that this policy matched ("": none) may pass."""
         if self.action is Action.ALLOW:
             return bool(policy)
         return self.action is Action.LOG or not policy
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class MatcherEngine:
+    """A matcher tree in place of rules: the action that it finds counts; finding nothing refuses.
+
+    `names` are those of all actions; `action` is LOG when there is no other."""
+
+    find: Callable[[Any], tuple[str, Action] | None]
+    denying: frozenset[str]
+    names: tuple[str, ...]
+    action: Action
+
+    def match(self, source: Any) -> str:
+        """The name of the action found, "" for none."""
+        found = self.find(source)
+        return "" if found is None else found[0]
+
+    def allows(self, policy: str) -> bool:
+        """Whether the action of that name lets a request pass."""
+        return bool(policy) and policy not in self.denying
+
+
+AnyEngine = Engine | MatcherEngine
+
+
+def engine_of(message: Any, context: Context, rules: str, matcher: str, *, http: bool) -> AnyEngine | None:
+    """The engine of a filter's configuration: its rules or its matcher, by the fields' names; None for neither."""
+    if message.HasField(matcher):
+        return _matcher_engine(getattr(message, matcher), context.at(matcher), http=http)
+    return build_engine(getattr(message, rules), context.at(rules)) if message.HasField(rules) else None
+
+
+def _matcher_engine(message: Any, context: Context, *, http: bool) -> MatcherEngine:
+    from pyvoy.config.compile.matching.tree import CONNECTION_INPUTS, JUDGED_INPUTS, compile_matcher
+    from pyvoy.config.message_types import unpack
+    from pyvoy.config.registry import type_name_of
+
+    actions: dict[str, Action] = {}
+
+    def action(config: Any, place: Context) -> tuple[str, Action] | None:
+        name = type_name_of(config.typed_config.type_url)
+        if name != _ACTION:
+            place.error("typed_config", f"no RBAC action of type {name!r}")
+            return None
+        inner = unpack(config.typed_config, name)
+        kind = actions[inner.name] = Action(inner.action)
+        return inner.name, kind
+
+    find = compile_matcher(message, context, action, JUDGED_INPUTS if http else CONNECTION_INPUTS)
+    denying = frozenset(name for name, kind in actions.items() if kind is Action.DENY)
+    only_logs = bool(actions) and all(kind is Action.LOG for kind in actions.values())
+    return MatcherEngine(find, denying, tuple(sorted(actions)), Action.LOG if only_logs else Action.ALLOW)
 
 
 def build_engine(message: Any, context: Context) -> Engine:

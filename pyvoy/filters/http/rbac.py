@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.filters.common.rbac import Action, Engine, build_engine
+from pyvoy.filters.common.rbac import Action, AnyEngine, engine_of
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, STOP, HttpFilter, Stream, Verdict
 from pyvoy.observe.details import RBAC_DENIED_PREFIX
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 TYPE = "envoy.extensions.filters.http.rbac.v3.RBAC"
 ROUTE_TYPE = "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"
 
-supports(TYPE, "rules rules_stat_prefix shadow_rules shadow_rules_stat_prefix track_per_rule_stats")
+supports(
+    TYPE, "rules matcher rules_stat_prefix shadow_rules shadow_matcher shadow_rules_stat_prefix track_per_rule_stats"
+)
 supports(ROUTE_TYPE, "rbac")
 
 _NAMESPACE = "envoy.filters.http.rbac"
@@ -35,7 +37,7 @@ class Rules:
 
     `per_policy` gives the (allowed, denied) counters of each policy, when they are wanted."""
 
-    engine: Engine
+    engine: AnyEngine
     allowed: Counter
     denied: Counter
     per_policy: dict[str, tuple[Counter, Counter]]
@@ -82,10 +84,8 @@ class Rbac(HttpFilter):
         shadow = _Names(scope, message.shadow_rules_stat_prefix, "shadow", "shadow_")
         track = message.track_per_rule_stats
         return RbacPlan(
-            enforced.rules(message.rules, context.at("rules"), track) if message.HasField("rules") else None,
-            shadow.rules(message.shadow_rules, context.at("shadow_rules"), track)
-            if message.HasField("shadow_rules")
-            else None,
+            enforced.rules(engine_of(message, context, "rules", "matcher", http=True), track),
+            shadow.rules(engine_of(message, context, "shadow_rules", "shadow_matcher", http=True), track),
         )
 
     @staticmethod
@@ -124,10 +124,11 @@ class _Names:
         self._allowed = self._scope.counter(f"{stem}allowed")
         self._denied = self._scope.counter(f"{stem}denied")
 
-    def rules(self, message: Any, context: Context, track: bool) -> Rules:
-        """The rules of an RBAC message."""
-        engine = build_engine(message, context)
-        names = [name for name, _ in engine.policies]
+    def rules(self, engine: AnyEngine | None, track: bool) -> Rules | None:
+        """The rules that an engine decides on."""
+        if engine is None:
+            return None
+        names = engine.names
         return Rules(
             engine,
             self._allowed,

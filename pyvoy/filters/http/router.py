@@ -176,7 +176,7 @@ class Router(Attempts):
             return
         self._prepare_fully(stream, route, headers)
         cluster = self._cluster
-        if self.is_plain(route) and not cluster.plan.http.max_stream_duration_s and cluster.results is None:
+        if self.is_plain(route) and not cluster.plan.http.max_stream_duration_s and not cluster.told:
             whole_s = route.timeout_s
             plan.expected[route] = None if plan.suppress_envoy_headers else expected_timeout(whole_s, None)
 
@@ -192,6 +192,7 @@ class Router(Attempts):
             and not route.include_attempt_count_in_request
             and route.request_buffer_limit_bytes is None
             and route.cluster_header is None
+            and route.cluster_specifier is None
             and not route.mirrors
             and route.internal_redirects is None
         )
@@ -229,7 +230,7 @@ class Router(Attempts):
             stream.info.virtual_cluster_name = traffic.name
         state = retry_state(route.retry, headers, cluster.resources(route.priority).retries)
         retried = state is not None and state.enabled
-        told = cluster.results is not None
+        told = cluster.told
         if route.internal_redirects is not None:
             self._kept = []
         if traffic is not None or alternative is not None or retried or told or route.internal_redirects is not None:

@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import network_filter, supports
-from pyvoy.filters.common.rbac import Action, Engine, build_engine
+from pyvoy.filters.common.rbac import Action, AnyEngine, engine_of
+from pyvoy.network.facts import ConnectionFacts
 from pyvoy.network.network_filter import CloseType, Connection, NetworkFilter, NetworkVerdict
 from pyvoy.observe.details import RBAC_DENIED_PREFIX
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
     from pyvoy.network.timers import Timer
-    from pyvoy.observe.stream_info import ConnectionInfo
     from pyvoy.stats.counters import Counter
 
 TYPE = "envoy.extensions.filters.network.rbac.v3.RBAC"
 
-supports(TYPE, "rules shadow_rules shadow_rules_stat_prefix stat_prefix enforcement_type delay_deny")
+supports(
+    TYPE, "rules matcher shadow_rules shadow_matcher shadow_rules_stat_prefix stat_prefix enforcement_type delay_deny"
+)
 
 _NAMESPACE = "envoy.filters.network.rbac"
 _CONTINUOUS = 1
@@ -31,8 +33,8 @@ _CONTINUOUS = 1
 class RbacPlan:
     """`continuous`: every piece of data is judged, not just the first.  `delay_s`: how long a refused one waits."""
 
-    enforced: Engine | None
-    shadow: Engine | None
+    enforced: AnyEngine | None
+    shadow: AnyEngine | None
     shadow_prefix: str
     continuous: bool
     delay_s: float
@@ -40,26 +42,6 @@ class RbacPlan:
     denied: Counter
     shadow_allowed: Counter
     shadow_denied: Counter
-
-
-class _Source:
-    """What the rules see of a connection: no request."""
-
-    __slots__ = ("connection", "dynamic_metadata", "filter_state")
-
-    request_headers = None
-    downstream_remote = None
-    route_metadata = None
-
-    def __init__(self, info: ConnectionInfo) -> None:
-        self.connection = info
-        self.dynamic_metadata = info.dynamic_metadata
-        self.filter_state = info.filter_state
-
-    @property
-    def info(self) -> _Source:
-        """The connection stands for the stream."""
-        return self
 
 
 @network_filter(name="envoy.filters.network.rbac", type_url=TYPE, posture="robust_to_untrusted_downstream")
@@ -75,10 +57,8 @@ class Rbac(NetworkFilter):
         prefix = message.shadow_rules_stat_prefix
         shadow = scope.scope(prefix) if prefix else scope
         return RbacPlan(
-            build_engine(message.rules, context.at("rules")) if message.HasField("rules") else None,
-            build_engine(message.shadow_rules, context.at("shadow_rules"))
-            if message.HasField("shadow_rules")
-            else None,
+            engine_of(message, context, "rules", "matcher", http=False),
+            engine_of(message, context, "shadow_rules", "shadow_matcher", http=False),
             prefix,
             message.enforcement_type == _CONTINUOUS,
             context.duration_s(message, "delay_deny", 0.0) or 0.0,
@@ -101,7 +81,7 @@ class Rbac(NetworkFilter):
         if self._judged and not plan.continuous:
             return NetworkVerdict.CONTINUE
         self._judged = True
-        source = _Source(connection.info)
+        source = ConnectionFacts(connection.info)
         if plan.shadow is not None:
             self._judge_shadow(plan.shadow, source)
         if plan.enforced is None:
@@ -116,7 +96,7 @@ class Rbac(NetworkFilter):
         self._refuse(connection, f"{RBAC_DENIED_PREFIX}[{policy or 'none'}]".replace(" ", "_"))
         return NetworkVerdict.STOP
 
-    def _judge_shadow(self, engine: Engine, source: _Source) -> None:
+    def _judge_shadow(self, engine: AnyEngine, source: ConnectionFacts) -> None:
         plan = self._plan
         policy = engine.match(source)
         allowed = engine.allows(policy)

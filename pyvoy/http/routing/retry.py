@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.routing.retry_priority import PreviousPriorities
 from pyvoy.observe.details import Reset
 
 
@@ -138,6 +139,13 @@ class RetryPlan:
     reset_max_interval_s: float = 300.0
     host_predicates: tuple[HostPredicate, ...] = ()
     host_selection_max_attempts: int = 1
+    priority_frequency: int = 0
+    """After how many attempts the priorities tried so far are avoided; 0 is never."""
+
+    @property
+    def cares_for_hosts(self) -> bool:
+        """Whether it matters for an attempt which hosts were tried before."""
+        return bool(self.host_predicates) or self.priority_frequency > 0
 
 
 NO_POLICY: Final = RetryPlan()
@@ -188,6 +196,7 @@ class RetryState:
         "hosts",
         "in_flight",
         "plan",
+        "priorities",
         "remaining",
         "response_tests",
         "succeeded",
@@ -202,6 +211,8 @@ class RetryState:
         self.succeeded = False
         """The last decision found that the retry before it brought a result (`upstream_rq_retry_success`)."""
         self.hosts: list[Any] = []
+        frequency = plan.priority_frequency
+        self.priorities = PreviousPriorities(frequency, self.hosts) if frequency else None
         self.response_tests = plan.retriable_headers
         self._resource = resource
         self._retry_on = plan.retry_on

@@ -9,6 +9,7 @@ local cluster and is not implemented; the configuration says so).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -86,20 +87,24 @@ class PickerBalancer:
         """A host that the context does not refuse, in at most `host_selection_retry_count` further attempts; the last
         one drawn otherwise."""
         fast = self._fast
-        host = fast.pick() if fast is not None else self._choose_once()
+        pick = fast.pick if fast is not None else self._choose_once
+        if context is not None and context.steers:
+            load = context.steer(self._sets, self._load, priority_of)
+            pick = partial(self._choose_once, load)
+        host = pick()
         if context is None or host is None or not context.host_selection_retry_count:
             return host
         for _ in range(context.host_selection_retry_count):
             if not context.should_skip(host):
                 return host
-            again = fast.pick() if fast is not None else self._choose_once()
+            again = pick()
             if again is None:
                 return None
             host = again
         return host
 
-    def _choose_once(self) -> Host | None:
-        priority, degraded = self._load.choose(self._random.getrandbits(32))
+    def _choose_once(self, load: PriorityLoad | None = None) -> Host | None:
+        priority, degraded = (load or self._load).choose(self._random.getrandbits(32))
         host_set = self._sets[priority]
         if self._load.panic[priority]:
             self._healthy_panic.inc()
@@ -150,6 +155,11 @@ def effective_weight(group: LocalityHosts, overprovisioning_factor: int, degrade
         return 0.0
     eligible = len(group.degraded if degraded else group.healthy)
     return group.weight * min(1.0, overprovisioning_factor / 100.0 * eligible / count)
+
+
+def priority_of(host: Host) -> int:
+    """Where a host stands among the sets of its own cluster."""
+    return host.priority
 
 
 Defer = Callable[[Callable[[], None]], None]

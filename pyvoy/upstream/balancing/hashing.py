@@ -15,7 +15,7 @@ from random import Random
 from typing import Protocol
 
 from pyvoy.stats.counters import Counter
-from pyvoy.upstream.balancing.balancer import Defer
+from pyvoy.upstream.balancing.balancer import Defer, priority_of
 from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.balancing.load import PriorityLoad, priority_load
 from pyvoy.upstream.balancing.plans import BalancePlan
@@ -41,6 +41,7 @@ class TableBuilder(Protocol):
 
 @dataclass(slots=True, frozen=True)
 class _State:
+    sets: PrioritySet
     load: PriorityLoad
     tables: tuple[HashTable, ...]
 
@@ -85,7 +86,10 @@ class HashBalancer:
         key = context.hash_key() if context is not None else None
         if key is None:
             key = self._random.getrandbits(64)
-        priority, _ = state.load.choose(key)
+        load = state.load
+        if context is not None and context.steers:
+            load = context.steer(state.sets, load, priority_of)
+        priority, _ = load.choose(key)
         if state.load.panic[priority]:
             self._healthy_panic.inc()
         table = state.tables[priority]
@@ -115,7 +119,7 @@ class HashBalancer:
                 pass
             self._building = None
         if self._state is None:
-            self._state = _State(PriorityLoad((100,), (0,), (False,)), (_EMPTY,))
+            self._state = _State((), PriorityLoad((100,), (0,), (False,)), (_EMPTY,))
         return self._state
 
     def _build(self, sets: PrioritySet) -> Generator[None, None, None]:
@@ -124,7 +128,7 @@ class HashBalancer:
         for host_set, panic in zip(sets, load.panic, strict=True):
             hosts = normalized_weights(host_set, panic, self._plan.locality_weighted)
             tables.append((yield from self._builder.build(hosts)) if hosts else _EMPTY)
-        self._state = _State(load, tuple(tables))
+        self._state = _State(sets, load, tuple(tables))
 
 
 class _EmptyTable:

@@ -8,6 +8,7 @@ recalculateLoadInTotalPanic and choosePriority.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from pyvoy.upstream.endpoint import HostSet
@@ -54,6 +55,21 @@ def priority_load(sets: Sequence[HostSet], panic_percent: int) -> PriorityLoad:
             healthy = _total_panic(sets)
             degraded = [0] * len(sets)
     return PriorityLoad(tuple(healthy), tuple(degraded), tuple(panic))
+
+
+def load_without(sets: Sequence[HostSet], original: PriorityLoad, excluded: AbstractSet[int]) -> PriorityLoad | None:
+    """The shares when some priorities get nothing; None when no other has a host that is up."""
+    health = [0 if place in excluded else _availability(each, degraded=False) for place, each in enumerate(sets)]
+    degraded_health = [
+        0 if place in excluded else _availability(each, degraded=True) for place, each in enumerate(sets)
+    ]
+    total = min(100, sum(health) + sum(degraded_health))
+    if not total:
+        return None
+    healthy = [0] * len(sets)
+    degraded = [0] * len(sets)
+    _distribute(health, degraded_health, total, healthy, degraded)
+    return PriorityLoad(tuple(healthy), tuple(degraded), original.panic)
 
 
 def _availability(host_set: HostSet, *, degraded: bool) -> int:

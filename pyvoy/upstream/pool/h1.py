@@ -51,6 +51,8 @@ class Http1Connection(UpstreamConnection):
         self.alpn = _ALPN
         pool.name(self)
         self.request: PoolRequest | None = None
+        self.ends_itself = False
+        """The upstream's end is answered by our own (a TCP session in a tunnel, as Envoy counts it)."""
         self.requests = 0
         self.idle_since_s = 0.0
         self.codec = Http1ClientCodec(self.write, self._complete, pool.plan, pool.heads)
@@ -94,6 +96,8 @@ class Http1Connection(UpstreamConnection):
 
     def eof_received(self) -> bool | None:
         """The upstream half-closed: the end of a close-delimited body, or a cut."""
+        if self.ends_itself:
+            self.closed_locally = True
         return False
 
     def on_connected(self) -> None:

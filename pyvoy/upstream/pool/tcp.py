@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 from pyvoy.upstream.pool.connection import UpstreamConnection
 
 if TYPE_CHECKING:
+    from pyvoy.network.address import Address
+    from pyvoy.observe.tls_info import TlsInfo
     from pyvoy.server.services import Services
     from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
@@ -22,11 +24,51 @@ if TYPE_CHECKING:
 _RST = struct.pack("ii", 1, 0)
 
 
+class SessionUpstream(Protocol):
+    """What a TCP session asks of its upstream: a connection, or a tunnel through one."""
+
+    cluster: Cluster
+    host: Host
+    connection_id: int
+    closed: bool
+
+    @property
+    def local(self) -> Address | None:
+        """Our end of the connection."""
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """Facts of its TLS."""
+
+    @property
+    def writer(self) -> Callable[[bytes], None]:
+        """Takes the client's bytes."""
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """How much of them is not on its way yet."""
+
+    def pause_reading(self, pause: bool) -> None:
+        """Stop or resume reading."""
+
+    def cancel(self) -> None:
+        """The session leaves before it is connected."""
+
+    def end(self) -> None:
+        """Half-close behind what is written."""
+
+    def close_flushed(self) -> bool:
+        """Close behind what is written; True when that takes time (`on_upstream_closed` follows)."""
+
+    def drop(self, *, reset: bool = False) -> None:
+        """Close now; `reset` makes it a TCP reset where it can."""
+
+
 class TcpUser(Protocol):
     """The session that a connection is made for."""
 
-    def on_upstream_connected(self, upstream: TcpConnection) -> None:
-        """The connection is there; bytes may be written to its transport."""
+    def on_upstream_connected(self, upstream: SessionUpstream) -> None:
+        """The connection is there; bytes may be given to its writer."""
 
     def on_upstream_failed(self, detail: str) -> None:
         """It was refused or took too long; `detail` is the transport's reason, if it gave one."""
@@ -146,6 +188,16 @@ class TcpConnection(UpstreamConnection):
             self._user.on_upstream_watermark(False)
 
     # ---- what the session does ----
+
+    @property
+    def writer(self) -> Callable[[bytes], None]:
+        """The transport's own write: the relay counts."""
+        return self.transport.write
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """What the transport has not written yet."""
+        return self.transport.get_write_buffer_size()
 
     def pause_reading(self, pause: bool) -> None:
         """Stop or resume reading, because the client reads too slowly."""

@@ -110,6 +110,6 @@ def test_the_cluster_counts_its_hosts():
     store = memory_store()
     plan = ClusterPlan("c", Discovery.ORIGINAL_DST, original_dst=OriginalDstPlan())
     found = cluster(plan, store)
-    found.original_dst.choose(connection(Address("10.0.0.1", 80)), None)
+    found.chooser.choose(connection(Address("10.0.0.1", 80)), None)
     assert [one.address.text for one in found.hosts()] == ["10.0.0.1:80"]
     assert values(store)["cluster.c.membership_total"] == 1

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 from pyvoy.config.registry import network_filter, supports
 from pyvoy.filters.network.tcp_proxy.plan import CLUSTER_STATE, Destination, SessionContext, TcpProxyPlan
 from pyvoy.filters.network.tcp_proxy.relay import Relay
+from pyvoy.filters.network.tcp_proxy.tunnel import TunnelRelay, open_tunnel
 from pyvoy.network.network_filter import CloseType, Connection, NetworkFilter, NetworkVerdict
 from pyvoy.observe.details import Flag
-from pyvoy.upstream.pool.tcp import TcpConnection, open_tcp
+from pyvoy.upstream.pool.tcp import SessionUpstream, open_tcp
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
@@ -32,11 +33,16 @@ supports(
     """stat_prefix cluster weighted_clusters metadata_match idle_timeout access_log max_connect_attempts backoff_options
     hash_policy max_downstream_connection_duration max_downstream_connection_duration_jitter_percentage
     access_log_flush_interval flush_access_log_on_connected access_log_options upstream_connect_mode
-    max_early_data_bytes""",
+    max_early_data_bytes tunneling_config""",
     tuning="downstream_idle_timeout upstream_idle_timeout",
 )
 supports(TYPE + ".WeightedCluster", "clusters")
 supports(TYPE + ".WeightedCluster.ClusterWeight", "name weight metadata_match")
+supports(
+    TYPE + ".TunnelingConfig",
+    "hostname use_post headers_to_add propagate_response_headers post_path propagate_response_trailers "
+    "request_id_extension request_id_header request_id_metadata_key",
+)
 supports(TYPE + ".TcpAccessLogOptions", "access_log_flush_interval flush_access_log_on_connected")
 supports("envoy.config.core.v3.BackoffStrategy", "base_interval max_interval")
 supports("envoy.type.v3.HashPolicy", "source_ip filter_state")
@@ -93,7 +99,7 @@ class TcpProxy(NetworkFilter):
         self._ended = False
         self._buffered_bytes = 0
         self._relay: Relay | None = None
-        self._upstream: TcpConnection | None = None
+        self._upstream: SessionUpstream | None = None
         self._idle_timer: Timer | None = None
         self._duration_timer: Timer | None = None
         self._backoff_timer: Timer | None = None
@@ -235,16 +241,11 @@ class TcpProxy(NetworkFilter):
             cluster.stats.upstream_cx_connect_attempts_exceeded.inc()
             self._fail(Flag.UPSTREAM_CONNECT_ATTEMPTS_EXCEEDED)
             return True
-        if cluster.original_dst is not None:
-            host = cluster.original_dst.choose(connection.info, None)
-            if host is None:
-                cluster.stats.upstream_cx_none_healthy.inc()
-        else:
-            host = cluster.choose_host(self._balancing(destination))
+        host = cluster.choose_host(self._balancing(destination), connection.info)
         if host is None:
             self._fail(Flag.NO_HEALTHY_UPSTREAM)
             return True
-        return self._open(cluster, host, info)
+        return self._open(cluster.owner(host), host, info)
 
     def _destination(self) -> Destination:
         name = self._connection.info.filter_state.get(CLUSTER_STATE)
@@ -268,10 +269,19 @@ class TcpProxy(NetworkFilter):
         filtered = runner is not None and runner.has_write_filters
         meter = self.plan.meter
         meter.serve(services)
-        relay = Relay(self.plan.stats, cluster.stats, connection.write if filtered else connection.writer, meter)
-        self._upstream = open_tcp(services, cluster, host, self, relay.from_upstream)
-        if self._upstream is None:
+        to_client = connection.write if filtered else connection.writer
+        tunnel = self.plan.tunnel
+        make = Relay if tunnel is None else TunnelRelay
+        relay = make(self.plan.stats, cluster.stats, to_client, meter)
+        upstream: SessionUpstream | None
+        if tunnel is None:
+            upstream = open_tcp(services, cluster, host, self, relay.from_upstream)
+        else:
+            source = connection.source
+            upstream = open_tunnel(services, cluster, host, self, relay.from_upstream, tunnel, source)
+        if upstream is None:
             return False
+        self._upstream = upstream
         self._relay = relay
         return True
 
@@ -282,7 +292,7 @@ class TcpProxy(NetworkFilter):
 
     # ---- the upstream's side ----
 
-    def on_upstream_connected(self, upstream: TcpConnection) -> None:
+    def on_upstream_connected(self, upstream: SessionUpstream) -> None:
         """Both sides are there: send what came early, and relay."""
         connection, relay = self._connection, self._relay
         if relay is None:
@@ -297,7 +307,7 @@ class TcpProxy(NetworkFilter):
         info.upstream_connection_id = upstream.connection_id
         info.upstream_connection_ids_attempted += (upstream.connection_id,)
         info.upstream_connect_end_s = relay.active_s = connection.services.clock()
-        relay.to_upstream = upstream.transport.write
+        relay.to_upstream = upstream.writer
         self._connected = True
         early, self._early = self._early, []
         for data in early:
@@ -387,7 +397,7 @@ class TcpProxy(NetworkFilter):
     def _buffered(self) -> int:
         size = 0 if self._ended else self._connection.transport.get_write_buffer_size()
         if self._upstream is not None and self._connected and not self._upstream.closed:
-            size += self._upstream.transport.get_write_buffer_size()
+            size += self._upstream.unwritten_bytes
         return size
 
     def _too_long(self) -> None:

@@ -16,6 +16,7 @@ from pyvoy.filters.network.tcp_proxy.relay import Meter
 from pyvoy.upstream.balancing.context import LoadBalancerContext
 
 if TYPE_CHECKING:
+    from pyvoy.filters.network.tcp_proxy.tunnel import TunnelPlan
     from pyvoy.network.connection_source import ConnectionSource
     from pyvoy.network.listener import AccessLogger
     from pyvoy.stats.counters import Counter, Gauge
@@ -98,6 +99,7 @@ class TcpProxyPlan:
     access_logs: tuple[AccessLogger, ...] = ()
     log_on_connected: bool = False
     log_interval_s: float | None = None
+    tunnel: TunnelPlan | None = None
     meter: Meter = field(default_factory=Meter)
 
 

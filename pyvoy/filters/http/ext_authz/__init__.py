@@ -1,0 +1,1 @@
+"""External authorization: another server says whether a request may go on."""

@@ -1,0 +1,1 @@
+"""JWT authentication: requests need tokens that providers have signed."""
