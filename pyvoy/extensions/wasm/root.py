@@ -14,7 +14,7 @@ from pyvoy.extensions.grpc_call import GrpcStatus
 from pyvoy.extensions.http_call import UnknownCluster
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.context import Context
-from pyvoy.extensions.wasm.grpc import GRPC_CALL, HTTP_CALL, AnyCallout, GrpcCall, GrpcStream
+from pyvoy.extensions.wasm.grpc import GRPC_CALL, GRPC_STREAM, HTTP_CALL, KINDS, AnyCallout, GrpcCall, GrpcStream
 
 if TYPE_CHECKING:
     from pyvoy.extensions.grpc_stream import GrpcCallStream
@@ -122,6 +122,11 @@ class RootContext(Context):
         if self.calls.pop(call_id, None) is None or self.vm.failed:
             return
         self._hand_on(call_id, result)
+        self.callout_over(call_id)
+
+    def callout_over(self, token: int) -> None:
+        """The module has heard the end of it; the last one may be what the plugin's own end has waited for."""
+        self.calls.pop(token, None)
         if self.ending and not self.calls:
             self.ending = False
             self.delete()
@@ -224,7 +229,10 @@ class RootContext(Context):
             return
         if vm.run_safely(self, "proxy_on_done", self.context_id, absent=1) == 0 and not vm.failed:
             self.done_pending = True
-        elif self.calls:
+            return
+        for token in [token for token in self.calls if token & KINDS == GRPC_STREAM]:
+            self.calls.pop(token).cancel()  # these need not end by themselves
+        if self.calls:
             self.ending = True  # the last answer is the end: a stream that waits for one would wait for ever
         else:
             self.delete()
