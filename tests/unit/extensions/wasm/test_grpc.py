@@ -199,8 +199,9 @@ def test_where_there_is_no_loop_a_call_is_an_internal_failure():
     with running() as puppet:
         puppet.root.host.services = None
         puppet.root.host.caller = None
-        status = puppet.do("grpc_call", _service("up"), b"S", b"M", b"", b"x", 0, 64)
-        assert status == abi.INTERNAL_FAILURE
+        for service in (b"up", _service("up")):
+            assert puppet.do("grpc_call", service, b"S", b"M", b"", b"x", 0, 64) == abi.INTERNAL_FAILURE
+            assert puppet.do("grpc_stream", service, b"S", b"M", b"", 64) == abi.INTERNAL_FAILURE
 
 
 def _service(cluster: str) -> bytes:
