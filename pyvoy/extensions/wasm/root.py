@@ -51,8 +51,6 @@ class RootContext(Context):
         self.status: tuple[int, bytes] = (0, b"")
         """Code and text of the last call, for proxy_get_status."""
         self.done_pending = False
-        self.ending = False
-        """The plugin is done, but streams wait for answers to its calls."""
         self.calls: dict[int, RunningCall] = {}
         self._period_s = 0.0
         self._timer: HostTimer | None = None
@@ -115,15 +113,9 @@ class RootContext(Context):
         return call_id
 
     def _answered(self, call_id: int, result: CallResult) -> None:
-        if self.calls.pop(call_id, None) is None or self.vm.failed:
-            return
-        self._hand_on(call_id, result)
-        if self.ending and not self.calls:
-            self.ending = False
-            self.delete()
-
-    def _hand_on(self, call_id: int, result: CallResult) -> None:
         vm = self.vm
+        if self.calls.pop(call_id, None) is None or vm.failed:
+            return
         if not result.answered:
             self.status = (abi.BROKEN_CONNECTION, b"reset")
             vm.run_safely(self, "proxy_on_http_call_response", self.context_id, call_id, 0, 0, 0)
@@ -160,6 +152,16 @@ class RootContext(Context):
     # ---- the end ----
 
     def stop(self) -> None:
+        """No stream begins under this plugin any more: it ends with its last one.
+
+        Until then it has its timer and its calls, which streams may wait for (as in Envoy)."""
+        vm = self.vm
+        if vm.has_streams(self):
+            vm.ending.append(self)
+        else:
+            self.end()
+
+    def end(self) -> None:
         """The plugin is not needed any more: done, and delete at once or when it says so."""
         self.set_tick_period(0)
         for unwatch in self._unwatch.values():
@@ -171,8 +173,6 @@ class RootContext(Context):
             return
         if vm.run_safely(self, "proxy_on_done", self.context_id, absent=1) == 0 and not vm.failed:
             self.done_pending = True
-        elif self.calls:
-            self.ending = True  # the last answer is the end: a stream that waits for one would wait for ever
         else:
             self.delete()
 
