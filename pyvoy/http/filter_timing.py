@@ -18,8 +18,8 @@ from math import log
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from pyvoy.http.chain import ChainPlan, FilterSpec
-from pyvoy.http.timed_filter import EVENTS, OBSERVER, Method, wrapped
+from pyvoy.http.chain import VERDICT_EVENTS, ChainPlan, FilterSpec
+from pyvoy.http.timed_filter import OBSERVER, Method, wrapped
 
 if TYPE_CHECKING:
     from pyvoy.http.http_filter import HttpFilter
@@ -193,7 +193,7 @@ class _Sampled:
         records = {
             side: scope.histogram(f"{side}_ns", "unspecified").record
             for side in SIDES
-            if any(event.startswith(side) and getattr(spec.cls, event, None) is not None for event in EVENTS)
+            if any(event.startswith(side) and getattr(spec.cls, event, None) is not None for event in VERDICT_EVENTS)
         }
         return FilterSpec(spec.name, timed(spec.cls, self._watch, records), spec.plan, spec.disabled)
 

@@ -8,16 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyvoy.http.chain import VERDICT_EVENTS
 from pyvoy.http.http_filter import HttpFilter
 
-EVENTS = (
-    "request_headers",
-    "request_data",
-    "request_trailers",
-    "response_headers",
-    "response_data",
-    "response_trailers",
-)
 OBSERVER = "pyvoy.trace"
 """Filters whose names begin so only observe, for traces."""
 _NOTICES = ("response_informational", "on_local_reply", "on_log", "on_destroy")
@@ -32,7 +25,7 @@ def wrapped(cls: type[HttpFilter], wrap: Wrap, **more: Any) -> type[HttpFilter]:
 
     Each stream has an instance of its own, also of a filter without a state."""
     members: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-    for event in EVENTS:
+    for event in VERDICT_EVENTS:
         method = getattr(cls, event, None)
         if method is not None:
             members[event] = wrap(method, event)

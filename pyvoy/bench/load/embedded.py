@@ -9,8 +9,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,61 +34,74 @@ def refuses(plan: LoadPlan) -> str:
 
 def run(plan: LoadPlan) -> LoadResult:
     """Put the load on.  Raises LoadError when no connection can be made."""
-    children = [_start() for _ in range(plan.threads)]
+    children = [_Child() for _ in range(plan.threads)]
     try:
         for index, child in enumerate(children):
-            _tell(child, {"plan": plan.as_dict(), "index": index, "count": plan.threads})
+            child.tell({"plan": plan.as_dict(), "index": index, "count": plan.threads})
         for child in children:
-            heard = _hear(child)
+            heard = child.hear()
             if "error" in heard:
                 raise LoadError(f"cannot connect to {plan.target.host}:{plan.target.port}: {heard['error']}")
         begin_s = time.monotonic() + _HEAD_START_S
         for child in children:
-            _tell(child, {"begin_s": begin_s})
-        return _add_up(plan, begin_s + plan.warm_up_s, [_hear(child) for child in children])
+            child.tell({"begin_s": begin_s})
+        return add_up(plan, begin_s + plan.warm_up_s, [child.hear() for child in children])
     finally:
         for child in children:
-            child.kill()
-            child.communicate()
+            child.end()
 
 
-def _start() -> subprocess.Popen[str]:
-    paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
-    return subprocess.Popen(
-        [sys.executable, "-m", "pyvoy.bench.load.process"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)},
-    )
+class _Child:
+    """A generator process: lines of JSON to it and from it."""
+
+    def __init__(self) -> None:
+        paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # lives as long as the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pyvoy.bench.load.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)},
+        )
+
+    def tell(self, values: dict[str, Any]) -> None:
+        """Write a line.  Raises LoadError when the process has died."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(values) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._died() from None
+
+    def hear(self) -> dict[str, Any]:
+        """Read a line.  Raises LoadError when the process has died."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._died()
+        heard: dict[str, Any] = json.loads(line)
+        return heard
+
+    def _died(self) -> LoadError:
+        status = self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().strip().splitlines()
+        return LoadError(f"a process of the generator died: {lines[-1] if lines else f'status {status}'}")
+
+    def end(self) -> None:
+        """It has nothing more to do."""
+        self._process.kill()
+        self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._errors):
+            if file is not None:
+                with suppress(BrokenPipeError):  # what was not read by a process that died
+                    file.close()
 
 
-def _tell(child: subprocess.Popen[str], values: dict[str, Any]) -> None:
-    assert child.stdin is not None
-    try:
-        child.stdin.write(json.dumps(values) + "\n")
-        child.stdin.flush()
-    except BrokenPipeError:
-        raise _died(child) from None
-
-
-def _hear(child: subprocess.Popen[str]) -> dict[str, Any]:
-    assert child.stdout is not None
-    line = child.stdout.readline()
-    if not line:
-        raise _died(child)
-    heard: dict[str, Any] = json.loads(line)
-    return heard
-
-
-def _died(child: subprocess.Popen[str]) -> LoadError:
-    child.kill()
-    _, errors = child.communicate()
-    return LoadError(f"a process of the generator died: {errors.strip() or child.returncode}")
-
-
-def _add_up(plan: LoadPlan, count_s: float, books: list[dict[str, Any]]) -> LoadResult:
+def add_up(plan: LoadPlan, count_s: float, books: list[dict[str, Any]]) -> LoadResult:
+    """The result of what each process has told; `count_s` is when requests began to count."""
     statuses: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     latency, service, lag = Latencies(), Latencies(), Latencies()
