@@ -1,4 +1,4 @@
-# make demo        a sidecar at work in front of a small service (ONCE=1: end by itself)
+# make demo        a small service behind the same filter in Python, Lua and Wasm (ONCE=1: end by itself)
 # make test        everything that CI runs: lint, types, all tests
 # make lint        ruff and mypy --strict
 # make bench       CPU per request and memory beside Envoy, nginx and HAProxy

@@ -90,6 +90,18 @@ def _row(scenario: dict[str, Any]) -> str:
     return f"| {scenario['title']} | {' | '.join(values)} | {'-' if ratio is None else f'{ratio:.2f}'}{bar} |"
 
 
+def languages_table() -> str:
+    """The languages of Wasm filters, with what builds them."""
+    from pyvoy.cli.new_filter import WASM
+    from pyvoy.toolchain.project import LANGUAGES
+
+    lines = ["| `--lang` | language | sources | compiler |", "|---|---|---|---|"]
+    for each in LANGUAGES:
+        known = WASM[each.name]
+        lines.append(f"| `{each.name}` | {known.title} | `{each.sources}` | {known.toolchain} |")
+    return "\n".join(lines) + "\n"
+
+
 def choosing_page() -> tuple[Path, str]:
     """docs/choosing.md, its tables from the committed results of `make bench-extensions`."""
     from docs.choosing import sections
@@ -121,6 +133,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     known = ROOT / "docs" / "differences.md"
     yield known, replaced(known, "differences", differences())
     yield choosing_page()
+    building = ROOT / "docs" / "wasm-filters.md"
+    yield building, replaced(building, "languages", languages_table())
     readme = ROOT / "README.md"
     yield readme, replaced(readme, "results", results_table())
 

@@ -21,11 +21,12 @@ EPILOG = """commands:
   pyvoy validate FILE     check a bootstrap and list everything that is wrong with it
   pyvoy validate --support
                           print the table of supported configuration
-  pyvoy demo              a sidecar at work in front of a small service
+  pyvoy demo              a small service behind one filter in three languages, side by side
   pyvoy filter new NAME   write a filter that runs at once
   pyvoy filter test PATH  run a filter, or its tests, without a server
   pyvoy wasm inspect FILE what a Wasm module is, and whether it would run
   pyvoy wasm build [DIR]  build the Wasm filters of a folder from their sources
+  pyvoy wasm run FILE     run a Wasm module against a request, without a proxy
   pyvoy trace URL         send a request and show what each filter did to it
   pyvoy bench FILE        what a filter of your own costs (.py, .lua, .wasm)
   pyvoy bench extensions  what filters cost in every language, in pyvoy and in Envoy
@@ -144,9 +145,10 @@ def validate(arguments: list[str]) -> int:
 
 def demo(arguments: list[str]) -> int:
     """`pyvoy demo`."""
-    parser = Parser("pyvoy demo", description="A sidecar at work in front of a small service.", allow_abbrev=False)
-    parser.add_argument("--once", action="store_true", help="end after the two requests, with 0 if all was as promised")
-    parser.add_argument("--config", metavar="FILE", default="", help="bootstrap (default: config/demo.yaml)")
+    text = "A small service behind the same filter in Python, Lua and Wasm, side by side, each with its cost."
+    parser = Parser("pyvoy demo", description=text, allow_abbrev=False)
+    parser.add_argument("--once", action="store_true", help="end by itself, with 0 if all was as promised")
+    parser.add_argument("--config", metavar="FILE", default="", help="a bootstrap in place of the gallery's")
     args = parser.parse_args(arguments)
     from pyvoy.cli.demo import run_demo
 

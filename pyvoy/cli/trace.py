@@ -114,6 +114,12 @@ def table(one: Json, *, coloured: bool) -> str:
         steps = [step for step in one["steps"] if step["event"].startswith(direction)]
         for index in range(len(one["filters"]))[::order]:
             lines += _filter_lines(one, index, direction, [step for step in steps if step["filter"] == index], paint)
+    if one["other_calls"]:
+        lines += [
+            "",
+            paint("1;36", "host calls outside of callbacks"),
+            *(f"  {paint('2', call)}" for call in one["other_calls"]),
+        ]
     return "\n".join(lines)
 
 
@@ -129,6 +135,7 @@ def _filter_lines(one: Json, index: int, direction: str, steps: list[Json], pain
     for step in steps:
         event = step["event"].removeprefix(f"{direction}_")
         lines.append(paint("2", f"    {step['at_us']:>9,} µs  {event:<9} {step['cost_us']:>8.1f} µs  {step['did']}"))
+        lines += [paint("2", f"                  {call}") for call in step["calls"]]
     lines += [f"      {paint(_COLOURS[line[0]], line)}" for line in changes(before, after)]
     return lines
 

@@ -1,6 +1,7 @@
-"""`pyvoy wasm ...`: build a module, and look at what it is.
+"""`pyvoy wasm ...`: build a module, look at what it is, run it.
 
-`inspect FILE` says whether a module would run here, `build [DIR]` makes modules from sources.
+`inspect FILE` says whether a module would run here, `build [DIR]` makes modules from sources, `run FILE` sends a
+request through a module (`wasm_run.py`).
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyvoy.cli.wasm_run import run_module
+
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.inspect import Report
 
 
 USAGE = """usage: pyvoy wasm inspect FILE
-       pyvoy wasm build [DIR] [options]"""
+       pyvoy wasm build [DIR] [options]
+       pyvoy wasm run FILE [options]"""
 
 
 def main(arguments: list[str], parser: type[argparse.ArgumentParser]) -> int:
     """`pyvoy wasm ...`; `parser` makes the argument parsers of this command line."""
-    commands = {"inspect": inspect, "build": build}
+    commands = {"inspect": inspect, "build": build, "run": run_module}
     if not arguments or arguments[0] not in commands:
         print(USAGE, file=sys.stderr)
         return 0 if arguments and arguments[0] in ("-h", "--help") else 1
@@ -63,13 +67,14 @@ def _build(folder: Path, languages: list[str], output: str) -> int:
     from pyvoy.toolchain import project
     from pyvoy.toolchain.tools import BuildError, ToolMissing
 
+    if not folder.is_dir():
+        print(f"pyvoy wasm build: there is no folder {folder}", file=sys.stderr)
+        return 1
     modules = project.find(folder, languages)
     if not modules:
         wanted = ", ".join(each.sources for each in project.LANGUAGES if not languages or each.name in languages)
-        print(
-            f"pyvoy wasm build: {folder} has no sources of a Wasm filter ({wanted or 'no such language'})",
-            file=sys.stderr,
-        )
+        text = f"{folder} has no sources of a Wasm filter: {wanted or 'there is no such language'}"
+        print(f"pyvoy wasm build: {text}", file=sys.stderr)
         return 1
     if output and len(modules) > 1:
         names = ", ".join(module.language.name for module in modules)

@@ -139,6 +139,7 @@ def _timed(method: Callable[..., Any], event: str, index: int) -> Callable[..., 
         trace = stream.trace
         if trace is None:
             return method(self, stream, *arguments)
+        trace.begin()
         began_us = trace.now_us(stream.services.clock())
         began_ns = time.perf_counter_ns()
         verdict = None

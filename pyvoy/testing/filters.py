@@ -169,7 +169,7 @@ class FakeStream:
     `filter_` is a class, the path of a file (Python, Lua or a Wasm module), or a typed_config with its "@type" (any
     filter, any language).  `config` goes with the first two; a module gets a mapping as JSON, a text as it is.
     `route` is the filter's configuration on the route, `calls` what calls to clusters are answered: {cluster: Reply or
-    a function of the Call}."""
+    a function of the Call}, `runtime` the keys of a static runtime layer."""
 
     def __init__(
         self,
@@ -180,6 +180,7 @@ class FakeStream:
         calls: Mapping[str, Answering] | None = None,
         failure_policy: str = "FAIL_CLOSED",
         fakes: FakeServices | None = None,
+        runtime: dict[str, Any] | None = None,
         **stage: Any,
     ) -> None:
         load_builtin()
@@ -191,6 +192,7 @@ class FakeStream:
             self.fakes.scope,
             self.fakes.arena,
             random=self.fakes.services.random,
+            runtime=runtime,
             clusters=("upstream", *(calls or {})),
             services=self.fakes.services,
         )
@@ -201,6 +203,7 @@ class FakeStream:
         if plans:
             plan.bind_route(plans[0]) if hasattr(plan, "bind_route") else None
         configuration.problems.raise_errors()
+        self.plan = plan
         spec = FilterSpec(NAME, getattr(plan, "filter_class", None) or _factory(filter_), plan)
         self.stage = Stage(self.fakes, (spec,), {NAME: plans} if plans else {}, **stage)
 
@@ -336,13 +339,19 @@ def wasm_config(path: Path, root_id: str = "", configuration: str = "") -> dict[
     return {"@type": WASM, "config": config}
 
 
+def root_id_of(path: Path) -> str:
+    """Of a module that `pyvoy wasm build` has made the name of its folder; one from elsewhere has no root_id."""
+    is_built = path.name.startswith("filter.") and path.name.count(".") == 2
+    return path.absolute().parent.name if is_built else ""
+
+
 def _of_file(path: Path, config: Config | str | None) -> str | Path | Config:
     """What stands in a bootstrap for a file that is no Python."""
     if path.suffix == ".lua":
         return {"@type": LUA, "default_source_code": {"filename": str(path)}}
     if path.suffix == ".wasm":
         text = config if isinstance(config, str) else json.dumps(config) if config else ""
-        return wasm_config(path, path.absolute().parent.name, text)
+        return wasm_config(path, root_id_of(path), text)
     if isinstance(config, str):
         raise TypeError(f"{path} has a configuration with fields: give a mapping, not a text")
     return path

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyvoy.testing.filters import LUA, PYTHON, FakeStream, wasm_config
+from pyvoy.testing.filters import LUA, PYTHON, FakeStream, root_id_of, wasm_config
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,7 +41,7 @@ class Form:
             return {"@type": PYTHON, "code": {"filename": str(self.file)}}
         if self.language == "lua":
             return {"@type": LUA, "default_source_code": {"filename": str(self.file)}}
-        return wasm_config(self.file, self.file.parent.name)
+        return wasm_config(self.file, root_id_of(self.file))
 
     def stream(self, **more: Any) -> FakeStream:
         """A stream with this form of the filter; further arguments are FakeStream's."""

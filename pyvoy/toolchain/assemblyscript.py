@@ -28,11 +28,11 @@ def find(folder: Path) -> list[Path]:
 def build(folder: Path, sources: list[Path], output: Path) -> None:
     """Compile in a copy of the sources beside the packages, where the compiler looks for them."""
     node = program("node", HINT)
-    packages = _packages(folder)
+    place = packages(folder)
     work = output.parent / "assemblyscript"
     shutil.copytree(folder, work, ignore=lambda _, names: [name for name in names if not name.endswith(".ts")])
-    (work / "node_modules").symlink_to(packages, target_is_directory=True)
-    run([node, str(packages / _COMPILER), *(path.name for path in sources), *_FLAGS, "-b", str(output)], work)
+    (work / "node_modules").symlink_to(place, target_is_directory=True)
+    run([node, str(place / _COMPILER), *(path.name for path in sources), *_FLAGS, "-b", str(output)], work)
 
 
 def is_installed(folder: Path) -> bool:
@@ -40,19 +40,19 @@ def is_installed(folder: Path) -> bool:
     return (_place(folder) / "node_modules" / _COMPILER).is_file()
 
 
-def _packages(folder: Path) -> Path:
+def packages(folder: Path) -> Path:
     """The node_modules that hold compiler and SDK, installed when they are not there."""
     place = _place(folder)
-    packages = place / "node_modules"
-    if (packages / _COMPILER).is_file():
-        return packages
+    found = place / "node_modules"
+    if (found / _COMPILER).is_file():
+        return found
     if place != folder:
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(PACKAGES, place / "package.json")
     run([program("npm", HINT), "install", "--no-audit", "--no-fund"], place)
-    if not (packages / _COMPILER).is_file():
+    if not (found / _COMPILER).is_file():
         raise BuildError(f"{place / 'package.json'} does not bring the package assemblyscript")
-    return packages
+    return found
 
 
 def _place(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyvoy.extensions.wasm.sections import without_debug_information
-from pyvoy.toolchain import assemblyscript, zig
+from pyvoy.toolchain import assemblyscript, golang, rust, zig
 from pyvoy.toolchain.tools import BuildError
 
 Find = Callable[[Path], list[Path]]
@@ -32,6 +32,8 @@ LANGUAGES = (
     Language("c", "*.c", zig.find_c, zig.build_c),
     Language("cpp", "*.cpp", zig.find_cpp, zig.build_cpp),
     Language("assemblyscript", "filter.ts", assemblyscript.find, assemblyscript.build),
+    Language("rust", "Cargo.toml", rust.find, rust.build),
+    Language("go", "go.mod", golang.find, golang.build),
     Language("zig", "filter.zig", zig.find_zig, zig.build_zig),
 )
 
@@ -62,9 +64,12 @@ def build(module: Module, output: Path | None = None) -> Path:
     with tempfile.TemporaryDirectory(prefix="pyvoy-build-") as name:
         # The name of the file is in the module, so that it must not be another one each time.
         made = Path(name) / module.output.name
-        module.language.build(module.folder.resolve(), list(module.sources), made)
+        module.language.build(module.folder.resolve(), [path.resolve() for path in module.sources], made)
         if not made.is_file():
             raise BuildError(f"the compiler of {module.language.name} made no module")
         data = without_debug_information(made.read_bytes())
-    target.write_bytes(data)
+    # At once: a proxy that runs with --dev looks at the file while it is written.
+    scratch = target.with_name(f"{target.name}.new")
+    scratch.write_bytes(data)
+    scratch.replace(target)
     return target

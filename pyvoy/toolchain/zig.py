@@ -25,6 +25,7 @@ _COMMON = (
     "-Wextra",
     "-Wno-unused-parameter",
     f"-Wl,-z,stack-size={STACK_BYTES}",
+    "-Wl,--export=malloc",  # what sources that are written for the C++ SDK have for an allocator
     f"-I{SDK / 'c'}",
 )
 _CPP = ("-std=c++20", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
@@ -57,11 +58,11 @@ def build_cpp(folder: Path, sources: list[Path], output: Path) -> None:
 
 
 def build_zig(folder: Path, sources: list[Path], output: Path) -> None:
-    """Zig without an operating system."""
+    """Zig without an operating system, with our `proxy_wasm` to import."""
     options = ("-target", "wasm32-freestanding", "-fno-entry", "-rdynamic", "-O", "ReleaseSmall", "-fno-strip")
     stack = ("--stack", str(STACK_BYTES), "--cache-dir", str(output.parent / "zig-cache"))
-    command = [*_zig("Zig"), "build-exe", *_names(sources), *options, *stack, f"-femit-bin={output}"]
-    run(command, folder)
+    imports = ("--dep", "proxy_wasm", f"-Mroot={sources[0].name}", f"-Mproxy_wasm={SDK / 'zig' / 'proxy_wasm.zig'}")
+    run([*_zig("Zig"), "build-exe", *options, *stack, *imports, f"-femit-bin={output}"], folder)
 
 
 def _zig(language: str) -> list[str]:

@@ -212,6 +212,20 @@ def test_a_reload_with_a_bad_module_keeps_the_old_one(proxy: Proxy) -> None:
     assert proxy.request("GET", "/", proxy.ports[0])[2]["x-v"] == "1"
 
 
+def test_a_new_build_of_a_module_is_live_with_dev(proxy: Proxy, tmp_path: Path) -> None:
+    def build(version: str) -> None:
+        step = call("add_header_map_value", 2, "x-v", version, quiet=True)
+        (tmp_path / "new.wasm").write_bytes(Guest().on("response_headers", step).build())
+        (tmp_path / "new.wasm").replace(tmp_path / "m.wasm")
+
+    build("1")
+    proxy.configure(listeners=[web(proxy.ports[0], plugin({"local": {"filename": str(tmp_path / "m.wasm")}}))])
+    proxy.start("--dev")
+    assert proxy.request("GET", "/", proxy.ports[0])[2]["x-v"] == "1"
+    build("2")
+    proxy.wait(lambda: proxy.request("GET", "/", proxy.ports[0])[2]["x-v"] == "2")
+
+
 # ---- modules that misbehave ----
 
 BAD = {
@@ -351,6 +365,22 @@ def test_traced_calls_are_shown_with_a_trap(proxy: Proxy) -> None:
     assert proxy.get("/", proxy.ports[0])[0] == 503
     assert "called before: proxy_get_header_map_value(0, " in proxy.log()
     assert ") NOT_FOUND " in proxy.log()
+
+
+def test_a_trace_lists_the_host_calls_of_each_callback(proxy: Proxy) -> None:
+    guest = Guest().on("request_headers", call("get_header_map_value", 0, "x-asked", OUT, quiet=True))
+    guest.on("response_headers", call("add_header_map_value", 2, "x-added", "value", quiet=True))
+    proxy.configure(listeners=[web(proxy.ports[0], plugin(guest))])
+    proxy.start("--trace")
+    url = f"http://127.0.0.1:{proxy.ports[0]}/"
+    command = [sys.executable, "-m", "pyvoy", "trace", url, "--admin", f"127.0.0.1:{proxy.admin_port}"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    request, _, rest = shown.partition("\nresponse\n")
+    assert "proxy_get_header_map_value(0, 'x-asked', " in request
+    assert "NOT_FOUND" in request
+    assert "proxy_add_header_map_value(2, 'x-added', 'value') OK " in rest
+    assert "+ x-added: value" in rest
+    assert "called before" not in proxy.log()
 
 
 def test_in_lenient_mode_request_headers_can_be_read_later(proxy: Proxy) -> None:

@@ -1,8 +1,8 @@
-"""Build the modules of the tests from their sources: python tests/modules/build.py [assemblyscript|c|go|rust ...]
+"""Build the modules of the tests from their sources: python tests/modules/build.py [assemblyscript|c|cpp|go ...]
 
-Needs for assemblyscript: npm; for c and go: the extras wasm-c and wasm-go; for rust: rustc with its wasm32-wasi library
-(Debian: rustc, libstd-rust-dev-wasm32, lld; RUSTC=/usr/bin/rustc where another one comes first).  What is small is
-committed in `built/`; Go's module (2 MB) is not, and its parity case is there only with it.
+Needs for assemblyscript: npm; for c, cpp and zig: the extra wasm-c; for go: wasm-go; for rust: rustc with its
+wasm32-wasi library (Debian: rustc, libstd-rust-dev-wasm32, lld; RUSTC=/usr/bin/rustc where another one comes first).
+What is small is committed in `built/`; Go's module (2 MB) is not, and its parity case is there only with it.
 """
 
 import os
@@ -31,6 +31,16 @@ def c() -> None:
     build(find(HERE / "c")[0], BUILT / "c.wasm")
 
 
+def cpp() -> None:
+    """A module with the exports and the start of the C++ SDK's."""
+    build(find(HERE / "cpp")[0], BUILT / "cpp.wasm")
+
+
+def zig() -> None:
+    """A module with the exports and the start of the Zig SDK's."""
+    build(find(HERE / "zig")[0], BUILT / "zig.wasm")
+
+
 def go() -> None:
     """Go with its runtime."""
     target = str(BUILT / "go.wasm")
@@ -47,5 +57,5 @@ def rust() -> None:
 
 if __name__ == "__main__":
     BUILT.mkdir(exist_ok=True)
-    for chosen in sys.argv[1:] or ("assemblyscript", "c", "go", "rust"):
-        {"assemblyscript": assemblyscript, "c": c, "go": go, "rust": rust}[chosen]()
+    for chosen in sys.argv[1:] or ("assemblyscript", "c", "cpp", "go", "rust", "zig"):
+        globals()[chosen]()

@@ -43,6 +43,8 @@ _COUNTED = "what a script counts through pyvoy's own module is not counted in En
 
 KNOWN: tuple[Known, ...] = (
     Known("gallery-*-lua", "stat:*.lua.*", _COUNTED),
+    Known("wasm-trap-response-body", "stat:cluster.*.upstream_cx_destroy_*", _WHOLE),
+    Known("wasm-trap-response-body-kept", "stat:cluster.*.upstream_cx_destroy_*", _WHOLE),
     Known("fault-up-status-2-digits", "*", _STRICT),
     Known("fault-up-status-4-digits", "*", _STRICT),
     Known("fault-up-status-000", "*", _STRICT),

@@ -153,7 +153,7 @@ def _serve(
     path = write(cases, ports, admin_port, folder, "bootstrap")
     server = Server(proxy.serve(path, cases[0].workers), folder / "proxy.log")
     try:
-        server.wait_ready(admin_ready(admin_port), 30.0)
+        server.wait_ready(admin_ready(admin_port), 120.0)  # hundreds of listeners, on a machine that may be busy
         observed = asyncio.run(_exchange_all(cases, ports, at_once))
         time.sleep(0.4)
         stats = by_case(read_stats(admin_port))

@@ -28,6 +28,9 @@ log = logging.getLogger("pyvoy.wasm")
 
 LAST_ID = 0xFFFFFFFF
 
+_INTERRUPTED = "interrupt"
+"""What the engine says of a call that reached its deadline."""
+
 RECENT_LINES = 8
 """How many of the module's last log lines are shown with a trap."""
 RECENT_CALLS = 16
@@ -256,7 +259,10 @@ class Vm:
 
     def _explain(self, error: BaseException, running: Context | None) -> str:
         name = running.root.plugin.log_prefix if running is not None else self.settings.vm_id
-        lines = [f"wasm VM failed {name}: {error or type(error).__name__}".rstrip()]
+        cause = str(error) or type(error).__name__
+        if cause == _INTERRUPTED:
+            cause += ": the callback ran longer than its limit (pyvoy.wasm.call_time_limit_ms)"
+        lines = [f"wasm VM failed {name}: {cause}"]
         if isinstance(error, WasmTrap):
             lines += [f"  at {frame}" for frame in error.frames[:20]]
         lines += [f"  called before: {call}" for call in self.recent_calls]

@@ -161,10 +161,15 @@ def _changes(lines: list[str]) -> str:
     return "".join(f'<pre class="{_CLASSES[line[0]]}">{escape(line)}</pre>' for line in lines)
 
 
+def _calls(step: Json) -> str:
+    return "".join(f"<pre>{escape(call)}</pre>" for call in step["calls"])
+
+
 def _steps(one: Json) -> str:
     rows = "".join(
         f'<tr><td class="n">{step["at_us"]:,}</td><td>{escape(one["filters"][step["filter"]]["name"])}</td>'
-        f'<td><code>{step["event"]}</code></td><td>{escape(step["did"])}</td><td class="n">{step["cost_us"]}</td></tr>'
+        f"<td><code>{step['event']}</code></td><td>{escape(step['did'])}{_calls(step)}</td>"
+        f'<td class="n">{step["cost_us"]}</td></tr>'
         for step in one["steps"]
     )
     head = '<tr><th class="n">at µs</th><th>filter</th><th>event</th><th>did</th><th class="n">cost µs</th></tr>'
