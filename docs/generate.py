@@ -132,9 +132,9 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "coverage.md", coverage_page()
     known = ROOT / "docs" / "differences.md"
     yield known, replaced(known, "differences", differences())
+    yield choosing_page()
     building = ROOT / "docs" / "wasm-filters.md"
     yield building, replaced(building, "languages", languages_table())
-    yield choosing_page()
     readme = ROOT / "README.md"
     yield readme, replaced(readme, "results", results_table())
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyvoy.testing.filters import PYTHON, wasm_config
+from pyvoy.testing.filters import PYTHON, root_id_of, wasm_config
 from pyvoy.testing.gallery import Form, forms
 
 RUNS_IN = {"python": ("pyvoy",), "lua": ("pyvoy", "envoy"), "wasm": ("pyvoy", "envoy"), "ext_proc": ("envoy",)}
@@ -78,24 +78,24 @@ def gallery(folder: Path, names: Sequence[str] = (), mechanisms: Sequence[str] =
 
 
 def own(file: Path, config: Mapping[str, Any] | None = None, root_id: str | None = None) -> Subject:
-    """A user's filter: a .py, .lua or .wasm file; `root_id` of a module is the name of its folder if not given.
+    """A user's filter: a .py, .lua or .wasm file.  Raises SubjectError when it cannot be one.
 
-    Raises SubjectError when it cannot be one."""
+    Without `root_id` a module that `pyvoy wasm build` has made has the name of its folder, another one none."""
     if not file.is_file():
         raise SubjectError(f"there is no file {file}")
     file = file.resolve()
     if file.suffix == ".py":
         typed: dict[str, Any] = {"@type": PYTHON, "code": {"filename": str(file)}}
-        return Subject(
-            file.stem, "python", "python", file, {**typed, **({"config": dict(config)} if config else {})}, file
-        )
+        if config:
+            typed["config"] = dict(config)
+        return Subject(file.stem, "python", "python", file, typed, file)
     if file.suffix == ".lua":
         if config is not None:
             raise SubjectError("a Lua script has no configuration: leave --config out")
         return Subject(file.stem, "lua", "lua", file, Form("lua", file).typed_config, file)
     if file.suffix == ".wasm":
         text = json.dumps(dict(config)) if config is not None else ""
-        typed = wasm_config(file, file.parent.name if root_id is None else root_id, text)
+        typed = wasm_config(file, root_id_of(file) if root_id is None else root_id, text)
         return Subject(file.stem, "wasm", "wasm", file, typed, _source_of(file))
     raise SubjectError(f"{file} is no filter: a .py, .lua or .wasm file is")
 

@@ -219,7 +219,7 @@ class Running:
 
     @property
     def _socket(self) -> Path:
-        return self.home / "ext_proc.sock"
+        return self.home / "sock"  # short: the path of a Unix socket has 107 bytes at most
 
     def _start_helper(self) -> None:
         assert self.contender.subject is not None

@@ -55,7 +55,7 @@ def _parser(make_parser: type[argparse.ArgumentParser], file: str) -> argparse.A
     )
     if file:
         parser.add_argument("--config", metavar="YAML", default="", help="the filter's configuration")
-        parser.add_argument("--root-id", metavar="ID", help="of a Wasm module (default: the name of its folder)")
+        parser.add_argument("--root-id", metavar="ID", help="of a Wasm module from elsewhere (default: none)")
         parser.add_argument("--path", default="/account", help="what is asked for (default %(default)s, a small JSON)")
         parser.add_argument("-H", "--header", action="append", default=[], metavar="NAME: VALUE", help="a header more")
         parser.add_argument("--clients", type=int, default=0, help="let x-client go round so many values")

@@ -88,7 +88,7 @@ class GrpcCall(Callout):
             root.tell_grpc_end(token, GrpcStatus.INTERNAL, b"")
         else:
             root.tell_grpc_message(token, self._response)
-        root.callout_over(token)
+        root.calls.pop(token, None)
 
 
 class GrpcStream(Callout):

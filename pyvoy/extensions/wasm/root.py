@@ -14,7 +14,7 @@ from pyvoy.extensions.grpc_call import GrpcStatus
 from pyvoy.extensions.http_call import UnknownCluster
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.context import Context
-from pyvoy.extensions.wasm.grpc import GRPC_CALL, GRPC_STREAM, HTTP_CALL, KINDS, AnyCallout, GrpcCall, GrpcStream
+from pyvoy.extensions.wasm.grpc import GRPC_CALL, HTTP_CALL, AnyCallout, GrpcCall, GrpcStream
 
 if TYPE_CHECKING:
     from pyvoy.extensions.grpc_stream import GrpcCallStream
@@ -50,8 +50,6 @@ class RootContext(Context):
         self.status: tuple[int, bytes] = (0, b"")
         """Code and text of the last call, for proxy_get_status."""
         self.done_pending = False
-        self.ending = False
-        """The plugin is done, but streams wait for answers to its calls."""
         self.calls: dict[int, RunningCall | AnyCallout] = {}
         """Calls and streams that the module has not heard the end of, by id."""
         self.metadata: dict[int, HeaderMap] = {}
@@ -119,20 +117,9 @@ class RootContext(Context):
         return call_id
 
     def _answered(self, call_id: int, result: CallResult) -> None:
-        if self.calls.pop(call_id, None) is None or self.vm.failed:
-            return
-        self._hand_on(call_id, result)
-        self.callout_over(call_id)
-
-    def callout_over(self, token: int) -> None:
-        """The module has heard the end of it; the last one may be what the plugin's own end has waited for."""
-        self.calls.pop(token, None)
-        if self.ending and not self.calls:
-            self.ending = False
-            self.delete()
-
-    def _hand_on(self, call_id: int, result: CallResult) -> None:
         vm = self.vm
+        if self.calls.pop(call_id, None) is None or vm.failed:
+            return
         if not result.answered:
             self.status = (abi.BROKEN_CONNECTION, b"reset")
             vm.run_safely(self, "proxy_on_http_call_response", self.context_id, call_id, 0, 0, 0)
@@ -218,6 +205,16 @@ class RootContext(Context):
     # ---- the end ----
 
     def stop(self) -> None:
+        """No stream begins under this plugin any more: it ends with its last one.
+
+        Until then it has its timer and its calls, which streams may wait for (as in Envoy)."""
+        vm = self.vm
+        if vm.has_streams(self):
+            vm.ending.append(self)
+        else:
+            self.end()
+
+    def end(self) -> None:
         """The plugin is not needed any more: done, and delete at once or when it says so."""
         self.set_tick_period(0)
         for unwatch in self._unwatch.values():
@@ -229,11 +226,6 @@ class RootContext(Context):
             return
         if vm.run_safely(self, "proxy_on_done", self.context_id, absent=1) == 0 and not vm.failed:
             self.done_pending = True
-            return
-        for token in [token for token in self.calls if token & KINDS == GRPC_STREAM]:
-            self.calls.pop(token).cancel()  # these need not end by themselves
-        if self.calls:
-            self.ending = True  # the last answer is the end: a stream that waits for one would wait for ever
         else:
             self.delete()
 

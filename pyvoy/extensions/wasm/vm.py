@@ -90,6 +90,8 @@ class Vm:
         self.memory: Memory
         self.contexts: dict[int, Context] = {}
         self.roots: dict[str, RootContext] = {}
+        self.ending: list[RootContext] = []
+        """Plugins that nobody begins a stream under any more; each ends with its last stream."""
         self.current: Context | None = None
         """The context that host functions act on."""
         self.running: Context | None = None
@@ -290,8 +292,15 @@ class Vm:
         self.roots.clear()
         self.retire()
 
+    def has_streams(self, root: RootContext) -> bool:
+        """Whether streams live under a plugin."""
+        return any(context.root is root and context is not root for context in self.contexts.values())
+
     def close_if_unused(self) -> None:
-        """Free a retired VM that no context lives in."""
+        """End the plugins whose last stream has gone, and free a retired VM that no context lives in."""
+        for root in [each for each in self.ending if not self.has_streams(each)]:
+            self.ending.remove(root)
+            root.end()
         if not self.contexts and self.current is None:
             self.close()
 
