@@ -40,6 +40,7 @@ from tests.parity.cases import (
     wasm,
     workers,
 )
+from tests.parity.cases.transcoder_common import gathered
 
 CASES: tuple[Case, ...] = (
     *routing.CASES,
@@ -74,8 +75,8 @@ CASES: tuple[Case, ...] = (
     *http2_upstream.CASES,
     *grpc.CASES,
     *grpc_calls.CASES,
-    *transcoder.CASES,
-    *transcoder_json.CASES,
+    *gathered("rules", transcoder.CASES),
+    *gathered("values", transcoder_json.CASES),
     *transcoder_calls.CASES,
     *workers.CASES,
     *wasm.CASES,
