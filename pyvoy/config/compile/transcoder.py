@@ -6,6 +6,7 @@ Source: Envoy's field reference; google/api/http.proto.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pyvoy.config.context import Context
 
 HTTP_BODY: Final = "google.api.HttpBody"
+_SHARED: Final = "grpc_json_transcoder"
 _PATTERNS: Final = {"get": "GET", "put": "PUT", "post": "POST", "delete": "DELETE", "patch": "PATCH"}
 
 
@@ -36,19 +38,14 @@ def plan(message: Any, context: Context) -> TranscoderPlan:
     off = TranscoderPlan(None)
     if not message.services:
         return off
-    files = _files(message, context)
-    if files is None:
+    descriptors = _descriptors(message, context)
+    if descriptors is None:
         return off
-    if message.convert_grpc_status:
-        _add_built_in(files)
-    pool = _pool(files, message, context)
-    if pool is None:
-        return off
-    schema = Schema(pool)
+    schema = descriptors.schema
     matcher: PathMatcher[Rule] = PathMatcher(
         Unescape(message.url_unescape_spec), any_verb=message.match_unregistered_custom_verb
     )
-    _register_services(message, context, schema, files, matcher)
+    _register_services(message, context, descriptors, matcher)
     checks = message.request_validation_options
     return TranscoderPlan(
         matcher,
@@ -91,22 +88,50 @@ def _delimiting(options: Any) -> Delimiting:
 # ---- descriptors ----
 
 
-def _files(message: Any, context: Context) -> Any:
-    """The FileDescriptorSet; None after a problem."""
-    source = message.WhichOneof("descriptor_set")
-    data = message.proto_descriptor_bin
-    if source == "proto_descriptor":
-        path = Path(message.proto_descriptor)
-        context.env.files.add(str(path))
+@dataclass(slots=True, frozen=True)
+class _Descriptors:
+    """A descriptor set: its types, and its services by their full names."""
+
+    schema: Schema
+    services: dict[str, Any]
+
+
+def _descriptors(message: Any, context: Context) -> _Descriptors | None:
+    """The descriptors of a configuration; None after a problem.  A set that several name is made once a load."""
+    data = _data(message, context)
+    if data is None:
+        return None
+    made: dict[tuple[bytes, bool], _Descriptors] = context.env.shared.setdefault(_SHARED, {})
+    key = (data, message.convert_grpc_status)
+    if key not in made:
+        source = message.WhichOneof("descriptor_set")
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            context.error(source, f"cannot read '{path}': {error.strerror}")
+            files = descriptor_pb2.FileDescriptorSet.FromString(data)
+        except DecodeError:
+            context.error(source, "is no serialized FileDescriptorSet (protoc --descriptor_set_out)")
             return None
+        if message.convert_grpc_status:
+            _add_built_in(files)
+        try:
+            schema = Schema(_pool(files))
+        except TypeError as error:
+            context.error(source, str(error))
+            return None
+        services = {f"{file.package}.{each.name}".lstrip("."): each for file in files.file for each in file.service}
+        made[key] = _Descriptors(schema, services)
+    return made[key]
+
+
+def _data(message: Any, context: Context) -> bytes | None:
+    """The serialized descriptor set; None after a problem."""
+    if message.WhichOneof("descriptor_set") != "proto_descriptor":
+        return bytes(message.proto_descriptor_bin)
+    path = Path(message.proto_descriptor)
+    context.env.files.add(str(path))
     try:
-        return descriptor_pb2.FileDescriptorSet.FromString(data)
-    except DecodeError:
-        context.error(source, "is no serialized FileDescriptorSet (protoc --descriptor_set_out)")
+        return path.read_bytes()
+    except OSError as error:
+        context.error("proto_descriptor", f"cannot read '{path}': {error.strerror}")
         return None
 
 
@@ -117,8 +142,8 @@ def _add_built_in(files: Any) -> None:
             module.DESCRIPTOR.CopyToProto(files.file.add())
 
 
-def _pool(files: Any, message: Any, context: Context) -> Any:
-    """A pool of these files alone; None after a problem."""
+def _pool(files: Any) -> Any:
+    """A pool of these files alone.  Raises TypeError for one that cannot be built."""
     pool = descriptor_pool.DescriptorPool()
     known: set[str] = set()
     for file in files.file:
@@ -128,8 +153,7 @@ def _pool(files: Any, message: Any, context: Context) -> Any:
                 raise TypeError(f"imports '{missing[0]}', which does not come before it (protoc --include_imports)")
             pool.Add(file)
         except TypeError as error:
-            context.error(message.WhichOneof("descriptor_set"), f"'{file.name}' cannot be built: {error}")
-            return None
+            raise TypeError(f"'{file.name}' cannot be built: {error}") from None
         known.add(file.name)
     return pool
 
@@ -137,10 +161,8 @@ def _pool(files: Any, message: Any, context: Context) -> Any:
 # ---- methods and rules ----
 
 
-def _register_services(message: Any, context: Context, schema: Schema, files: Any, matcher: PathMatcher[Rule]) -> None:
-    services = {
-        f"{file.package}.{service.name}".lstrip("."): service for file in files.file for service in file.service
-    }
+def _register_services(message: Any, context: Context, descriptors: _Descriptors, matcher: PathMatcher[Rule]) -> None:
+    services, schema = descriptors.services, descriptors.schema
     for place, name in enumerate(message.services):
         service = services.get(name)
         if service is None:

@@ -50,6 +50,7 @@ from tests.parity.cases import (
     wasm_grpc,
     workers,
 )
+from tests.parity.cases.transcoder_common import gathered
 
 CASES: tuple[Case, ...] = (
     *routing.CASES,
@@ -92,8 +93,8 @@ CASES: tuple[Case, ...] = (
     *http_auto.CASES,
     *grpc.CASES,
     *grpc_calls.CASES,
-    *transcoder.CASES,
-    *transcoder_json.CASES,
+    *gathered("rules", transcoder.CASES),
+    *gathered("values", transcoder_json.CASES),
     *transcoder_calls.CASES,
     *workers.CASES,
     *wasm.CASES,

@@ -1,6 +1,8 @@
 """What the cases of the gRPC-JSON transcoder share: requests of clients, gRPC answers, the filter's configuration."""
 # ruff: noqa: E501 - a table: a case reads best on its own line
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf import any_pb2, json_format
@@ -8,6 +10,7 @@ from google.protobuf.message import Message
 
 from tests.parity.case import Case, ask, request
 from tests.parity.cases.http2_upstream import HTTP2, fields, from_http2, reply, upstream
+from tests.parity.differences import KNOWN
 from tests.support import h2wire as h2
 from tests.support.h2wire import data, head
 from tests.support.shop import framed, message
@@ -143,3 +146,47 @@ def any_of(name: str, **values: Any) -> any_pb2.Any:
 def packed(inner: Any) -> any_pb2.Any:
     """A message in an Any."""
     return any_pb2.Any(type_url=f"type.googleapis.com/{inner.DESCRIPTOR.full_name}", value=inner.SerializeToString())
+
+
+_DIFFERENT = frozenset(known.case for known in KNOWN)
+
+
+def gathered(name: str, cases: Iterable[Case], size: int = 10) -> Iterator[Case]:
+    """Cases that differ in what is sent and answered alone, some at a time in one listener: a connection for each.
+
+    A common bootstrap of a listener for every value would take long to load.  Cases listed as different stay alone."""
+    groups: dict[Any, list[Case]] = {}
+    for case in cases:
+        key = _key(case) if _alike(case) and case.id not in _DIFFERENT else case.id
+        groups.setdefault(key, []).append(case)
+    for group in groups.values():
+        for at in range(0, len(group), size):
+            yield _one(f"json-{name}-{group[at].id.removeprefix('json-')}", group[at : at + size])
+
+
+def _alike(case: Case) -> bool:
+    """Whether a case asks its upstream once at most."""
+    return set(case.upstream) == {"up"} and case.cluster == HTTP2 and case.settle_s is None and not case.clusters
+
+
+def _key(case: Case) -> Any:
+    """What the cases of a group have in common.  Refused ones do not use up answers, so theirs have to be the same."""
+    script = case.upstream["up"]
+    same = replace(case, id="", want="", send=(), upstream={})
+    refused = case.want != "200" and "400" in case.want
+    return repr(same), script.early, script.http2, repr(script.answers) if refused else ""
+
+
+def _one(name: str, cases: list[Case]) -> Case:
+    if len(cases) == 1:
+        return cases[0]
+    scripts = [case.upstream["up"] for case in cases]
+    answers = tuple(answer for script in scripts for answer in script.answers)
+    return replace(
+        cases[0],
+        id=name,
+        want=" ".join(case.want for case in cases),
+        send=tuple(steps for case in cases for steps in case.send),
+        upstream={"up": replace(scripts[0], answers=answers)},
+        settle_s=0.05,
+    )

@@ -98,12 +98,14 @@ class UnknownTypeError(LookupError):
 class Schema:
     """All types of one descriptor pool."""
 
-    __slots__ = ("_enums", "_messages", "_pool")
+    __slots__ = ("_enums", "_messages", "_pool", "_proto3")
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._messages: dict[str, MessageType] = {}
         self._enums: dict[str, EnumType] = {}
+        self._proto3: dict[str, bool] = {}
+        """Whether a file, by its name, is written in proto3."""
 
     def message(self, full_name: str) -> MessageType:
         """The message type with this name.  Raises UnknownTypeError."""
@@ -126,7 +128,7 @@ class Schema:
     def _make(self, descriptor: Any) -> MessageType:
         made = self._messages[descriptor.full_name] = MessageType(descriptor.full_name)
         made.is_entry = descriptor.GetOptions().map_entry
-        proto3 = _is_proto3(descriptor)
+        proto3 = self._is_proto3(descriptor.file)
         fields = [self._field(each, proto3) for each in descriptor.fields]
         made.fields = tuple(sorted(fields, key=lambda field: field.number))
         made.by_number = {field.number: field for field in fields}
@@ -150,10 +152,12 @@ class Schema:
             field.is_map = field.repeated and inner.GetOptions().map_entry
         return field
 
+    def _is_proto3(self, file: Any) -> bool:
+        found = self._proto3.get(file.name)
+        if found is None:
+            from google.protobuf import descriptor_pb2
 
-def _is_proto3(descriptor: Any) -> bool:
-    from google.protobuf import descriptor_pb2
-
-    file = descriptor_pb2.FileDescriptorProto()
-    descriptor.file.CopyToProto(file)
-    return file.syntax == "proto3"
+            copied = descriptor_pb2.FileDescriptorProto()
+            file.CopyToProto(copied)
+            found = self._proto3[file.name] = copied.syntax == "proto3"
+        return found
