@@ -102,6 +102,7 @@ KNOWN: tuple[Known, ...] = (
     Known("tls-refused-cipher", "log:tf", _OTHER_WORDS),
     Known("tls-lua-mutual-resumed", "stat:*.sigalgs.*", _RESUMED),
     Known("tls-resumed-mutual", "stat:*.sigalgs.*", _RESUMED),
+    Known("tls-route-*", "stat:*.sigalgs.*", _RESUMED),
     Known("tls-up-resumed*", "stat:*.sigalgs.*", _RESUMED),
     Known("tls-up-sni-san-validation-wrong", "log:*", "the text says which name was expected"),
     Known("lua-remove-authority", "upstream up:header:host", _HOST),

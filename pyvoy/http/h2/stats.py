@@ -46,5 +46,5 @@ class CodecStats:
     def __init__(self, root: Scope) -> None:
         """`root` is above `http2.`."""
         scope = root.scope("http2")
-        for name, kind in self.__annotations__.items():
+        for name, kind in CodecStats.__annotations__.items():
             setattr(self, name, (scope.gauge if kind == "Gauge" else scope.counter)(name))

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from pyvoy.network.tls import openssl
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from pyvoy.network.tls.stats import TlsStats
 
 
@@ -47,8 +49,13 @@ def stapled(der: bytes, certificate_der: bytes, policy: StaplePolicy) -> Stapled
     """What belongs to a certificate whose configuration has this response (b"": none).  Raises ValueError."""
     from cryptography import x509
 
-    certificate = x509.load_der_x509_certificate(certificate_der)
-    must = _must_staple(certificate)
+    try:
+        certificate = x509.load_der_x509_certificate(certificate_der)
+        must = _must_staple(certificate)
+    except ValueError:
+        if der:
+            raise
+        must = False  # of one that only OpenSSL can read, as `facts_of` says nothing either
     if not der:
         if must:
             raise ValueError("OCSP response is required for must-staple certificate")
@@ -61,11 +68,10 @@ def stapled(der: bytes, certificate_der: bytes, policy: StaplePolicy) -> Stapled
     return Stapled(staple, StaplePolicy.MUST_STAPLE if must else policy)
 
 
-def _must_staple(certificate: object) -> bool:
+def _must_staple(certificate: x509.Certificate) -> bool:
     """RFC 7633: the certificate is no good without a staple."""
     from cryptography import x509
 
-    assert isinstance(certificate, x509.Certificate)
     try:
         feature = certificate.extensions.get_extension_for_class(x509.TLSFeature).value
     except x509.ExtensionNotFound:

@@ -188,7 +188,8 @@ class Http1Connection(UpstreamConnection):
         if self.request is None:
             return
         if self.codec.tunnelling:
-            self.transport.write_eof()
+            if not self.closed:
+                self.transport.write_eof()
             return
         if not self._paused and self.codec.reusable and self.pool.reuse(self):
             return
