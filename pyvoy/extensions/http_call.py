@@ -206,7 +206,7 @@ class HttpCall:
         options = self._options
         context = None if options.hash_on is None else _HashContext(options.hash_on)
         self._start_s = self._services.clock()
-        host = self._host = self._cluster.choose_host(context)
+        host = self._host = self._cluster.choose_host(context, None, self._headers)
         if host is None:
             self._charge(503)
             self._finish(_reply(503, b"no healthy upstream", Failure.NO_HOST, "", NO_HEALTHY_UPSTREAM))

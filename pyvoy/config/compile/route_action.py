@@ -22,7 +22,7 @@ from pyvoy.config.compile.route_match import PathMatch
 from pyvoy.config.compile.weighted_clusters import weighted_clusters
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
-from pyvoy.filters.http.local_ratelimit.descriptors import descriptors_by_stage
+from pyvoy.filters.common.descriptors import descriptors_by_stage
 from pyvoy.http.routing.match import Picker
 from pyvoy.http.routing.retry import RetryPlan
 from pyvoy.http.routing.rewrite import Step

@@ -19,7 +19,7 @@ from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, l
 from pyvoy.config.context import Context
 from pyvoy.config.message_types import unpack
 from pyvoy.config.registry import supports, type_name_of
-from pyvoy.filters.http.local_ratelimit.descriptors import descriptors_by_stage
+from pyvoy.filters.common.descriptors import descriptors_by_stage
 from pyvoy.http.routing.direct_response import tls_redirect
 from pyvoy.http.routing.hosts import DomainTable, Finder, catch_all, host_finder
 from pyvoy.http.routing.match import Entry, require_tls, route_finder, sole_prefix

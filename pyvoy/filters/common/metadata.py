@@ -19,6 +19,13 @@ def plain_struct(message: Any) -> dict[str, Any]:
     return {key: _plain(value) for key, value in json_format.MessageToDict(message).items()}
 
 
+def plain_value(message: Any) -> Any:
+    """A Value as a plain one."""
+    from google.protobuf import json_format
+
+    return _plain(json_format.MessageToDict(message))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return plain_number(value)

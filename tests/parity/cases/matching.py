@@ -86,6 +86,15 @@ def _networks(*entries: tuple[str, int, str, str]) -> str:
     return "{matcher_tree: {input: " + _NET % "SourceIPInput" + ", " + _IPS % ranges + "}}"
 
 
+_SKIP = "action: {name: skip, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.common.matcher.action.v3.SkipFilter}}"
+
+
+def _delegate(name: str, want: str, inner: str, send: object = None, **rest: object) -> Case:
+    tree = _map("exact_match_map", _X, {"a": _SKIP})
+    filters = f"- {{name: md, typed_config: {{'@type': type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher, xds_matcher: {tree}, extension_config: {{name: inner, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.http.{inner}}}}}}}}}"
+    return Case(f"tree-delegate-{name}", want, send or _WITH_X, filters=filters, **rest)  # type: ignore[arg-type]
+
+
 CASES: tuple[Case, ...] = (
     _vhost("exact", "201 202 404", _map("exact_match_map", _HEADER % "':path'", {"/a": _act(201), "/b": _act(202)}), _BY_PATH),
     _vhost("prefix", "201 202 201 404", _map("prefix_match_map", _X, {"a": _act(201), "ab": _act(202), "": _act(201)}), _WITH_X),
@@ -122,4 +131,7 @@ CASES: tuple[Case, ...] = (
     Case("tree-l4-rbac", "", ((b"ping", UntilEnd(0.5)),), l4="- rbac: {stat_prefix: $id, matcher: " + _map("exact_match_map", _NET % "DestinationPortInput", {"1": _OK}) + "}\n- echo:"),
     _judged("networks-exclusive-wide", "403", _networks(("127.0.0.0", 8, _OK, ", exclusive: true"), ("127.0.0.1", 32, _NESTED, "")), get("/")),
     _listener("source-type", _map("exact_match_map", _NET % "SourceTypeInput", {"local": _named("two")})),
+    _delegate("fault", "200 418 418 418", "fault.v3.HTTPFault, abort: {http_status: 418, percentage: {numerator: 100}}"),
+    _delegate("response", "200 200 200 200", "header_mutation.v3.HeaderMutation, mutations: {response_mutations: [{append: {header: {key: x-r, value: '1'}}}]}"),
+    _delegate("body", "413 200", "buffer.v3.Buffer, max_request_bytes: 4", (ask(request("/", method="POST", body=b"hello")), ask(request("/", "x: a", method="POST", body=b"hello")))),
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.filters.common.cluster_counters import ClusterCounters
+from pyvoy.filters.common.grpc_service import check_version, grpc_server
 from pyvoy.filters.http.ext_authz.filter import BodyPlan, ExtAuthzPlan
 from pyvoy.filters.http.ext_authz.grpc_client import GrpcClient, GrpcRules
 from pyvoy.filters.http.ext_authz.http_client import HttpClient, HttpRules
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from pyvoy.stats.counters import Counter
 
 NameTest = Callable[[bytes], bool]
-_V3 = 2
 
 
 def ext_authz_plan(message: Any, context: Context, counters: Mapping[str, Counter]) -> ExtAuthzPlan:
@@ -34,7 +35,7 @@ def ext_authz_plan(message: Any, context: Context, counters: Mapping[str, Counte
     if kind == "http_service":
         client = _http(message.http_service, context.at(kind), host, sends, withholds)
     elif kind == "grpc_service":
-        client = _grpc(message, context, host, sends, withholds)
+        client = _grpc(message, context, sends, withholds)
     else:
         context.error("", "needs grpc_service or http_service")
     enabled: Callable[[], bool] = lambda: True  # noqa: E731  # one of two
@@ -54,7 +55,7 @@ def ext_authz_plan(message: Any, context: Context, counters: Mapping[str, Counte
         by,
         context.runtime.boolean(message.deny_at_disable.runtime_key, message.deny_at_disable.default_value.value),
         context.wrapped(message, "charge_cluster_response_stats", True),
-        message.stat_prefix,
+        ClusterCounters("ext_authz", message.stat_prefix),
         counters,
     )
 
@@ -100,18 +101,13 @@ def _http(message: Any, context: Context, host: Host, sends: NameTest | None, wi
     )
 
 
-def _grpc(message: Any, context: Context, host: Host, sends: NameTest | None, withholds: NameTest | None) -> GrpcClient:
-    if message.transport_api_version != _V3:
-        context.error("transport_api_version", "has to be V3")
-    service = message.grpc_service
+def _grpc(message: Any, context: Context, sends: NameTest | None, withholds: NameTest | None) -> GrpcClient:
+    check_version(message, context)
     place = context.at("grpc_service")
-    place.at("envoy_grpc").unknown_cluster("cluster_name", service.envoy_grpc.cluster_name)
+    timeout_s = place.duration_s(message.grpc_service, "timeout", 0.2) or 0.0
     return GrpcClient(
         GrpcRules(
-            service.envoy_grpc.cluster_name,
-            service.envoy_grpc.authority,
-            place.duration_s(service, "timeout", 0.2) or 0.0,
-            tuple((each.key.lower().encode(), each.value.encode()) for each in service.initial_metadata),
+            grpc_server(message.grpc_service, place, timeout_s),
             sends,
             withholds,
             message.with_request_body.pack_as_bytes,
@@ -119,6 +115,5 @@ def _grpc(message: Any, context: Context, host: Host, sends: NameTest | None, wi
             message.include_tls_session,
             tuple(message.metadata_context_namespaces),
             tuple(message.route_metadata_context_namespaces),
-        ),
-        host,
+        )
     )

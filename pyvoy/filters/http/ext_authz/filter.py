@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
+from pyvoy.filters.common.cluster_counters import ClusterCounters
 from pyvoy.filters.http.ext_authz.answer import ERROR, Answer, Change, Client, Outcome, Question, apply
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, HttpFilter, Stream, Verdict
@@ -55,9 +56,6 @@ supports(
     "allowed_upstream_headers allowed_upstream_headers_to_append allowed_client_headers "
     "allowed_client_headers_on_success dynamic_metadata_from_headers",
 )
-supports("envoy.config.core.v3.GrpcService", "envoy_grpc timeout initial_metadata")
-supports("envoy.config.core.v3.GrpcService.EnvoyGrpc", "cluster_name authority", tuning="skip_envoy_headers")
-supports("envoy.config.core.v3.HeaderValue", "key value")
 supports("envoy.type.v3.HttpStatus", "code")
 
 
@@ -83,7 +81,7 @@ class ExtAuthzPlan:
     enabled_by: Callable[[Mapping[str, Any]], bool] | None
     denies_disabled: bool
     charges_cluster: bool
-    stat_prefix: str
+    by_cluster: ClusterCounters
     counters: Mapping[str, Counter]
 
 
@@ -243,14 +241,7 @@ class ExtAuthz(HttpFilter):
         """Count for the filter and for the route's cluster."""
         plan = self._plan
         plan.counters[name].inc()
-        route = stream.route
-        cluster = None if route is None else stream.services.clusters.get(route.cluster)
-        if cluster is None or not hasattr(cluster, "scope"):
-            return
-        scope = cluster.scope.scope("ext_authz")
-        (scope.scope(plan.stat_prefix) if plan.stat_prefix else scope).counter(name).inc()
-        if status and plan.charges_cluster:
-            cluster.stats.charge_response(status, True, False)
+        plan.by_cluster.count(stream, name, charge=status if plan.charges_cluster else 0)
 
     def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """Write what the server wants the client to see."""

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.grpc_call import GrpcStatus
-from pyvoy.extensions.http_call import CallOptions, CallRefused
+from pyvoy.filters.common.grpc_service import GrpcServer, header_value
 from pyvoy.filters.http.ext_authz.answer import ERROR, Answer, Change, How, Outcome, Question
-from pyvoy.http.headers import HeaderMap, Pair
 
 if TYPE_CHECKING:
-    from pyvoy.extensions.host import Host
     from pyvoy.network.address import Address
 
 NameTest = Callable[[bytes], bool]
@@ -26,10 +24,7 @@ _SERVICE = "envoy.service.auth.v3.Authorization"
 class GrpcRules:
     """A GrpcService with what goes into a CheckRequest."""
 
-    cluster: str
-    authority: str
-    timeout_s: float
-    metadata: tuple[Pair, ...]
+    server: GrpcServer
     sends: NameTest | None
     withholds: NameTest | None
     pack_as_bytes: bool
@@ -42,34 +37,17 @@ class GrpcRules:
 class GrpcClient:
     """Asks one server of one configuration."""
 
-    def __init__(self, rules: GrpcRules, host: Host) -> None:
+    def __init__(self, rules: GrpcRules) -> None:
         self._rules = rules
-        self._host = host
 
     async def check(self, question: Question) -> Answer:
         """Ask."""
         from envoy.service.auth.v3 import external_auth_pb2
-        from google.protobuf.message import DecodeError
 
-        rules = self._rules
         request = external_auth_pb2.CheckRequest()
         self.fill(request.attributes, question)
-        try:
-            result = await self._host.fetch_grpc(
-                rules.cluster,
-                _SERVICE,
-                "Check",
-                request.SerializeToString(),
-                metadata=HeaderMap(rules.metadata),
-                authority=rules.authority,
-                options=CallOptions(timeout_s=rules.timeout_s),
-            )
-            if result.status is not GrpcStatus.OK:
-                return ERROR
-            response = external_auth_pb2.CheckResponse.FromString(result.response)
-        except (CallRefused, DecodeError):
-            return ERROR
-        return read_answer(response)
+        response = await self._rules.server.call(_SERVICE, "Check", request, external_auth_pb2.CheckResponse)
+        return ERROR if response is None else read_answer(response)
 
     def fill(self, attributes: Any, question: Question) -> None:
         """The AttributeContext of a request."""
@@ -159,12 +137,8 @@ def read_answer(response: Any) -> Answer:
             metadata=metadata,
         )
     denied = response.denied_response
-    pairs = tuple((option.header.key.lower().encode(), _value(option.header)) for option in denied.headers)
+    pairs = tuple((option.header.key.lower().encode(), header_value(option.header)) for option in denied.headers)
     return Answer(Outcome.DENIED, denied.status.code or 403, denied.body.encode(), pairs, metadata=metadata)
-
-
-def _value(header: Any) -> bytes:
-    return bytes(header.raw_value) or str(header.value).encode()
 
 
 _ACTIONS = (How.ADD, How.ADD_IF_ABSENT, How.SET, How.SET_IF_THERE)
@@ -178,5 +152,5 @@ def _changes(options: Any) -> tuple[Change, ...]:
         how = _ACTIONS[option.append_action]
         if option.HasField("append"):
             how = How.ADD if option.append.value else How.SET
-        found.append((option.header.key.lower().encode(), _value(option.header), how))
+        found.append((option.header.key.lower().encode(), header_value(option.header), how))
     return tuple(found)

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyvoy.filters.common.descriptors import Descriptor
+
 if TYPE_CHECKING:
     from pyvoy.server.arena import Arena, TokenBucket
-
-Descriptor = tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(slots=True, frozen=True)

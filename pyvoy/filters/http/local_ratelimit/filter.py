@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.filters.http.local_ratelimit.buckets import Descriptor, Figures, Limiter, LimiterPlan
-from pyvoy.filters.http.local_ratelimit.descriptors import Descriptors, descriptors_of, descriptors_of_route
+from pyvoy.filters.common.descriptors import Descriptor, Descriptors, descriptors_of, descriptors_of_route
+from pyvoy.filters.http.local_ratelimit.buckets import Figures, Limiter, LimiterPlan
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, STOP, HttpFilter, Stream, Verdict
 from pyvoy.observe.details import LOCAL_RATE_LIMITED, Flag

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pyvoy.filters.http.local_ratelimit.descriptors import IGNORE, INCLUDE, OVERRIDE, descriptors_of_route
+from pyvoy.filters.common.descriptors import IGNORE, INCLUDE, OVERRIDE, descriptors_of_route
 
 ROUTE, HOST = ((b"from", b"route"),), ((b"from", b"host"),)
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import supports
-from pyvoy.filters.http.local_ratelimit.buckets import Descriptor
 from pyvoy.http.routing.query import first_value
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ supports(f"{_ACTION}.HeaderValueMatch", "descriptor_value descriptor_key expect_
 supports(f"{_ACTION}.MaskedRemoteAddress", "v4_prefix_mask_len v6_prefix_mask_len")
 
 Entry = tuple[bytes, bytes]
+Descriptor = tuple[Entry, ...]
+"""What one limit is about."""
 Action = Callable[[Any], "Entry | bool | None"]
 """The entry of a stream; None: there is no descriptor; True: the descriptor goes without this entry."""
 

@@ -1,0 +1,1 @@
+"""Decompressor: bodies are unpacked on their way, so that the other filters can read them."""
