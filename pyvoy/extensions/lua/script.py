@@ -83,10 +83,10 @@ def load(
     return script
 
 
-def try_load(vm: LuaVm, code: bytes, context: Context, field: str) -> bool:
-    """Run a script's main chunk; False after a problem, which is reported at the field."""
+def try_load(vm: LuaVm, code: bytes, context: Context, field: str, file: str = "") -> bool:
+    """Run a script's main chunk; False after a problem, which is reported at the field.  Errors name `file`."""
     try:
-        vm.load(code)
+        vm.load(code, file)
     except ScriptError as error:
         context.error(field, f"script load error: {error}")
         return False
