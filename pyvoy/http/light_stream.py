@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.http.charging import CANARY, INTERNAL
-from pyvoy.http.filtered_stream import FilteredStream
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter
+from pyvoy.http.light_forwarding import forward_to_full
 from pyvoy.http.plain_facts import note_request, note_upstream
 from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer
 from pyvoy.http.response_rules import has_status
@@ -200,7 +200,7 @@ class LightStream:
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Anything else is the full stream's (`_forward`)."""
+            """Anything else is the full stream's (`light_forwarding`)."""
 
     # ---- the request ----
 
@@ -488,44 +488,4 @@ class _Ended:
         return getattr(self._light, name)
 
 
-class _Kept:
-    """A fact of the full stream with a default: reading it needs no full stream, setting it does."""
-
-    def __init__(self, name: str, default: Any) -> None:
-        self._name = name
-        self._default = default
-
-    def __get__(self, light: LightStream, _owner: type) -> Any:
-        full = light.promoted
-        return self._default if full is None else getattr(full, self._name)
-
-    def __set__(self, light: LightStream, value: Any) -> None:
-        setattr(light.full(), self._name, value)
-
-
-class _Forwarded:
-    """A method or another fact of the full stream, which is made for it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, light: LightStream, _owner: type) -> Any:
-        return getattr(light.full(), self._name)
-
-    def __set__(self, light: LightStream, value: Any) -> None:
-        setattr(light.full(), self._name, value)
-
-
-def _forward() -> None:
-    """Everything public of a full stream that is not the light stream's own.
-
-    By descriptors and not by `__getattr__`, which would make every look-up on a light stream five times as dear."""
-    defaults = vars(FilteredStream)
-    for name in {*dir(HttpStream), "request_buffer_limit_bytes", "response_buffer_limit_bytes"}:
-        if name[0] == "_" or name in vars(LightStream):
-            continue
-        kept = name in defaults and not callable(defaults[name]) and not isinstance(defaults[name], property)
-        setattr(LightStream, name, _Kept(name, defaults[name]) if kept else _Forwarded(name))
-
-
-_forward()
+forward_to_full(LightStream)
