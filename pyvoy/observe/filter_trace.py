@@ -117,8 +117,8 @@ class Trace:
     def line(self, index: int, side: str, at_us: int, level: str, place: str, text: str) -> None:
         """A filter has something to say, from this place of its code, about the request or the response."""
         if len(self.lines) < _MAX_STEPS:
-            line = {"filter": index, "side": side, "at_us": at_us, "level": level, "place": place, "text": text}
-            self.lines.append(line)
+            said = {"level": level, "place": place, "text": text[:SAMPLE_BYTES]}
+            self.lines.append({"filter": index, "side": side, "at_us": at_us, **said})
 
     def json(self, stream: Any, now_s: float) -> Json:
         """The whole trace as plain values, when the stream has ended."""

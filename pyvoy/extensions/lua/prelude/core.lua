@@ -18,6 +18,7 @@ local concat = table.concat
 local DEAD = "object used outside of proper scope"
 local MEMORY = "not enough memory"
 local live = 0
+local calls, nesting = 0, 0 -- of functions that cannot wait
 local begin_stretch, end_stretch
 local short_of_memory = false -- what the last hook has filled it with is garbage only when that hook is gone
 local explaining = false
@@ -287,11 +288,13 @@ function core.load(code, name)
   end
 end
 
--- Call a function that cannot wait: true and its last result, or false, text and traceback.
+-- Call a function that cannot wait: true and its last result, or false, text and traceback.  What it asks for may call
+-- another one (a write, the function that sees writes): its own objects then live on behind that.
 function core.call(fn, ...)
-  local co = create(fn)
+  local co, outer = create(fn), live
   local function ended(ok, ...)
-    live = live + 1
+    nesting = nesting - 1
+    live = nesting > 0 and outer or 0
     if not ok then
       return false, text_of((...)), frames(co)
     elseif status(co) ~= "dead" then
@@ -300,7 +303,8 @@ function core.call(fn, ...)
     local count = select("#", ...)
     return true, count > 0 and (select(count, ...)) or nil
   end
-  live = live + 1
+  calls, nesting = calls + 1, nesting + 1
+  live = calls
   return ended(resume(co, ...))
 end
 
@@ -311,6 +315,9 @@ function core.call_limited(fn, ...)
   end
   local function ended(...)
     end_stretch()
+    if nesting > 0 then
+      begin_stretch() -- the limit of the one that goes on
+    end
     return ...
   end
   begin_stretch()
