@@ -1,7 +1,8 @@
-# make demo        a sidecar at work in front of a small service (ONCE=1: end by itself)
+# make demo        a small service behind the same filter in Python, Lua and Wasm (ONCE=1: end by itself)
 # make test        everything that CI runs: lint, types, all tests
 # make lint        ruff and mypy --strict
 # make bench       CPU per request and memory beside Envoy, nginx and HAProxy
+# make bench-extensions  what filters cost in every language, in pyvoy and in Envoy (ten minutes)
 # make docs        write the generated parts of the documentation
 # make clean       forget the virtual environment and all caches
 # PYTHON=python3.12 chooses the interpreter; VENV=path an existing environment.
@@ -10,7 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench bench-extensions docs clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -43,6 +44,10 @@ test: lint
 bench: $(VENV)/.test
 	$(BIN)/python -m compileall -q pyvoy
 	$(BIN)/python benchmarks/run.py
+
+bench-extensions: $(VENV)/.test
+	$(BIN)/python -m compileall -q pyvoy
+	$(BIN)/python -m pyvoy bench extensions --out benchmarks/results/extensions
 
 docs: $(VENV)/.run
 	$(BIN)/python docs/generate.py

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import version
+from pyvoy.bench import bootstrap as configuration
+from pyvoy.bench.bootstrap import TYPES, address, cluster, listener, manager
+from pyvoy.bench.measure import version
+from pyvoy.bench.process import Server, accepts
 from tests.support.certificates import issued
 from tests.support.ports import free_ports
-from tests.support.process import Server, accepts
 from tests.support.proxies import envoy
 
 Command = Callable[[Path, int], list[str]]
@@ -102,55 +104,20 @@ def _serve(command: list[str]) -> Command:
 
 def bootstrap(ports: Ports, workers: int, folder: Path, *, filters: Sequence[dict[str, Any]] = ()) -> Path:
     """Write the bootstrap of Envoy and pyvoy; `filters` stand before the router."""
-    types = "type.googleapis.com/envoy.extensions.filters."
-    router = {"name": "envoy.filters.http.router", "typed_config": {"@type": types + "http.router.v3.Router"}}
-    manager = {
-        "@type": types + "network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "ingress",
-        "route_config": {
-            "name": "local",
-            "virtual_hosts": [
-                {
-                    "name": "service",
-                    "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "service"}}],
-                }
-            ],
-        },
-        "http_filters": [*filters, router],
-    }
-    tcp = {"@type": types + "network.tcp_proxy.v3.TcpProxy", "stat_prefix": "tcp", "cluster": "service"}
-    limits = {"max_connections": 100000, "max_pending_requests": 100000, "max_requests": 100000}
-    endpoint = {"endpoint": {"address": _address(ports.upstream)}}
-    config = {
-        "admin": {"address": _address(ports.admin)},
-        "static_resources": {
-            "listeners": [
-                _listener("http", ports.http, "envoy.filters.network.http_connection_manager", manager),
-                _listener("tcp", ports.tcp, "envoy.filters.network.tcp_proxy", tcp),
-                _secured(_listener("tls", ports.tls, "envoy.filters.network.http_connection_manager", manager)),
-            ],
-            "clusters": [
-                {
-                    "name": "service",
-                    "type": "STATIC",
-                    "circuit_breakers": {"thresholds": [limits]},
-                    "load_assignment": {"cluster_name": "service", "endpoints": [{"lb_endpoints": [endpoint]}]},
-                }
-            ],
-        },
-    }
+    http = manager(filters)
+    tcp = {"@type": TYPES + "filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "tcp", "cluster": "service"}
+    listeners = [
+        listener("http", ports.http, "envoy.filters.network.http_connection_manager", http),
+        listener("tcp", ports.tcp, "envoy.filters.network.tcp_proxy", tcp),
+        _secured(listener("tls", ports.tls, "envoy.filters.network.http_connection_manager", http)),
+    ]
+    config = configuration.bootstrap(ports.admin, listeners, [cluster("service", address(ports.upstream))])
     path = folder / "bootstrap.json"
     path.write_text(json.dumps(config, indent=1))
     return path
 
 
-def _listener(name: str, port: int, kind: str, config: dict[str, Any]) -> dict[str, Any]:
-    chain = {"filters": [{"name": kind, "typed_config": config}]}
-    return {"name": name, "address": _address(port), "filter_chains": [chain]}
-
-
-def _secured(listener: dict[str, Any]) -> dict[str, Any]:
+def _secured(plain: dict[str, Any]) -> dict[str, Any]:
     """The listener behind TLS with an ECDSA P-256 certificate; each handshake is a full one."""
     ours = issued("bench", ("bench.test",))
     pair = {"certificate_chain": {"inline_string": ours.cert}, "private_key": {"inline_string": ours.key}}
@@ -160,12 +127,8 @@ def _secured(listener: dict[str, Any]) -> dict[str, Any]:
         "disable_stateless_session_resumption": True,
         "disable_stateful_session_resumption": True,
     }
-    listener["filter_chains"][0]["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
-    return listener
-
-
-def _address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    plain["filter_chains"][0]["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    return plain
 
 
 def _nginx(ports: Ports, workers: int, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import Contender, Ports, Running, start
 from benchmarks.load import Load, run
-from benchmarks.measure import cpu_s
+from pyvoy.bench.measure import cpu_s
 
 if TYPE_CHECKING:
     from benchmarks.scenarios import Row, Setting
@@ -124,11 +124,11 @@ def _rounds(
         for count in COUNTS:
             each = replace(contender, configure=_with_filters(contender, typed_config, count))
             running[count] = start(each, setting.upstream, 1, cpus, setting.folder / str(count))
-            run(Load(), running[count].ports.http, min(1.0, setting.seconds), load_cpus, setting.folder)
+            run(Load(), running[count].ports.http, min(1.0, setting.seconds), load_cpus)
         for _ in range(setting.rounds):
             for count, each_running in running.items():
                 before = sum(cpu_s(each_running.server.pid))
-                answered = run(Load(), each_running.ports.http, setting.seconds, load_cpus, setting.folder)
+                answered = run(Load(), each_running.ports.http, setting.seconds, load_cpus)
                 found[count].append((sum(cpu_s(each_running.server.pid)) - before) * 1e6 / answered)
     finally:
         for each_running in running.values():

@@ -16,10 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import contenders, report  # noqa: E402
-from benchmarks.load import start_body_upstream, start_upstream  # noqa: E402
-from benchmarks.measure import machine  # noqa: E402
 from benchmarks.scenarios import LOAD_CPU, Setting  # noqa: E402
 from benchmarks.table import SCENARIOS  # noqa: E402
+from pyvoy.bench.measure import machine  # noqa: E402
+from pyvoy.bench.upstream import start_body_upstream, start_upstream  # noqa: E402
+from tests.support.ports import free_ports  # noqa: E402
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -49,8 +50,9 @@ def main(words: list[str]) -> int:
     chosen = [scenario for scenario in SCENARIOS if not options.scenario or scenario.name in options.scenario]
     results: report.Results = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        upstream, port = start_upstream(Path(name) / "upstream", LOAD_CPU)
-        body_upstream, body_port = start_body_upstream(Path(name) / "body-upstream", LOAD_CPU)
+        port, body_port = free_ports(2)
+        upstream = start_upstream(Path(name) / "upstream", port, LOAD_CPU)
+        body_upstream = start_body_upstream(Path(name) / "body-upstream", body_port, LOAD_CPU)
         try:
             setting = Setting(options.rounds, options.seconds, port, body_port, Path(name), options.connections)
             for scenario in chosen:

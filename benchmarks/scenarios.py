@@ -21,7 +21,7 @@ from benchmarks.filters import (
     with_filter,
 )
 from benchmarks.load import Load, open_idle, run
-from benchmarks.measure import cpu_s, pss_bytes
+from pyvoy.bench.measure import cpu_s, pss_bytes
 
 PROXY_CPU, LOAD_CPU = {0}, {1}
 
@@ -139,11 +139,11 @@ def _rounds(running: list[Running], load: Load, setting: Setting, *, tcp: bool, 
     users: list[list[float]] = [[] for _ in running]
     ports = [_port(each.ports, load, tcp=tcp) for each in running]
     for port in ports:
-        run(load, port, min(1.0, setting.seconds), load_cpus, setting.folder)
+        run(load, port, min(1.0, setting.seconds), load_cpus)
     for _ in range(setting.rounds):
         for place, each in enumerate(running):
             before = cpu_s(each.server.pid)
-            answered = run(load, ports[place], setting.seconds, load_cpus, setting.folder)
+            answered = run(load, ports[place], setting.seconds, load_cpus)
             after = cpu_s(each.server.pid)
             user, kernel = after[0] - before[0], after[1] - before[1]
             rows[place].rounds.append((user + kernel) * 1e6 / answered)

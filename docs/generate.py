@@ -1,4 +1,5 @@
-"""Write the parts of the documentation that come from the code: the coverage page, the differences, the README's table.
+"""Write the parts of the documentation that come from the code and from measurements: the coverage page, the
+differences, the README's table, every figure of the page on choosing a mechanism.
 
 `make docs` runs it; a test runs it with `--check` and fails when a page is out of date.
 """
@@ -51,7 +52,6 @@ def coverage_page() -> str:
 
 def differences() -> str:
     """The known differences of the parity run, as a list."""
-    sys.path.insert(0, str(ROOT))
     from tests.parity.differences import KNOWN
 
     if not KNOWN:
@@ -60,10 +60,11 @@ def differences() -> str:
 
 
 def newest_results() -> dict[str, Any] | None:
-    """The committed results with the latest name."""
+    """The committed results of `make bench` with the latest name."""
     files = sorted(RESULTS.glob("*.json")) if RESULTS.is_dir() else []
-    found: dict[str, Any] | None = json.loads(files[-1].read_text()) if files else None
-    return found
+    read = [json.loads(path.read_text()) for path in files]
+    ours: list[dict[str, Any]] = [each for each in read if "scenarios" in each]
+    return ours[-1] if ours else None
 
 
 def results_table() -> str:
@@ -89,9 +90,37 @@ def _row(scenario: dict[str, Any]) -> str:
     return f"| {scenario['title']} | {' | '.join(values)} | {'-' if ratio is None else f'{ratio:.2f}'}{bar} |"
 
 
-def replaced(path: Path, name: str, text: str) -> str:
-    """A page with the text between its markers exchanged."""
+def languages_table() -> str:
+    """The languages of Wasm filters, with what builds them."""
+    from pyvoy.cli.new_filter import WASM
+    from pyvoy.toolchain.project import LANGUAGES
+
+    lines = ["| `--lang` | language | sources | compiler |", "|---|---|---|---|"]
+    for each in LANGUAGES:
+        known = WASM[each.name]
+        lines.append(f"| `{each.name}` | {known.title} | `{each.sources}` | {known.toolchain} |")
+    return "\n".join(lines) + "\n"
+
+
+def choosing_page() -> tuple[Path, str]:
+    """docs/choosing.md, its tables from the committed results of `make bench-extensions`."""
+    from docs.choosing import sections
+    from pyvoy.bench.results import read
+
+    path, file = ROOT / "docs" / "choosing.md", RESULTS / "extensions.json"
     page = path.read_text()
+    for name, text in sections(read(file) if file.exists() else None).items():
+        page = exchanged(page, name, text)
+    return path, page
+
+
+def replaced(path: Path, name: str, text: str) -> str:
+    """A page of a file with the text between its markers exchanged."""
+    return exchanged(path.read_text(), name, text)
+
+
+def exchanged(page: str, name: str, text: str) -> str:
+    """A page with the text between its markers exchanged."""
     begin = BEGIN.format(name)
     head, _, rest = page.partition(begin)
     _, _, tail = rest.partition(END)
@@ -103,12 +132,16 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "coverage.md", coverage_page()
     known = ROOT / "docs" / "differences.md"
     yield known, replaced(known, "differences", differences())
+    yield choosing_page()
+    building = ROOT / "docs" / "wasm-filters.md"
+    yield building, replaced(building, "languages", languages_table())
     readme = ROOT / "README.md"
     yield readme, replaced(readme, "results", results_table())
 
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with --check say which are out of date."""
+    sys.path.insert(0, str(ROOT))
     stale = [(path, text) for path, text in pages() if not path.exists() or path.read_text() != text]
     for path, text in stale:
         if "--check" in arguments:

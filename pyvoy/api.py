@@ -6,10 +6,12 @@ for connections.  See docs/python-filters.md.
 
 from pyvoy.extensions.encoding import base64_decode, base64_encode, timestamp_text
 from pyvoy.extensions.grpc_call import GrpcResult, GrpcStatus
+from pyvoy.extensions.grpc_stream import GrpcCallStream, GrpcEnd, GrpcEvents
 from pyvoy.extensions.host import Host, SharedData, SharedQueue
 from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, Failure, UnknownCluster
-from pyvoy.extensions.native.extension import Answer, CallFailed, GrpcAnswer
+from pyvoy.extensions.native.answers import Answer, CallFailed, GrpcAnswer, GrpcFailed
 from pyvoy.extensions.native.filters import Filter, StreamFilter
+from pyvoy.extensions.native.grpc_stream import GrpcStream
 from pyvoy.extensions.native.headers import Headers
 from pyvoy.extensions.native.messages import BodyGone, Request, Response, UpstreamResponse
 from pyvoy.extensions.native.network import NetworkFilter
@@ -51,8 +53,13 @@ __all__ = [
     "Failure",
     "Filter",
     "GrpcAnswer",
+    "GrpcCallStream",
+    "GrpcEnd",
+    "GrpcEvents",
+    "GrpcFailed",
     "GrpcResult",
     "GrpcStatus",
+    "GrpcStream",
     "HeaderMap",
     "Headers",
     "Host",

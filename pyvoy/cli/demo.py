@@ -1,7 +1,8 @@
-"""`pyvoy demo`: a sidecar at work in front of a small service, with a look at what it changes.
+"""`pyvoy demo`: a small service behind the same filter in three languages, side by side, each with its cost.
 
-Starts the details service and pyvoy itself as child processes, sends one request past the sidecar and one through it,
-prints both answers and checks that what was promised happened.  Ports that are taken are replaced by free ones.
+Starts the details service and pyvoy itself as child processes, sends one request past the sidecar and one through each
+listener of the bootstrap, prints what came back, measures what a request costs, and checks that what was promised
+happened.  Ports that are taken are replaced by free ones.
 """
 
 from __future__ import annotations
@@ -13,28 +14,29 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-HOST = "127.0.0.1"
-SERVICE_PORT, SIDECAR_PORT, ADMIN_PORT = 9080, 10000, 9901
-START_TIMEOUT_S = 15.0
+import yaml
+
+from pyvoy.cli.demo_client import HOST, get
+from pyvoy.cli.demo_cost import costs_us
+from pyvoy.cli.demo_view import kept_by_all, show_answer, table
+
+SERVICE_PORT, ADMIN_PORT = 9080, 9901
+START_TIMEOUT_S = 30.0
+BOOTSTRAP = Path("filters/add_header/bootstrap-forms.yaml")
+PATH = "/details/1"
 
 
-@dataclass(slots=True)
-class Answer:
-    """A response as it came over the wire."""
+@dataclass(slots=True, frozen=True)
+class Ports:
+    """Where everything listens: the service, the admin, and each listener by name."""
 
-    head: str
-    body: bytes
-
-    def header(self, name: str) -> str:
-        """The value of a header, "" if there is none."""
-        for line in self.head.split("\r\n")[1:]:
-            key, _, value = line.partition(":")
-            if key.lower() == name:
-                return value.strip()
-        return ""
+    service: int
+    admin: int
+    listeners: Mapping[str, int]
 
 
 def run_demo(*, once: bool, config: str = "") -> int:
@@ -42,28 +44,30 @@ def run_demo(*, once: bool, config: str = "") -> int:
     path = find_config(config)
     if path is None:
         print(
-            "pyvoy demo: config/demo.yaml is not here; run it from a checkout, or give --config FILE", file=sys.stderr
+            f"pyvoy demo: {config or BOOTSTRAP} is not here; run it from a checkout, or give --config", file=sys.stderr
         )
         return 1
-    ports = {wanted: free_port(wanted) for wanted in (SERVICE_PORT, SIDECAR_PORT, ADMIN_PORT)}
-    text = path.read_text()
-    for wanted, port in ports.items():
-        text = re.sub(rf"\bport_value: {wanted}\b", f"port_value: {port}", text)
-    with tempfile.TemporaryDirectory(prefix="pyvoy-demo-") as folder:
-        if text != path.read_text():
-            path = Path(folder, "demo.yaml")
-            path.write_text(text)
-        return _with_processes(path, ports, once=once)
-
-
-def _with_processes(path: Path, ports: dict[int, int], *, once: bool) -> int:
-    service = start("-m", "pyvoy.cli.details_service", str(ports[SERVICE_PORT]))
-    sidecar = start("-m", "pyvoy", "-c", str(path), "--concurrency", "1", "-l", "warning")
+    # The files of the filters are named from the root of the checkout.
+    folder = Path.cwd() if config else path.parents[len(BOOTSTRAP.parts) - 1]
     try:
-        if not (answers(ports[SERVICE_PORT], "/health", service) and answers(ports[ADMIN_PORT], "/ready", sidecar)):
+        text, ports = with_free_ports(path.read_text(encoding="utf-8"))
+    except (LookupError, TypeError, yaml.YAMLError) as error:
+        print(f"pyvoy demo: {path} is no bootstrap with listeners on TCP ports: {error}", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="pyvoy-demo-") as scratch:
+        copy = Path(scratch, "demo.yaml")
+        copy.write_text(text, encoding="utf-8")
+        return _with_processes(path, copy, folder, ports, once=once)
+
+
+def _with_processes(path: Path, copy: Path, folder: Path, ports: Ports, *, once: bool) -> int:
+    service = start(folder, "-m", "pyvoy.cli.details_service", str(ports.service))
+    sidecar = start(folder, "-m", "pyvoy", "-c", str(copy), "--concurrency", "1", "-l", "warning")
+    try:
+        if not (answers(ports.service, "/health", service) and answers(ports.admin, "/ready", sidecar)):
             print("pyvoy demo: the service or the sidecar did not start", file=sys.stderr)
             return 1
-        status = show(ports, path)
+        status = show(ports, path, sidecar.pid)
         if not once and status == 0:
             print("Ctrl-C ends the demo.", flush=True)
             wait_for_end(service, sidecar)
@@ -74,9 +78,22 @@ def _with_processes(path: Path, ports: dict[int, int], *, once: bool) -> int:
 
 
 def find_config(given: str) -> Path | None:
-    """The demo's bootstrap: the given one, that of the working directory, or that of the checkout this file is in."""
-    candidates = [Path(given)] if given else [Path("config/demo.yaml"), Path(__file__).parents[2] / "config/demo.yaml"]
+    """The bootstrap: the given one, that of the working directory, or that of the checkout this file is in."""
+    candidates = [Path(given)] if given else [BOOTSTRAP.absolute(), Path(__file__).parents[2] / BOOTSTRAP]
     return next((path for path in candidates if path.is_file()), None)
+
+
+def with_free_ports(text: str) -> tuple[str, Ports]:
+    """The bootstrap with ports that nobody has, and which they are.
+
+    Raises LookupError for a bootstrap without a listener that has a name and a TCP port."""
+    listeners = yaml.safe_load(text)["static_resources"]["listeners"]
+    wanted = {each["name"]: each["address"]["socket_address"]["port_value"] for each in listeners}
+    if not wanted:
+        raise LookupError("listeners")
+    free = {port: free_port(port) for port in (SERVICE_PORT, ADMIN_PORT, *wanted.values())}
+    text = re.sub(r"\bport_value: (\d+)\b", lambda found: f"port_value: {free.get(int(found[1]), found[1])}", text)
+    return text, Ports(free[SERVICE_PORT], free[ADMIN_PORT], {name: free[port] for name, port in wanted.items()})
 
 
 def free_port(wanted: int) -> int:
@@ -92,9 +109,9 @@ def free_port(wanted: int) -> int:
     return wanted
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """A Python child process that Ctrl-C does not reach: the demo stops it itself."""
-    return subprocess.Popen([sys.executable, *arguments], start_new_session=True)
+    return subprocess.Popen([sys.executable, *arguments], cwd=folder, start_new_session=True)
 
 
 def answers(port: int, path: str, process: subprocess.Popen[bytes]) -> bool:
@@ -110,42 +127,21 @@ def answers(port: int, path: str, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def get(port: int, path: str) -> Answer:
-    """One GET request, byte for byte."""
-    with socket.create_connection((HOST, port), 5) as sock:
-        sock.sendall(f"GET {path} HTTP/1.1\r\nhost: details\r\nconnection: close\r\n\r\n".encode())
-        data = b""
-        while piece := sock.recv(65536):
-            data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    return Answer(head.decode("latin-1"), body)
-
-
-def show(ports: dict[int, int], path: Path) -> int:
-    """Send both requests and print what came back; 0 if all was as promised."""
-    before = show_request("past the sidecar", ports[SERVICE_PORT])
-    after = show_request(f"through the sidecar ({path})", ports[SIDECAR_PORT])
-    promises = {
-        "hello: world! is added": after.header("hello") == "world!",
-        "location is replaced": after.header("location") not in ("", before.header("location")),
-        "server is envoy": after.header("server") == "envoy",
-        "x-envoy-upstream-service-time is there": after.header("x-envoy-upstream-service-time").isdigit(),
-        "the record is the same": "200" in after.head.partition("\r\n")[0] and after.body == before.body,
-    }
-    for promise, kept in promises.items():
-        print(f"  {'ok ' if kept else 'NOT'}  {promise}")
-    print(f"\nadmin page: http://{HOST}:{ports[ADMIN_PORT]}/", flush=True)
-    return 0 if all(promises.values()) else 1
-
-
-def show_request(title: str, port: int) -> Answer:
-    """Send one request and print the answer."""
-    answer = get(port, "/details/1")
-    print(f"{title}: GET http://{HOST}:{port}/details/1\n")
-    for line in answer.head.split("\r\n"):
-        print(f"    {line}")
-    print(f"\n    {answer.body.decode('latin-1')}\n")
-    return answer
+def show(ports: Ports, path: Path, pid: int) -> int:
+    """Send the requests and print what came back; 0 if all was as promised."""
+    before = get(ports.service, PATH)
+    show_answer("past the sidecar", ports.service, PATH, before)
+    forms = {name: get(port, PATH) for name, port in ports.listeners.items()}
+    first = next(iter(forms))
+    show_answer(f"through the sidecar ({path})", ports.listeners[first], PATH, forms[first])
+    kept = kept_by_all(before, forms)
+    for promise, is_kept in kept.items():
+        print(f"  {'ok ' if is_kept else 'NOT'}  {promise}")
+    print("\nside by side, with the CPU time of the sidecar for a request:\n", flush=True)
+    print(table(ports.listeners, forms, costs_us(pid, ports.listeners, PATH)))
+    print("\n  (a look of a second, with a small load; make bench measures, and compares with Envoy)")
+    print(f"\nadmin page: http://{HOST}:{ports.admin}/", flush=True)
+    return 0 if all(kept.values()) else 1
 
 
 def wait_for_end(*processes: subprocess.Popen[bytes]) -> None:

@@ -42,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 60
+    wbufsize = -1  # head and body leave in one piece, or the second waits for the acknowledgement of the first
 
     def do_GET(self) -> None:
         status, body = answer(self.path)

@@ -1,6 +1,6 @@
 """`pyvoy filter new` writes a filter that runs at once; `pyvoy filter test` runs one without a server.
 
-The templates of a language are the folder of its name in `templates/`: a language is there when its folder is.
+`new_filter.py` has what is written.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TEMPLATES = Path(__file__).with_name("templates")
+from pyvoy.cli import new_filter
+
 USAGE = """usage: pyvoy filter new NAME [--lang python]
        pyvoy filter test PATH [TARGET] [options]"""
 
@@ -25,21 +26,17 @@ def main(arguments: list[str], parser: type[argparse.ArgumentParser]) -> int:
     return commands[arguments[0]](arguments[1:], parser)
 
 
-def languages() -> list[str]:
-    """The languages that have templates."""
-    return sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir())
-
-
 def new(arguments: list[str], make_parser: type[argparse.ArgumentParser]) -> int:
     """Write a filter, its test, a bootstrap and a page into a new folder."""
+    known = ", ".join(new_filter.languages())
     parser = make_parser(prog="pyvoy filter new", description="Write a filter that runs at once.", allow_abbrev=False)
     parser.add_argument("name", metavar="NAME", help="the name of the filter; a folder of this name is made")
-    parser.add_argument("--lang", metavar="LANGUAGE", default="python", help=f"one of {', '.join(languages())}")
+    parser.add_argument("--lang", metavar="LANGUAGE", default="python", help=f"one of {known}")
     args = parser.parse_args(arguments)
     folder = Path(args.name)
     name = folder.name
-    if args.lang not in languages():
-        print(f"pyvoy filter new: no templates for {args.lang!r}; there is {', '.join(languages())}", file=sys.stderr)
+    if args.lang not in new_filter.languages():
+        print(f"pyvoy filter new: no templates for {args.lang!r}; there is {known}", file=sys.stderr)
         return 1
     if not name.replace("-", "_").isidentifier():
         print(f"pyvoy filter new: {name!r} is no name: use letters, digits, - and _", file=sys.stderr)
@@ -47,19 +44,12 @@ def new(arguments: list[str], make_parser: type[argparse.ArgumentParser]) -> int
     if folder.exists():
         print(f"pyvoy filter new: {folder} is there already", file=sys.stderr)
         return 1
-    names = {"name": name, "class_name": class_name(name), "folder": str(folder)}
-    folder.mkdir(parents=True)
-    for template in sorted((TEMPLATES / args.lang).iterdir()):
-        target = folder / template.name.removesuffix(".tmpl")
-        target.write_text(template.read_text(encoding="utf-8").format_map(names), encoding="utf-8")
-        print(f"  {target}")
-    print(f"\npyvoy filter test {folder}\npyvoy run --dev {folder}/bootstrap.yaml\ncurl -i localhost:10000/")
+    written = new_filter.write(folder, args.lang)
+    print("\n".join(f"  {path}" for path in written) + "\n")
+    if args.lang in new_filter.WASM:
+        print(f"pyvoy wasm build {folder}    # needs {new_filter.WASM[args.lang].toolchain}")
+    print(f"pyvoy filter test {folder}\npyvoy run --dev {folder}/bootstrap.yaml\ncurl -i localhost:10000/")
     return 0
-
-
-def class_name(name: str) -> str:
-    """`add-header` as `AddHeader`."""
-    return "".join(part[:1].upper() + part[1:] for part in name.replace("-", "_").split("_"))
 
 
 def test(arguments: list[str], make_parser: type[argparse.ArgumentParser]) -> int:

@@ -21,11 +21,16 @@ EPILOG = """commands:
   pyvoy validate FILE     check a bootstrap and list everything that is wrong with it
   pyvoy validate --support
                           print the table of supported configuration
-  pyvoy demo              a sidecar at work in front of a small service
+  pyvoy demo              a small service behind one filter in three languages, side by side
   pyvoy filter new NAME   write a filter that runs at once
   pyvoy filter test PATH  run a filter, or its tests, without a server
   pyvoy wasm inspect FILE what a Wasm module is, and whether it would run
+  pyvoy wasm build [DIR]  build the Wasm filters of a folder from their sources
+  pyvoy wasm run FILE     run a Wasm module against a request, without a proxy
   pyvoy trace URL         send a request and show what each filter did to it
+  pyvoy bench FILE        what a filter of your own costs (.py, .lua, .wasm)
+  pyvoy bench extensions  what filters cost in every language, in pyvoy and in Envoy
+  pyvoy bench load URL    put load on a URL and show how long the answers took
 
 All other flags of Envoy are accepted and change nothing here. SIGTERM drains and exits, SIGHUP reloads the
 bootstrap, SIGUSR1 reopens the logs."""
@@ -49,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "filter": filter_,
         "trace": trace,
         "wasm": wasm,
+        "bench": bench,
     }
     try:
         if arguments and arguments[0] in commands:
@@ -65,7 +71,7 @@ def envoy(arguments: list[str]) -> int:
     """Envoy's own command line."""
     parser = Parser(
         "pyvoy",
-        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter,wasm,trace} [options]",
+        usage="pyvoy -c FILE [options]\n       pyvoy {run,validate,demo,filter,wasm,trace,bench} [options]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -113,14 +119,10 @@ def run(arguments: list[str]) -> int:
 
 
 def wasm(arguments: list[str]) -> int:
-    """`pyvoy wasm inspect FILE`."""
-    parser = Parser("pyvoy wasm", description="Look at Wasm modules.", allow_abbrev=False)
-    parser.add_argument("command", choices=["inspect"], help="print ABI, imports, exports, and what is missing")
-    parser.add_argument("file", metavar="FILE", help="a module")
-    args = parser.parse_args(arguments)
-    from pyvoy.cli.wasm import inspect_file
+    """`pyvoy wasm ...`."""
+    from pyvoy.cli import wasm as command
 
-    return inspect_file(args.file)
+    return command.main(arguments, Parser)
 
 
 def validate(arguments: list[str]) -> int:
@@ -143,9 +145,10 @@ def validate(arguments: list[str]) -> int:
 
 def demo(arguments: list[str]) -> int:
     """`pyvoy demo`."""
-    parser = Parser("pyvoy demo", description="A sidecar at work in front of a small service.", allow_abbrev=False)
-    parser.add_argument("--once", action="store_true", help="end after the two requests, with 0 if all was as promised")
-    parser.add_argument("--config", metavar="FILE", default="", help="bootstrap (default: config/demo.yaml)")
+    text = "A small service behind the same filter in Python, Lua and Wasm, side by side, each with its cost."
+    parser = Parser("pyvoy demo", description=text, allow_abbrev=False)
+    parser.add_argument("--once", action="store_true", help="end by itself, with 0 if all was as promised")
+    parser.add_argument("--config", metavar="FILE", default="", help="a bootstrap in place of the gallery's")
     args = parser.parse_args(arguments)
     from pyvoy.cli.demo import run_demo
 
@@ -162,6 +165,13 @@ def filter_(arguments: list[str]) -> int:
 def trace(arguments: list[str]) -> int:
     """`pyvoy trace URL`."""
     from pyvoy.cli import trace as command
+
+    return command.main(arguments, Parser)
+
+
+def bench(arguments: list[str]) -> int:
+    """`pyvoy bench ...`."""
+    from pyvoy.cli import bench as command
 
     return command.main(arguments, Parser)
 

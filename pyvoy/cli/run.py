@@ -30,4 +30,7 @@ def serve(options: Options) -> int:
 
     if not set_up_logs(options):
         return 1
+    if options.dev:
+        # Compiled files know the time of their source by the second: an edit right behind another would be missed.
+        sys.dont_write_bytecode = True
     return Supervisor(ProxyApplication(), options).run()

@@ -15,7 +15,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from pyvoy.observe.filter_trace import HEADER, changes
+from pyvoy.observe.filter_trace import HEADER, changes, said_text
 
 WAIT_S = 5.0
 _COLOURS = {"+": "32", "-": "31", "~": "34"}
@@ -114,6 +114,12 @@ def table(one: Json, *, coloured: bool) -> str:
         steps = [step for step in one["steps"] if step["event"].startswith(direction)]
         for index in range(len(one["filters"]))[::order]:
             lines += _filter_lines(one, index, direction, [step for step in steps if step["filter"] == index], paint)
+    if one["other_calls"]:
+        lines += [
+            "",
+            paint("1;36", "host calls outside of callbacks"),
+            *(f"  {paint('2', call)}" for call in one["other_calls"]),
+        ]
     return "\n".join(lines)
 
 
@@ -122,13 +128,19 @@ def _filter_lines(one: Json, index: int, direction: str, steps: list[Json], pain
     before, after = one[direction][index], one[direction][index + 1]
     if direction == "response":
         before, after = after, before
-    if not steps and before is None:
+    said = [line for line in one["lines"] if line["filter"] == index and line["side"] == direction]
+    if not steps and before is None and not said:
         return []
     cost = sum(step["cost_us"] for step in steps)
     lines = [f"  {paint('1', name):<40} {cost:>9.1f} µs" if steps else f"  {paint('2', name)}"]
-    for step in steps:
-        event = step["event"].removeprefix(f"{direction}_")
-        lines.append(paint("2", f"    {step['at_us']:>9,} µs  {event:<9} {step['cost_us']:>8.1f} µs  {step['did']}"))
+    for entry in sorted((*steps, *said), key=lambda one: int(one["at_us"])):
+        at = f"    {entry['at_us']:>9,} µs  "
+        if "event" in entry:
+            event = entry["event"].removeprefix(f"{direction}_")
+            lines.append(paint("2", f"{at}{event:<9} {entry['cost_us']:>8.1f} µs  {entry['did']}"))
+            lines += [paint("2", f"                  {call}") for call in entry["calls"]]
+        else:
+            lines.append(paint("33", at + said_text(entry)))
     lines += [f"      {paint(_COLOURS[line[0]], line)}" for line in changes(before, after)]
     return lines
 

@@ -1,13 +1,95 @@
-"""`pyvoy wasm inspect FILE`: what a Wasm module is, and whether it would run here."""
+"""`pyvoy wasm ...`: build a module, look at what it is, run it.
+
+`inspect FILE` says whether a module would run here, `build [DIR]` makes modules from sources, `run FILE` sends a
+request through a module (`wasm_run.py`).
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyvoy.cli.wasm_run import run_module
+
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.inspect import Report
+
+
+USAGE = """usage: pyvoy wasm inspect FILE
+       pyvoy wasm build [DIR] [options]
+       pyvoy wasm run FILE [options]"""
+
+
+def main(arguments: list[str], parser: type[argparse.ArgumentParser]) -> int:
+    """`pyvoy wasm ...`; `parser` makes the argument parsers of this command line."""
+    commands = {"inspect": inspect, "build": build, "run": run_module}
+    if not arguments or arguments[0] not in commands:
+        print(USAGE, file=sys.stderr)
+        return 0 if arguments and arguments[0] in ("-h", "--help") else 1
+    return commands[arguments[0]](arguments[1:], parser)
+
+
+def inspect(arguments: list[str], make_parser: type[argparse.ArgumentParser]) -> int:
+    """Print what a module is."""
+    parser = make_parser(
+        prog="pyvoy wasm inspect",
+        description="Print ABI, toolchain, memory, callbacks and imports of a module, and what would refuse it.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", metavar="FILE", help="a module")
+    return inspect_file(parser.parse_args(arguments).file)
+
+
+def build(arguments: list[str], make_parser: type[argparse.ArgumentParser]) -> int:
+    """Build the modules of a folder."""
+    from pyvoy.toolchain.project import LANGUAGES
+
+    known = ", ".join(f"{each.name} ({each.sources})" for each in LANGUAGES)
+    parser = make_parser(
+        prog="pyvoy wasm build",
+        description="Build the Wasm filters of a folder: each language whose sources lie there, to "
+        f"filter.LANGUAGE.wasm. Languages: {known}.",
+        epilog="exit status: 0 built, 1 not built, 2 a toolchain is missing",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", metavar="DIR", nargs="?", default=".", help="the folder (default: this one)")
+    parser.add_argument(
+        "--lang", metavar="LANGUAGE", action="append", default=[], help="only this one; may be repeated"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", default="", help="where to, when there is one module")
+    args = parser.parse_args(arguments)
+    return _build(Path(args.folder), args.lang, args.output)
+
+
+def _build(folder: Path, languages: list[str], output: str) -> int:
+    from pyvoy.toolchain import project
+    from pyvoy.toolchain.tools import BuildError, ToolMissing
+
+    if not folder.is_dir():
+        print(f"pyvoy wasm build: there is no folder {folder}", file=sys.stderr)
+        return 1
+    modules = project.find(folder, languages)
+    if not modules:
+        wanted = ", ".join(each.sources for each in project.LANGUAGES if not languages or each.name in languages)
+        text = f"{folder} has no sources of a Wasm filter: {wanted or 'there is no such language'}"
+        print(f"pyvoy wasm build: {text}", file=sys.stderr)
+        return 1
+    if output and len(modules) > 1:
+        names = ", ".join(module.language.name for module in modules)
+        print(f"pyvoy wasm build: -o is for one module, here are {names}: choose with --lang", file=sys.stderr)
+        return 1
+    status = 0
+    for module in modules:
+        try:
+            made = project.build(module, Path(output) if output else None)
+        except BuildError as error:
+            print(f"pyvoy wasm build: {module.language.name}: {error}", file=sys.stderr)
+            status = max(status, 2 if isinstance(error, ToolMissing) else 1)
+        else:
+            print(f"{made}: {_size(made.stat().st_size)}")
+    return status
 
 
 def inspect_file(name: str) -> int:

@@ -125,7 +125,7 @@ _REQUEST: dict[str, Attribute] = {
     "request.size": lambda stream: stream.info.bytes_received,
     "request.total_size": _request_total,
     "response.code": lambda stream: stream.info.response_code or None,
-    "response.code_details": lambda stream: stream.info.response_code_details or None,
+    "response.code_details": lambda stream: stream.info.response_code_details,
     "response.flags": lambda stream: stream.info.response_flags,
     "response.grpc_status": _grpc_status,
     "response.headers": lambda stream: stream.response_headers,
@@ -243,6 +243,11 @@ def _host_metadata(stream: Any) -> Mapping[str, Any] | None:
     return None if host is None else host.metadata
 
 
+def _locality_metadata(stream: Any) -> Mapping[str, Any] | None:
+    host = stream.info.upstream_host
+    return None if host is None else host.locality_metadata
+
+
 def _virtual_host_metadata(stream: Any) -> Mapping[str, Any] | None:
     route = stream.route
     return None if route is None else getattr(route.virtual_host, "metadata", None)
@@ -259,7 +264,7 @@ _STATE: dict[str, Attribute] = {
     "xds.virtual_host_name": lambda stream: stream.info.virtual_host_name or None,
     "xds.virtual_host_metadata": _virtual_host_metadata,
     "xds.upstream_host_metadata": _host_metadata,
-    "xds.upstream_host_locality_metadata": lambda stream: _NOTHING,
+    "xds.upstream_host_locality_metadata": _locality_metadata,
     "xds.filter_chain_name": lambda stream: stream.connection.filter_chain_name or None,
 }
 

@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 
 from pyvoy.extensions.encoding import base64_encode
 from pyvoy.extensions.http_call import CallMaker, CallOptions, CallRefused, CallResult, Failure, RunningCall
-from pyvoy.http.grpc import GRPC
+from pyvoy.http.grpc import GRPC, timeout_text
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import GRPC_STATUS
 
-_PREFIX_BYTES = 5
-_MAX_TIMEOUT = 99_999_999
-_TIMEOUT_UNITS = ((b"m", 1000), (b"S", 60), (b"M", 60), (b"H", 1))
+PREFIX_BYTES = 5
 _NAME = re.compile(r"[\w.\-]+", re.ASCII).fullmatch
+COMPRESSED = "the response is compressed"
+NO_TRAILERS = "the response has no trailers"
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -115,16 +115,6 @@ def request_head(
     return headers
 
 
-def timeout_text(timeout_s: float) -> bytes:
-    """A grpc-timeout: milliseconds, or the first larger unit in which it has at most eight digits."""
-    value = max(1, int(timeout_s * 1000))
-    for unit, size in _TIMEOUT_UNITS:
-        if value <= _MAX_TIMEOUT:
-            return b"%d%s" % (value, unit)
-        value //= size
-    return b"%dH" % _MAX_TIMEOUT
-
-
 def frame(message: bytes) -> bytes:
     """A message with its prefix, not compressed."""
     return b"\0" + len(message).to_bytes(4, "big") + message
@@ -135,12 +125,12 @@ def messages(body: bytes) -> list[bytes]:
     found = []
     at = 0
     while at < len(body):
-        start = at + _PREFIX_BYTES
+        start = at + PREFIX_BYTES
         stop = start + int.from_bytes(body[at + 1 : start], "big")
         if start > len(body) or stop > len(body):
             raise BadFrames("the response is cut short")
         if body[at] > 1 or (body[at] and stop > start):
-            raise BadFrames("the response is compressed")
+            raise BadFrames(COMPRESSED)
         found.append(body[start:stop])
         at = stop
     return found
@@ -150,14 +140,13 @@ def read_result(result: CallResult) -> GrpcResult:
     """What an HTTP call brought, as gRPC reads it."""
     failure = result.failure
     if failure is not None:
-        status = _FAILURES.get(failure, GrpcStatus.UNAVAILABLE)
-        text = result.body.decode("latin-1") or result.detail
+        status, text = failed_status(result)
         return GrpcResult(status, text, b"", HeaderMap(), HeaderMap(), failure)
     headers, body, trailers = result.headers, result.body, result.trailers
     if trailers is None and not body and (result.status == 200 or b"grpc-status" in headers.map):
         return _closed(HeaderMap(), headers, b"")
     if result.status != 200:
-        return _broken(GrpcStatus(GRPC_STATUS.get(result.status, 2)), f"HTTP status {result.status}", headers)
+        return _broken(http_status(result.status), f"HTTP status {result.status}", headers)
     return _closed(headers, trailers, body)
 
 
@@ -168,9 +157,8 @@ def _closed(initial: HeaderMap, trailing: HeaderMap | None, body: bytes) -> Grpc
     except BadFrames as error:
         return _broken(GrpcStatus.INTERNAL, str(error), initial)
     if trailing is None:
-        return _broken(GrpcStatus.UNKNOWN, "the response has no trailers", initial)
-    status = _status(trailing.map.get(b"grpc-status", b""))
-    message = _ESCAPE.sub(_unescape, trailing.map.get(b"grpc-message", b"")).decode("utf-8", "replace")
+        return _broken(GrpcStatus.UNKNOWN, NO_TRAILERS, initial)
+    status, message, _ = read_end(trailing)
     if status is GrpcStatus.OK:
         if found:
             return GrpcResult(status, message, found[-1], initial, trailing)
@@ -182,11 +170,29 @@ def _broken(status: GrpcStatus, message: str, initial: HeaderMap) -> GrpcResult:
     return GrpcResult(status, message, b"", initial, HeaderMap())
 
 
-def _status(text: bytes) -> GrpcStatus:
-    """A grpc-status; one that nobody knows is UNKNOWN."""
+def failed_status(result: CallResult) -> tuple[GrpcStatus, str]:
+    """Status and text of a call that broke off (`result.failure` says how)."""
+    status = GrpcStatus.UNAVAILABLE if result.failure is None else _FAILURES.get(result.failure, GrpcStatus.UNAVAILABLE)
+    return status, result.body.decode("latin-1") or result.detail
+
+
+def http_status(code: int) -> GrpcStatus:
+    """The status of an answer that is no gRPC's."""
+    return GrpcStatus(GRPC_STATUS.get(code, 2))
+
+
+def read_end(trailers: HeaderMap) -> tuple[GrpcStatus, str, int]:
+    """What trailers say: the status, its text, and its number.
+
+    A status that gRPC does not define is UNKNOWN, and its number -1, as in Envoy; so is one that is missing, whose
+    number is UNKNOWN's."""
+    text = trailers.map.get(b"grpc-status")
+    message = _ESCAPE.sub(_unescape, trailers.map.get(b"grpc-message", b"")).decode("utf-8", "replace")
+    if text is None:
+        return GrpcStatus.UNKNOWN, message, GrpcStatus.UNKNOWN
     if not text.isdigit() or len(text) > 2 or int(text) > GrpcStatus.UNAUTHENTICATED:
-        return GrpcStatus.UNKNOWN
-    return GrpcStatus(int(text))
+        return GrpcStatus.UNKNOWN, message, -1
+    return GrpcStatus(int(text)), message, int(text)
 
 
 def _unescape(found: re.Match[bytes]) -> bytes:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from pyvoy.extensions.grpc_call import GrpcResult, OnGrpcDone, begin
+from pyvoy.extensions.grpc_call import GrpcResult, OnGrpcDone, begin, request_head
+from pyvoy.extensions.grpc_stream import GrpcCallStream, GrpcEvents
 from pyvoy.extensions.http_call import (
     DEFAULT_OPTIONS,
     Caller,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pyvoy.stats.store import Scope
 
 EMPTY = b""
+STREAM_OPTIONS = CallOptions(timeout_s=None)
 _Result = TypeVar("_Result")
 
 
@@ -81,7 +84,7 @@ class Host:
     `scope` is where its metrics are, `logger` where it logs.  While a configuration is only tried there are no
     services: then calls raise NotRunning and timers never fire; metrics, log and shared data work."""
 
-    __slots__ = ("_arena", "_closed", "_timers", "caller", "logger", "scope", "services")
+    __slots__ = ("_arena", "_closed", "_timers", "caller", "closing", "logger", "scope", "services")
 
     def __init__(self, scope: Scope, arena: Arena, logger: logging.Logger, services: Services | None) -> None:
         self.scope = scope
@@ -92,6 +95,8 @@ class Host:
         """Who makes the calls; by default the worker's clusters, from the first call on."""
         self._timers: set[HostTimer] = set()
         self._closed = False
+        self.closing: set[Callable[[], None]] = set()
+        """What has to be done when the configuration is replaced."""
 
     @classmethod
     def of(cls, context: Context, scope: Scope, component: str) -> Host:
@@ -105,9 +110,13 @@ class Host:
         return host
 
     def close(self) -> None:
-        """The configuration is replaced: timers end.  Streams that still run keep what else they use."""
+        """The configuration is replaced: timers end, and calls that belong to no stream.  Streams that still run keep
+        what else they use."""
         self._closed = True
         self.cancel_timers()
+        closing, self.closing = self.closing, set()
+        for end in closing:
+            end()
 
     def cancel_timers(self) -> None:
         """End all timers; new ones may begin."""
@@ -131,6 +140,10 @@ class Host:
         `headers` need `:method`, `:path` and `:authority` and belong to the call from here on.
         Raises UnknownCluster, CallRefused, NotRunning."""
         return self._make_calls().call(cluster, headers, body, trailers, options, on_done)
+
+    def has_cluster(self, name: str) -> bool:
+        """Whether there is a cluster of that name now."""
+        return self.services is not None and self.services.clusters.get(name) is not None
 
     def _make_calls(self) -> CallMaker:
         if self.caller is None:
@@ -198,6 +211,27 @@ class Host:
                 cluster, service, method, request, on_done, metadata=metadata, authority=authority, options=options
             )
         )
+
+    def grpc_stream(
+        self,
+        cluster: str,
+        service: str,
+        method: str,
+        events: GrpcEvents,
+        *,
+        metadata: HeaderMap | None = None,
+        authority: str = "",
+        options: CallOptions = STREAM_OPTIONS,
+    ) -> GrpcCallStream:
+        """Begin a gRPC call of any kind: `events` hears its messages in later turns of the loop, and last its status.
+
+        The caller ends it (`cancel`) when it does not want it any more.  The time-out is one of the whole call; no
+        message may be larger than `max_response_bytes`.  Raises UnknownCluster, CallRefused, NotRunning."""
+        name = (authority or cluster).encode("latin-1")
+        head = request_head(service, method, name, metadata, options.timeout_s)
+        call = GrpcCallStream(events, options.max_response_bytes)
+        call.begin(self._make_calls(), cluster, head, replace(options, content_length=False))
+        return call
 
     async def _wait(self, start: Callable[[Callable[[_Result], None]], RunningCall]) -> _Result:
         """Begin a call and wait for what comes of it."""

@@ -15,12 +15,21 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.extensions.header_check import valid_pair
 from pyvoy.http.headers import HeaderMap
-from pyvoy.observe.details import Reset
+from pyvoy.observe.details import (
+    EARLY_UPSTREAM_RESET,
+    LATE_UPSTREAM_RESET,
+    NO_HEALTHY_UPSTREAM,
+    RESPONSE_TIMEOUT,
+    VIA_UPSTREAM,
+    Reset,
+    reset_details,
+)
 from pyvoy.upstream.balancing.context import LoadBalancerContext
 from pyvoy.upstream.pool.choose import http_pool
 from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool, requested_server_name
 
 if TYPE_CHECKING:
+    from pyvoy.extensions.call_stream import CallStream, RunningStream, StreamEvents
     from pyvoy.http.h1.heads import ResponseHead
     from pyvoy.network.timers import Timer
     from pyvoy.server.services import Services
@@ -31,7 +40,8 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 32 << 20
 _CANARY = b"x-envoy-upstream-canary"
 _REQUIRED = (b":method", b":path", b":authority")
-_HOP_BY_HOP = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+_FRAMING = (b"transfer-encoding", b"upgrade")
+"""A call is framed by the codec and changes no protocol.  Other headers of its hop go out as given, as in Envoy."""
 
 
 class CallRefused(Exception):
@@ -78,7 +88,7 @@ class CallResult:
 
     Without a whole response `failure` says why, and `headers` and `body` are the reply that Envoy's router would give
     (503 or 504 with a text).  `answered` is False where Envoy's async client reports a failure and no such reply: the
-    response had begun."""
+    response had begun.  `code_details` is what Envoy's %RESPONSE_CODE_DETAILS% of the call are."""
 
     headers: HeaderMap
     body: bytes = b""
@@ -86,6 +96,7 @@ class CallResult:
     failure: Failure | None = None
     detail: str = ""
     answered: bool = True
+    code_details: str = VIA_UPSTREAM
 
     @property
     def status(self) -> int:
@@ -106,7 +117,7 @@ class RunningCall(Protocol):
 
 
 class CallMaker(Protocol):
-    """Makes calls: the worker's clusters, or what a test puts in their place."""
+    """Makes calls and streams: the worker's clusters, or what a test puts in their place."""
 
     def call(
         self,
@@ -118,6 +129,9 @@ class CallMaker(Protocol):
         on_done: OnDone,
     ) -> RunningCall:
         """Begin a call.  Raises UnknownCluster or CallRefused."""
+
+    def stream(self, cluster: str, headers: HeaderMap, options: CallOptions, events: StreamEvents) -> RunningStream:
+        """Begin a stream.  Raises UnknownCluster or CallRefused."""
 
 
 class _HashContext(LoadBalancerContext):
@@ -195,7 +209,7 @@ class HttpCall:
         host = self._host = self._cluster.choose_host(context, None, self._headers)
         if host is None:
             self._charge(503)
-            self._finish(_reply(503, b"no healthy upstream", Failure.NO_HOST, ""))
+            self._finish(_reply(503, b"no healthy upstream", Failure.NO_HOST, "", NO_HEALTHY_UPSTREAM))
         else:
             if options.timeout_s:
                 self._timer = self._services.timers.call_later(options.timeout_s, self._timed_out)
@@ -265,7 +279,7 @@ class HttpCall:
         """The connection failed under the call."""
         self._connection = None
         if self._response is not None:
-            self._cut(Failure.INCOMPLETE)
+            self._cut(Failure.INCOMPLETE, reset_details(LATE_UPSTREAM_RESET, reason))
         else:
             self._reset(Failure.RESET, reason, detail)
 
@@ -285,23 +299,30 @@ class HttpCall:
             self._cut(Failure.TOO_LARGE)
             return
         status = int(headers.map[b":status"])
-        elapsed_ms = int((self._services.clock() - self._start_s) * 1000)
+        elapsed_ms = self._elapsed_ms()
         canary = host.canary or headers.map.get(_CANARY) == b"true"
         stats = self._cluster.stats
         (host.stats.rq_error if status >= 500 else host.stats.rq_success).inc()
         stats.charge_response(status, True, canary)
         stats.charge_time(elapsed_ms, True, canary)
-        headers.set(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
+        self._add_service_time(headers, elapsed_ms)
         self._connection = None
         self._finish(CallResult(headers, b"".join(self._pieces), trailers))
+
+    def _add_service_time(self, headers: HeaderMap, elapsed_ms: int) -> None:
+        headers.set(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
+
+    def _elapsed_ms(self) -> int:
+        return int((self._services.clock() - self._start_s) * 1000)
 
     def _reset(self, failure: Failure, reason: str, detail: str) -> None:
         if self.done:
             return
         status = 502 if reason == Reset.PROTOCOL_ERROR else 503
         self._charge(status)
+        details = reset_details(EARLY_UPSTREAM_RESET, reason, detail)
         text = f"upstream connect error or disconnect/reset before headers. reset reason: {reason}"
-        self._finish(_reply(status, text.encode(), failure, detail or reason))
+        self._finish(_reply(status, text.encode(), failure, detail or reason, details))
 
     def _timed_out(self) -> None:
         self._timer = None
@@ -311,19 +332,23 @@ class HttpCall:
         if self._host is not None:
             self._host.stats.rq_timeout.inc()
         if self._response is not None:
-            self._cut(Failure.TIMEOUT)
+            self._cut(Failure.TIMEOUT, RESPONSE_TIMEOUT)
             return
         self._charge(504)
-        self._finish(_reply(504, b"upstream request timeout", Failure.TIMEOUT, ""))
+        self._finish(_reply(504, b"upstream request timeout", Failure.TIMEOUT, "", RESPONSE_TIMEOUT))
 
-    def _cut(self, failure: Failure) -> None:
+    def _cut(self, failure: Failure, details: str = VIA_UPSTREAM) -> None:
         """The response had begun: it is counted as what it began as."""
-        response, host = self._response, self._host
-        if not self.done and response is not None and host is not None:
-            canary = host.canary or response.map.get(_CANARY) == b"true"
-            self._cluster.stats.charge_response(int(response.map[b":status"]), True, canary)
+        response = self._response
+        if not self.done and response is not None:
+            self._charge_begun(response)
             headers = HeaderMap([(b":status", b"503")])
-            self._finish(CallResult(headers, b"", None, failure, failure.value, answered=False))
+            self._finish(CallResult(headers, b"", None, failure, failure.value, answered=False, code_details=details))
+
+    def _charge_begun(self, response: HeaderMap) -> None:
+        host = self._host
+        canary = (host is not None and host.canary) or response.map.get(_CANARY) == b"true"
+        self._cluster.stats.charge_response(int(response.map[b":status"]), True, canary)
 
     def _charge(self, status: int) -> None:
         host = self._host
@@ -385,22 +410,34 @@ class Caller:
         """Begin a call; `headers` belong to it from here on.
 
         Raises UnknownCluster, or CallRefused for headers that make no request."""
-        found = self._services.clusters.get(cluster)
-        if found is None:
-            raise UnknownCluster(f"there is no cluster {cluster!r}")
-        _check(headers)
+        found = self._begin(cluster, headers)
         self._complete(headers, body, trailers is not None, options)
-        self._rq_total.inc()
         call = HttpCall(self._services, found, headers, body, trailers, options, on_done)
         call.start()
         return call
 
+    def stream(self, cluster: str, headers: HeaderMap, options: CallOptions, events: StreamEvents) -> CallStream:
+        """The same for a stream, whose body comes in pieces."""
+        from pyvoy.extensions.call_stream import CallStream
+
+        found = self._begin(cluster, headers)
+        self._complete(headers, b"", False, options)
+        stream = CallStream(self._services, found, headers, options, events)
+        stream.start()
+        return stream
+
+    def _begin(self, cluster: str, headers: HeaderMap) -> Cluster:
+        found = self._services.clusters.get(cluster)
+        if found is None:
+            raise UnknownCluster(f"there is no cluster {cluster!r}")
+        _check(headers)
+        self._rq_total.inc()
+        return found
+
     def _complete(self, headers: HeaderMap, body: bytes, trailers: bool, options: CallOptions) -> None:
         """What Envoy's async client and router add and take away."""
-        for name in _HOP_BY_HOP:
+        for name in _FRAMING:
             headers.remove(name)
-        if headers.map.get(b"te", b"").lower() != b"trailers":
-            headers.remove(b"te")
         headers.set_default(b":scheme", b"http")
         if trailers or not options.content_length:
             headers.remove(b"content-length")
@@ -424,9 +461,9 @@ def _check(headers: HeaderMap) -> None:
             raise CallRefused(f"{name!r}: {value!r} is no header")
 
 
-def _reply(status: int, text: bytes, failure: Failure, detail: str) -> CallResult:
+def _reply(status: int, text: bytes, failure: Failure, detail: str, code_details: str) -> CallResult:
     """The router's own reply."""
     headers = HeaderMap(
         [(b":status", b"%d" % status), (b"content-length", b"%d" % len(text)), (b"content-type", b"text/plain")]
     )
-    return CallResult(headers, text, None, failure, detail or failure.value)
+    return CallResult(headers, text, None, failure, detail or failure.value, code_details=code_details)

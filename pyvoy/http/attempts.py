@@ -363,11 +363,19 @@ class Attempts(HttpFilter):
         if self._retried_reset(attempt, reason):
             return
         self._attempt = None
-        if self._response_started:
+        if self._response_begun:
             self._charge_abort(attempt, 503)
             stream.reset(reset_details(details.LATE_UPSTREAM_RESET, reason), RESET_FLAGS.get(reason, 0))
             return
         self._fail(attempt, reason, detail)
+
+    @property
+    def _response_begun(self) -> bool:
+        """Too late for a reply.  That of a gRPC call may still be replaced while a filter holds its head (Envoy asks
+        what the client has got for those calls alone)."""
+        if not self._response_started:
+            return False
+        return self.stream.response_started or not is_grpc(self.stream.request_headers)
 
     def _retried_reset(self, attempt: UpstreamRequest, reason: str) -> bool:
         """True when there will be another attempt after this one's end."""
@@ -389,7 +397,8 @@ class Attempts(HttpFilter):
         headers = self._attempt_count_header()
         if overflow and not self.plan.suppress_envoy_headers:
             headers = (*_OVERLOADED, *headers)
-        kind = details.LATE_UPSTREAM_RESET if self._informed else details.EARLY_UPSTREAM_RESET
+        late = self._informed or self._response_started
+        kind = details.LATE_UPSTREAM_RESET if late else details.EARLY_UPSTREAM_RESET
         text = reset_details(kind, reason, detail)
         self.reply(self._route, status, body.encode(), text, flags=RESET_FLAGS.get(reason, 0), headers=headers)
 
@@ -419,7 +428,7 @@ class Attempts(HttpFilter):
         """Answer a time-out, or cut the response off where it has begun."""
         self._stop_retries()
         flags = Flag.UPSTREAM_REQUEST_TIMEOUT
-        if self._response_started:
+        if self._response_begun:
             self.stream.reset(detail, flags)
             return
         body = b"" if self._alt_response else b"upstream request timeout"
@@ -477,7 +486,7 @@ class Attempts(HttpFilter):
         if self._retried_reset(attempt, Reset.LOCAL_RESET):
             return
         detail, flag = details.UPSTREAM_MAX_STREAM_DURATION_REACHED, Flag.UPSTREAM_MAX_STREAM_DURATION_REACHED
-        if self._response_started:
+        if self._response_begun:
             self.stream.reset(detail, flag)
             return
         status = 504 if self._complete_s is not None else 408

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Handler = Callable[..., Verdict]
 Entries = tuple[tuple[int, Handler], ...]
 
-_VERDICT_EVENTS = (
+VERDICT_EVENTS = (
     "request_headers",
     "request_data",
     "request_trailers",
@@ -30,6 +30,7 @@ _VERDICT_EVENTS = (
     "response_data",
     "response_trailers",
 )
+"""The events that a filter decides on, those of the request first."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,7 +60,7 @@ def _asynchronous(method: Callable[..., Any], request: bool) -> Handler:
 def _handler(cls: type[HttpFilter], event: str) -> Handler | None:
     method = getattr(cls, event, None)
     if method is not None and inspect.iscoroutinefunction(method):
-        if event not in _VERDICT_EVENTS:
+        if event not in VERDICT_EVENTS:
             raise TypeError(f"{cls.__name__}.{event} decides nothing, so nobody would wait for it: it cannot be async")
         return _asynchronous(method, event.startswith("request"))
     return method
@@ -124,7 +125,7 @@ class ChainPlan:
         self.names = tuple(spec.name for spec in chosen)
         self.makers = tuple(_maker(spec) for spec in chosen)
         order = list(enumerate(chosen))
-        for event in _VERDICT_EVENTS:
+        for event in VERDICT_EVENTS:
             setattr(self, event, _entries(order if event.startswith("request") else reversed(order), event, demanded))
         self.informational = _entries(reversed(order), "response_informational", demanded)
         self.local_reply = _entries(reversed(order), "on_local_reply", demanded)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyvoy.http.grpc import http_status_of
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.routing.timeouts import is_grpc
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from pyvoy.http.stream import HttpStream
     from pyvoy.upstream.cluster_stats import ClusterStats
     from pyvoy.upstream.endpoint import Host
-
-_GRPC_AS_HTTP = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
-"""HTTP statuses by gRPC status (Envoy: Grpc::Utility::grpcToHttpStatus)."""
 
 INTERNAL = b"x-envoy-internal"
 CANARY = b"x-envoy-upstream-canary"
@@ -29,8 +27,7 @@ def grpc_outcome(request: HeaderMap, headers: HeaderMap, status: int) -> int:
     value = headers.map.get(b"grpc-status")
     if value is None or not value.isdigit() or not is_grpc(request):
         return status
-    number = int(value)
-    return _GRPC_AS_HTTP[number] if number < len(_GRPC_AS_HTTP) else 500
+    return http_status_of(int(value))
 
 
 class Charging:

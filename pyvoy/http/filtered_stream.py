@@ -160,6 +160,14 @@ class FilteredStream(ABC):
             return ()
         return route.filter_plans.get(self.chain.names[self_filter.slot], ())  # type: ignore[no-any-return]
 
+    def trace_line(self, self_filter: HttpFilter, side: str, level: str, place: str, text: str) -> None:
+        """Something that the filter says, for the trace of this stream if there is one; `side` is request or response.
+
+        Before each filter of a traced chain stands an observer, so that every other slot is a filter's."""
+        if self.trace is not None:
+            now_us = self.trace.now_us(self.services.clock())
+            self.trace.line(self_filter.slot // 2, side, now_us, level, place, text)
+
     def filter_name(self, self_filter: HttpFilter) -> str:
         """The configured name of this filter."""
         return self.chain.names[self_filter.slot]
@@ -282,11 +290,13 @@ class FilteredStream(ABC):
         if not self._calling:
             self._end_recorded()
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run a coroutine for this stream; it is cancelled when the stream ends."""
         if self._tasks is None:
             self._tasks = []
-        self._tasks.append(self.services.spawn(coroutine, name))
+        task = self.services.spawn(coroutine, name)
+        self._tasks.append(task)
+        return task
 
     def run_async(self, filter_: HttpFilter, coroutine: Coroutine[Any, Any, Any], *, request: bool) -> None:
         """Run an `async def` filter method; the stream is held meanwhile and goes on with the verdict."""

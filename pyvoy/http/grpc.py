@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 GRPC = b"application/grpc"
 _PREFIX_BYTES = 5
+_MAX_TIMEOUT = 99_999_999
+_TIMEOUT_UNITS = ((b"m", 1000), (b"S", 60), (b"M", 60), (b"H", 1))
+_AS_HTTP = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
+
+
+def http_status_of(grpc_status: int) -> int:
+    """The HTTP status that says what a gRPC status says (Envoy: Grpc::Utility::grpcToHttpStatus)."""
+    return _AS_HTTP[grpc_status] if grpc_status < len(_AS_HTTP) else 500
 
 
 def has_grpc_type(headers: HeaderMap) -> bool:
@@ -48,6 +56,16 @@ def cluster_scope(stream: Any) -> Scope | None:
     name = None if route is None else route.cluster
     cluster = None if name is None else stream.services.clusters.get(name)
     return None if cluster is None else cluster.scope
+
+
+def timeout_text(timeout_s: float) -> bytes:
+    """A grpc-timeout: milliseconds, or the first larger unit in which it has at most eight digits; 0 is no time."""
+    value = max(1, int(timeout_s * 1000 + 1e-6)) if timeout_s > 0 else 0
+    for unit, size in _TIMEOUT_UNITS:
+        if value <= _MAX_TIMEOUT:
+            return b"%d%s" % (value, unit)
+        value //= size
+    return b"%dH" % _MAX_TIMEOUT
 
 
 class MessageCounter:

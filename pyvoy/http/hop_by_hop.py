@@ -16,7 +16,7 @@ REQUEST_NAMES = frozenset(
 )
 """A request with none of these needs no hop-by-hop work."""
 
-RESPONSE_NAMES = frozenset(b"connection upgrade keep-alive proxy-connection transfer-encoding".split())
+RESPONSE_NAMES = frozenset(b"connection upgrade proxy-connection transfer-encoding".split())
 
 CONNECTION_REJECTED = bad_request(details.HTTP1_CONNECTION_HEADER_REJECTED)
 
@@ -63,7 +63,8 @@ def clean_request(headers: HeaderMap) -> None:
 
 
 def clean_response(headers: HeaderMap, upgraded: bool) -> None:
-    """Take the hop-by-hop headers out of a response; nominated ones stay, as in Envoy."""
+    """Take the hop-by-hop headers out of a response; nominated ones stay, as in Envoy, and so does a keep-alive: the
+    codec has taken the upstream's away, before the filters."""
     values = headers.map
     if not upgraded and headers.pairs is None:
         for name in RESPONSE_NAMES.intersection(values):
@@ -78,7 +79,6 @@ def clean_response(headers: HeaderMap, upgraded: bool) -> None:
         headers.remove(b"connection")
         headers.remove(b"upgrade")
     headers.remove(b"transfer-encoding")
-    headers.remove(b"keep-alive")
     headers.remove(b"proxy-connection")
 
 

@@ -11,7 +11,7 @@ callback has returned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -77,6 +77,15 @@ class HttpFilter:
 
     def __init__(self, plan: Any) -> None:
         """Filters keep what they need of their plan."""
+
+    def own_call(self, call: Callable[..., Any], *arguments: Any, request: bool) -> Any:
+        """Go on with a direction outside the chain's events (a call that this filter waited for was answered).  In a
+        chain that is timed (see `filter_timing`) that time is the filter's."""
+        return call(*arguments)
+
+    def own_coroutine(self, coroutine: Coroutine[Any, Any, Any], *, request: bool) -> Coroutine[Any, Any, Any]:
+        """The same for a coroutine that goes on in a task."""
+        return coroutine
 
 
 class LocalReply:

@@ -16,6 +16,7 @@ from pyvoy.http.http_filter import CONTINUE, HttpFilter
 from pyvoy.http.light_forwarding import forward_to_full
 from pyvoy.http.plain_facts import note_request, note_upstream
 from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer
+from pyvoy.http.response_rules import has_status
 from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED
 from pyvoy.http.stream import HttpStream, notify
@@ -345,7 +346,7 @@ class LightStream:
             self.full().fail(error)
             return False
         self._calling = False
-        if b":status" not in headers.map:
+        if not has_status(headers):
             self.full().refuse_headless()
             return False
         return True
@@ -451,6 +452,7 @@ class LightStream:
         info = self.info
         stream = self.promoted = HttpStream(manager, self.stream_id, info.start_s, info.start_wall_s)
         stream.info = info
+        stream.chain = self.chain
         ended = self._stage > FILTERING or not self._body
         stream.take_request(self._request.route, self.request_headers, self.filters, ended=ended, calling=self._calling)
         stream.chosen_host, stream.host_is_chosen = self.chosen_host, self.host_is_chosen

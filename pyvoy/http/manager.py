@@ -539,6 +539,10 @@ class HttpConnectionManager(ManagerTimeouts):
             if self.codec.finish(stream.stream_id):
                 self.start_next()
         elif self.connection.is_open:
+            if stream.info.response_code == 101:
+                # A WebSocket's client waits for the end of its server's side; Envoy says nothing until it closes, a
+                # second later, which some clients take for a fault.
+                self.connection.write_end()
             # A client that may still be sending would lose the answer to a close at once.
             kind = CloseType.FLUSH if complete and stream.connection_close else CloseType.FLUSH_AND_DELAY
             self.connection.close(kind)

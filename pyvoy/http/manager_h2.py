@@ -7,6 +7,7 @@ Source: Envoy's ConnectionManagerImpl where it asks for the codec's protocol.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyvoy.http.codec import CodecError
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 _NOTICE_S = 1.0
 """How long a client has to see that the listener drains before streams are refused, if it answers no PING."""
 _DRAIN_PING = b"pyvoydrn"
+_EARLY_ANSWER_S = 0.1
+"""How long a request may still come behind its whole answer.  Envoy says at once that it shall stop; frames that were
+on their way then meet a stream that is gone, so that a client's fault in them goes unheard (RFC 9113 5.4.2, 8.1.1)."""
 _PREMATURE_LIMIT = 500
 _PREMATURE_LIFETIME_S = 2.0
 """Envoy: overload.premature_reset_total_stream_count and ..._min_stream_lifetime_seconds (whole seconds above 1)."""
@@ -71,6 +75,7 @@ class Http2ConnectionManager(HttpConnectionManager):
         codec = self.codec = Http2ServerCodec(
             self, self.write, plan.http2, plan.stats.http2, transport.get_write_buffer_size, meters=plan.meters
         )
+        plan.stats.http2.nghttp2_downstream_connections.inc()
         codec.pending_limit_bytes = min(self.buffer_limit_bytes, plan.http2.stream_window_bytes)
         self._spoken = True
         self.share.spoken.hit()
@@ -181,6 +186,11 @@ class Http2ConnectionManager(HttpConnectionManager):
             self._idle_since_s = self.services.clock()
             self._check_ended()
 
+    def on_early_answer(self, stream_id: int) -> None:
+        """A response is whole before its request: a client that does not end it by itself is told to stop."""
+        stop = partial(self.codec.reset_code, stream_id, ErrorCode.NO_ERROR)
+        self.services.timers.call_later(_EARLY_ANSWER_S, stop)
+
     def meter_head(self, stream: HttpStream, headers: HeaderMap) -> None:
         """The codec counts whole frames."""
 
@@ -211,10 +221,12 @@ class Http2ConnectionManager(HttpConnectionManager):
     # ---- what streams ask of their connection ----
 
     def reset_stream(self, stream: HttpStream) -> None:
-        """Give a stream up; a tunnel whose far end is gone hears so (RFC 9113 8.5)."""
+        """Give a stream up; a tunnel whose far end is gone hears so (RFC 9113 8.5), behind what that has sent."""
         lost = stream.info.response_flags & (Flag.UPSTREAM_CONNECTION_FAILURE | Flag.UPSTREAM_CONNECTION_TERMINATION)
-        code = ErrorCode.CONNECT_ERROR if stream.upgraded and lost else ErrorCode.INTERNAL_ERROR
-        self.codec.reset_code(stream.stream_id, code)
+        if stream.upgraded and lost:
+            self.codec.reset_behind(stream.stream_id, ErrorCode.CONNECT_ERROR)
+        else:
+            self.codec.reset_code(stream.stream_id, ErrorCode.INTERNAL_ERROR)
 
     def on_bad_request(self) -> None:
         """One bad stream says nothing of the others."""
@@ -255,8 +267,8 @@ class Http2ConnectionManager(HttpConnectionManager):
         codec.finish(stream_id)
         if stream.response_ended:
             self._ended += 1
-            if stream_id in codec.streams:
-                self._wait_for_flush(stream_id, now_s)
+        if (stream.response_ended or stream.upgraded) and stream_id in codec.streams:
+            self._wait_for_flush(stream_id, now_s)
         self._check_ended()
 
     def _wait_for_flush(self, stream_id: int, now_s: float) -> None:
@@ -342,6 +354,8 @@ class Http2ConnectionManager(HttpConnectionManager):
         """Close when streams are refused and none is left."""
         if self.codec.refusing and not self.streams and not self._flushing and self.connection.is_open:
             self.closing = True
+            for stream_id in list(self.codec.streams):
+                self.codec.reset_code(stream_id, ErrorCode.NO_ERROR)
             self.connection.close(CloseType.FLUSH_AND_DELAY)
 
     def _keepalive_over(self) -> None:

@@ -42,6 +42,12 @@ class WithRequest(Protocol):
         """The request's headers as they went upstream."""
 
 
+def has_status(headers: HeaderMap) -> bool:
+    """Whether a response head still has its status, which a filter may have removed or spoilt (Envoy:
+    checkRequiredResponseHeaders)."""
+    return headers.map.get(b":status", b"").isdigit()
+
+
 ResponseRules = Callable[[HeaderMap, WithRequest], None]
 
 

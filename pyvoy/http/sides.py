@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.http.chain import ChainPlan, Entries
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.response_rules import has_status
 from pyvoy.observe import details
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class ResponseSide:
         return range(count - 1, -1, -1)
 
     def headers_out(self, stream: HttpStream, headers: HeaderMap, end: bool) -> None:
-        if b":status" in headers.map or stream.refuse_headless():
+        if has_status(headers) or stream.refuse_headless():
             stream.encode_headers(headers, end)
 
     def data_out(self, stream: HttpStream, data: bytes, end: bool) -> None:

@@ -16,6 +16,7 @@ from pyvoy.http.filtered_stream import FilteredStream
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.held_path import HeldPath
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply, Verdict
+from pyvoy.http.response_rules import has_status
 from pyvoy.http.routing.timeouts import stream_duration_s
 from pyvoy.http.sides import REQUEST_SIDE, RESPONSE_SIDE, RequestSide, ResponseSide
 from pyvoy.observe import details
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 log = logging.getLogger("pyvoy.http")
+
+
+_AT_ONCE_S = 1e-6
+"""A deadline of nothing: none is written as 0."""
 
 
 class HttpStream(FilteredStream):
@@ -135,7 +140,7 @@ class HttpStream(FilteredStream):
         route = self._find_route()
         if route is not None and route.limits_streams:
             self._limit_by(route)
-        chain = plan.chain
+        chain = self.chain
         if route is not None and (route.disabled_filters or route.enabled_filters):
             chain = self.chain = chain.variant(route.disabled_filters, route.enabled_filters)
         try:
@@ -181,7 +186,7 @@ class HttpStream(FilteredStream):
             if route.idle_timeout_s:
                 manager.watch(self.active_s + route.idle_timeout_s)
         limit_s = stream_duration_s(route, self.request_headers, manager.plan.max_stream_duration_s)
-        manager.limit_duration(self, limit_s or None)
+        manager.limit_duration(self, limit_s if limit_s != 0 else _AT_ONCE_S)
 
     def _run_request_headers(self, headers: HeaderMap, end: bool, entries: Entries) -> None:
         filters = self.filters
@@ -446,13 +451,14 @@ class HttpStream(FilteredStream):
         if self._ending is not None:
             self._end_recorded()
             return False
-        return b":status" in headers.map or self.refuse_headless()
+        return has_status(headers) or self.refuse_headless()
 
     def refuse_headless(self) -> bool:
-        """A filter has removed what a response cannot do without (Envoy: checkRequiredResponseHeaders)."""
+        """A filter has left a response without what it cannot do without: another one goes out at once, past the
+        filters, even where it was a local reply already."""
         detail = details.FILTER_REMOVED_REQUIRED_RESPONSE_HEADERS
         text = "missing required header: :status"
-        self.send_local_reply(502, text.encode(), details=f"{detail}{{{text.replace(' ', '_')}}}")
+        self._reply_now(LocalReply(502, text.encode(), details=f"{detail}{{{text.replace(' ', '_')}}}"))
         return False
 
     def respond_data(self, data: bytes, end: bool) -> None:

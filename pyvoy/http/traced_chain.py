@@ -13,19 +13,11 @@ from typing import Any, ClassVar
 from pyvoy.http.chain import FilterSpec
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
+from pyvoy.http.timed_filter import OBSERVER, wrapped
 from pyvoy.observe.filter_trace import HEADER, Trace, identity_of
 
 Sink = Callable[[dict[str, Any]], None]
 
-_EVENTS = (
-    "request_headers",
-    "request_data",
-    "request_trailers",
-    "response_headers",
-    "response_data",
-    "response_trailers",
-)
-OBSERVER = "pyvoy.trace"
 PER_SECOND = 50
 """How many requests of a worker are traced in a second; further ones that ask are served without."""
 
@@ -125,26 +117,7 @@ def _first_observer(names: tuple[str, ...], sink: Sink) -> type[Observer]:
 
 def timed(cls: type[HttpFilter], index: int) -> type[HttpFilter]:
     """A class whose callbacks are timed on streams that are traced."""
-    members: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-    for event in _EVENTS:
-        method = getattr(cls, event, None)
-        if method is not None:
-            members[event] = _timed(method, event, index)
-    if cls.stateless:
-        members["stateless"] = False
-    if "__new__" in cls.__dict__:  # makes instances of another class: those are timed as they are made
-        return _timed_factory(cls, members)
-    return type(cls.__name__, (cls,), members)
-
-
-def _timed_factory(cls: type[HttpFilter], members: dict[str, Any]) -> type[HttpFilter]:
-    make: Any = cls.__new__
-    return type(cls.__name__, (HttpFilter,), {**_notices(cls), **members, "__new__": lambda _, plan: make(cls, plan)})
-
-
-def _notices(cls: type[HttpFilter]) -> dict[str, Any]:
-    names = ("response_informational", "on_local_reply", "on_log", "on_destroy")
-    return {name: getattr(cls, name) for name in names if hasattr(cls, name)}
+    return wrapped(cls, lambda method, event: _timed(method, event, index))
 
 
 def _timed(method: Callable[..., Any], event: str, index: int) -> Callable[..., Any]:
@@ -166,6 +139,7 @@ def _timed(method: Callable[..., Any], event: str, index: int) -> Callable[..., 
         trace = stream.trace
         if trace is None:
             return method(self, stream, *arguments)
+        trace.begin()
         began_us = trace.now_us(stream.services.clock())
         began_ns = time.perf_counter_ns()
         verdict = None

@@ -32,6 +32,9 @@ log = logging.getLogger("pyvoy.connection")
 
 _FLUSH = CloseType.FLUSH
 """Named once: in CPython 3.11 a look-up in an enumeration costs as much as a call."""
+_FLUSHES = (CloseType.FLUSH, CloseType.FLUSH_AND_DELAY)
+FILTER_FLUSH_LIMIT_S = 60.0
+"""How long a filter may keep bytes for the client of a closed connection (ours: Envoy's filters cannot wait)."""
 _RST = struct.pack("ii", 1, 0)
 
 
@@ -44,9 +47,11 @@ class DownstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_delay_timer",
+        "_end_sent",
         "_eof",
         "_filter_index",
         "_filter_timer",
+        "_flushing",
         "_holding",
         "_listener",
         "_listener_filters",
@@ -98,6 +103,8 @@ class DownstreamConnection(asyncio.Protocol):
         self._closing = False
         self._eof = False
         self._write_ended = False
+        self._end_sent = False
+        self._flushing = False
         self._source: ConnectionSource | None = None
 
     # ---- asyncio.Protocol ----
@@ -147,7 +154,8 @@ class DownstreamConnection(asyncio.Protocol):
         """The client half-closed; True keeps our side open."""
         self._eof = True
         if self._closing:
-            self._finish_close()
+            if not self._flushing:
+                self._finish_close()
         elif self.runner is None:
             self._inspect(b"")
         elif not self._holding:
@@ -156,7 +164,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _deliver_end(self, runner: FilterRunner) -> None:
         runner.on_end()
-        if self._write_ended:
+        if self._end_sent:
             self._finish_close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -380,25 +388,45 @@ class DownstreamConnection(asyncio.Protocol):
         if self._closing or self._write_ended:
             return
         self._write_ended = True
-        if self.runner is not None and self.runner.has_write_filters:
-            self.runner.write(b"", end=True)
-        self._send_end()
-        if self._eof:
-            self._closing = True
-            self._finish_close()
+        runner = self.runner
+        if runner is not None and runner.has_write_filters:
+            runner.write(b"", end=True)
+            runner.when_written(self._send_end)
+        else:
+            self._send_end()
 
     def _send_end(self) -> None:
+        self._end_sent = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
+        if self._eof and not self._closing:
+            self._closing = True
+            self._finish_close()
 
     def close(self, kind: CloseType = CloseType.FLUSH, details: str = "") -> None:
         """End the connection."""
         if details and not self.info.termination_details:
             self.info.termination_details = details
         if self._closing:
+            if self._flushing and kind not in _FLUSHES:
+                self._end(kind)
             return
         self._closing = self.closed_locally = True
         self._holding = False
+        runner = self.runner
+        if runner is not None and runner.has_write_filters and kind in _FLUSHES:
+            self._flushing = not runner.when_written(lambda: self._end(kind))
+            if self._flushing:
+                self._receive_with(discard)
+                self._delay_timer = self.services.timers.call_later(FILTER_FLUSH_LIMIT_S, self.transport.abort)
+        else:
+            self._end(kind)
+
+    def _end(self, kind: CloseType) -> None:
+        """What the filters had for the client is written; now as `kind` says."""
+        if self._flushing:
+            self._flushing = False
+            self._cancel_timers()
         if kind is _FLUSH:
             self._finish_close()
         elif kind is CloseType.FLUSH_AND_DELAY and not self._eof:

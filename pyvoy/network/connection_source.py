@@ -42,7 +42,7 @@ class ConnectionSource:
         info.bytes_received = connection.bytes_received
         info.bytes_sent = connection.bytes_sent
         info.response_flags |= connection.response_flags
-        if connection.response_code_details:
+        if connection.response_code_details is not None:
             info.response_code_details = connection.response_code_details
 
     def end(self) -> None:

@@ -30,12 +30,15 @@ class FilterRunner:
     """
 
     __slots__ = (
+        "_after_writes",
         "_connection",
         "_held",
         "_held_bytes",
+        "_high_marks",
         "_holder",
         "_opened",
         "_paused",
+        "_write_holds",
         "filters",
         "has_write_filters",
         "receive",
@@ -57,6 +60,9 @@ class FilterRunner:
         self._held: list[tuple[bytes, bool]] = []
         self._held_bytes = 0
         self._paused = False
+        self._high_marks = 0
+        self._write_holds = 0
+        self._after_writes: list[Callable[[], None]] = []
         self.receive: Callable[[bytes], None] = self._receive_all
 
     def start(self) -> None:
@@ -192,13 +198,33 @@ class FilterRunner:
             connection.info.bytes_sent += len(data)
             connection.writer(data)
 
-    def inject_write(self, filter_: NetworkFilter, data: bytes) -> None:
-        """Bytes of a filter for the client, through the write filters before it."""
-        if filter_ in self.filters and data:
-            self._write(self.filters.index(filter_), data, False)
+    def inject_write(self, filter_: NetworkFilter, data: bytes, *, end: bool = False) -> None:
+        """Bytes of a filter for the client, and perhaps our half-close, through the write filters before it."""
+        if filter_ in self.filters and (data or end):
+            self._write(self.filters.index(filter_), data, end)
+
+    def hold_writes(self, hold: bool) -> None:
+        """A filter has bytes for the client that it has taken and not handed on yet, or has no more."""
+        self._write_holds += 1 if hold else -1
+        if not self._write_holds:
+            waiting, self._after_writes = self._after_writes, []
+            for callback in waiting:
+                callback()
+
+    def when_written(self, callback: Callable[[], None]) -> bool:
+        """Call when no filter has bytes for the client any more; whether that is now."""
+        if self._write_holds:
+            self._after_writes.append(callback)
+            return False
+        callback()
+        return True
 
     def on_watermark(self, high: bool) -> None:
-        """The transport's buffer crossed a mark."""
+        """The transport's buffer, or what a filter keeps of the bytes to the client, crossed a mark."""
+        before = self._high_marks
+        self._high_marks += 1 if high else -1
+        if before and self._high_marks:
+            return
         name = "on_high_watermark" if high else "on_low_watermark"
         for filter_ in self.filters:
             if hasattr(filter_, name):
@@ -206,6 +232,7 @@ class FilterRunner:
 
     def destroy(self) -> None:
         """The connection is gone."""
+        self._after_writes.clear()
         for filter_ in self.filters[: self._opened]:
             if hasattr(filter_, "on_close"):
                 filter_.on_close(self._connection)

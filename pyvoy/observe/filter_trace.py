@@ -17,7 +17,9 @@ SAMPLE_BYTES = 2048
 """How much of a body is kept at each place."""
 _SHOWN = 60
 _MAX_STEPS = 500
-"""Callbacks that are noted one by one; the cost of further ones is still added up."""
+"""Callbacks that are noted one by one; the cost of further ones is still added up.  Log lines are bounded likewise."""
+_MAX_CALLS = 200
+"""Host calls of a callback."""
 
 Json = dict[str, Any]
 
@@ -59,7 +61,18 @@ class Passed:
 class Trace:
     """The trace of one stream.  `places` are those before, between and behind the filters, client first."""
 
-    __slots__ = ("_costs_us", "_start_s", "filters", "identity", "request", "response", "steps")
+    __slots__ = (
+        "_calls",
+        "_costs_us",
+        "_other_calls",
+        "_start_s",
+        "filters",
+        "identity",
+        "lines",
+        "request",
+        "response",
+        "steps",
+    )
 
     def __init__(self, identity: str, filters: tuple[str, ...], start_s: float) -> None:
         self.identity = identity
@@ -68,18 +81,44 @@ class Trace:
         self.request = [Passed() for _ in range(len(filters) + 1)]
         self.response = [Passed() for _ in range(len(filters) + 1)]
         self.steps: list[Json] = []
+        self.lines: list[Json] = []
         self._costs_us = [0.0] * len(filters)
+        self._calls: list[str] = []
+        self._other_calls: list[str] = []
 
     def now_us(self, now_s: float) -> int:
         """Microseconds since the request came."""
         return int((now_s - self._start_s) * 1e6)
+
+    def call(self, line: str) -> None:
+        """A filter's code has called the host: in the callback that runs, or outside of all (the answer of a call)."""
+        if len(self._calls) < _MAX_CALLS:
+            self._calls.append(line)
+
+    def begin(self) -> None:
+        """A callback begins: what was called before belongs to none."""
+        if self._calls:
+            self._other_calls += self._calls
+            self._calls = []
+
+    @property
+    def other_calls(self) -> list[str]:
+        """Host calls outside of callbacks."""
+        return self._other_calls + self._calls
 
     def step(self, index: int, event: str, began_us: int, cost_us: float, decided: str) -> None:
         """A filter's callback has returned."""
         self._costs_us[index] += cost_us
         if len(self.steps) < _MAX_STEPS:
             step = {"filter": index, "event": event, "at_us": began_us, "cost_us": round(cost_us, 1), "did": decided}
-            self.steps.append(step)
+            self.steps.append({**step, "calls": self._calls})
+            self._calls = []
+
+    def line(self, index: int, side: str, at_us: int, level: str, place: str, text: str) -> None:
+        """A filter has something to say, from this place of its code, about the request or the response."""
+        if len(self.lines) < _MAX_STEPS:
+            said = {"level": level, "place": place, "text": text[:SAMPLE_BYTES]}
+            self.lines.append({"filter": index, "side": side, "at_us": at_us, **said})
 
     def json(self, stream: Any, now_s: float) -> Json:
         """The whole trace as plain values, when the stream has ended."""
@@ -90,13 +129,15 @@ class Trace:
             "start_s": info.start_wall_s,
             "duration_us": self.now_us(now_s),
             "status": info.response_code,
-            "details": info.response_code_details,
+            "details": info.response_code_details or "",
             "flags": flags_text(info.response_flags),
             "route": info.route_name,
             "cluster": info.upstream_cluster,
             "host": info.upstream_host.address.text if info.upstream_host is not None else "",
             "filters": [{"name": name, "cost_us": round(cost, 1)} for name, cost in filters],
             "steps": self.steps,
+            "other_calls": self.other_calls,
+            "lines": self.lines,
             "request": [passed.json() for passed in self.request],
             "response": [passed.json() for passed in self.response],
         }
@@ -113,6 +154,12 @@ def identity_of(headers: HeaderMap) -> str:
     return (
         "".join(letter for letter in text if (letter.isascii() and letter.isalnum()) or letter in "-_.")[:64] or "trace"
     )
+
+
+def said_text(line: Json) -> str:
+    """A log line of a filter for people: level, place, text."""
+    place = f"{line['place']}: " if line["place"] else ""
+    return f"{line['level']:<9} {place}{line['text']}"
 
 
 def changes(before: Json | None, after: Json | None) -> list[str]:

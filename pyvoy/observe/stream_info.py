@@ -43,7 +43,7 @@ class ConnectionInfo:
     termination_details: str = ""
     response_flags: int = 0
     """Flags that belong to the connection itself (its access log), not to one of its streams."""
-    response_code_details: str = ""
+    response_code_details: str | None = None
     transport_failure_reason: str = ""
     bytes_received: int = 0
     bytes_sent: int = 0
@@ -62,7 +62,7 @@ class StreamInfo:
 
     protocol: str = ""
     response_code: int = 0
-    response_code_details: str = ""
+    response_code_details: str | None = None
     response_flags: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0

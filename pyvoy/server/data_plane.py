@@ -14,11 +14,13 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pyvoy.config.compile import stats_config
 from pyvoy.config.load import from_bytes
 from pyvoy.config.problems import ConfigErrors, Problems
+from pyvoy.http.filter_timing import FilterTiming
 from pyvoy.network.listener import Listener
 from pyvoy.network.timers import TimerWheel
 from pyvoy.observe.access_log.file import LOG_FILES
@@ -69,6 +71,7 @@ class ProxyDataPlane:
         self._leaving: list[Listener] = []
         self._child = child
         self._retire: Callable[[], None] = lambda: None
+        self._timing = FilterTiming(chance)
         self._services = Services(
             loop=loop,
             timers=TimerWheel(loop, time.monotonic),
@@ -90,10 +93,11 @@ class ProxyDataPlane:
             health_failed=self._drain.is_health_failed,
             development=options.dev,
             trace_sink=self._send_trace if options.trace else None,
+            filter_timing=self._timing,
         )
         self._watch: DevWatch | None = None
         if options.dev and index == 0:
-            self._watch = DevWatch(loop, lambda: child.send("reload", {}))
+            self._watch = DevWatch(loop, lambda: child.send("reload", {}), _imported)
         if options.concurrency == 1:
             self._keep_gauges()
 
@@ -188,6 +192,8 @@ class ProxyDataPlane:
             self._services.clusters.update_hosts(fields["cluster"], resolved_from_json(fields["resolved"]))
         elif message.kind == "checked":
             self._services.clusters.take_checked(fields["cluster"], fields["flags"])
+        elif message.kind == "filter_timing":
+            self._timing.override(None if fields["fraction"] is None else tuple(fields["fraction"]))
         elif message.kind == "health":
             self._drain.set_health(failed=fields["failed"])
         elif message.kind == "drain":
@@ -236,3 +242,10 @@ class ProxyDataPlane:
         self._services.clusters.drain()
         self._services.tallies.write()
         LOG_FILES.close()
+
+
+def _imported(name: str) -> list[str]:
+    """The user's own modules that a Python file imports."""
+    from pyvoy.extensions.native.imports import Imports
+
+    return [str(Path(file).absolute()) for file in Imports.of_file(name).files.values()] if name.endswith(".py") else []

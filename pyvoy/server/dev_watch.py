@@ -1,4 +1,5 @@
-"""Development mode (`pyvoy run --dev`): a change of a filter's file, or of the bootstrap, is a reload.
+"""Development mode (`pyvoy run --dev`): a change of a filter's file, of what that imports, or of the bootstrap, is a
+reload.
 
 The first worker looks at the files and asks the supervisor, which tries the configuration in a throw-away process: code
 that cannot be loaded leaves the old one running, and the log says why.  Off, nobody looks at any file.
@@ -20,11 +21,20 @@ State = tuple[int, int] | None
 
 
 class DevWatch:
-    """Looks at files and calls `changed` when one of them is another than when it was last told."""
+    """Looks at files and calls `changed` when one of them is another than when it was last told.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, changed: Callable[[], None]) -> None:
+    `related` names the files that a changed one needs: a reload that fails because of one of them is tried again when
+    that is mended, though nothing in force knows it."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        changed: Callable[[], None],
+        related: Callable[[str], Iterable[str]] = lambda name: (),
+    ) -> None:
         self._loop = loop
         self._changed = changed
+        self._related = related
         self._known: dict[str, State] = {}
         self._moving: dict[str, State] = {}
         self._handle: asyncio.TimerHandle | None = None
@@ -50,6 +60,8 @@ class DevWatch:
         self._moving = {name: now[name] for name in changed}
         if changed and len(rested) == len(changed):
             self._known |= {name: now[name] for name in changed}
+            for name in {other for one in changed for other in self._related(one)} - self._known.keys():
+                self._known[name] = state_of(name)
             self._moving = {}
             log.info("changed: %s", ", ".join(changed))
             self._changed()

@@ -150,6 +150,8 @@ class Main:
         """A worker has taken a configuration and must hear what is known; all of them may."""
         if self._proxy.health_failed:
             self._to_workers("health", {"failed": True})
+        if self._proxy.filter_timing is not None:
+            self._to_workers("filter_timing", {"fraction": self._proxy.filter_timing})
         self._health.resend()
         for cluster, resolved in self._dns.resolved().items():
             self._to_workers("dns", {"cluster": cluster, "resolved": {n: list(ips) for n, ips in resolved.items()}})

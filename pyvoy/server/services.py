@@ -17,6 +17,7 @@ from pyvoy.network.timers import TimerWheel
 from pyvoy.stats.tally import TallyBoard
 
 if TYPE_CHECKING:
+    from pyvoy.http.filter_timing import FilterTiming
     from pyvoy.server.arena import Arena
     from pyvoy.stats.store import Scope
     from pyvoy.upstream.cluster_manager import ClusterManager
@@ -31,7 +32,8 @@ class Services:
     `clock` gives monotonic seconds, `wall` epoch seconds.  `connection_ids` yields ids that no other worker gives.
     `draining` is asked by the connection manager before it keeps a connection alive; `health_failed` tells whether the
     admin's /healthcheck/fail is in force.  `development`: what goes wrong in extensions may be told to clients.
-    `trace_sink` takes the traces of requests, where tracing is on.  `shared` is what a mechanism keeps for the life of
+    `trace_sink` takes the traces of requests, where tracing is on; `filter_timing` samples how long filters take (None
+    where nothing is served).  `shared` is what a mechanism keeps for the life of
     the worker, by its name.
     """
 
@@ -49,6 +51,7 @@ class Services:
     health_failed: Callable[[], bool] = lambda: False
     development: bool = False
     trace_sink: Callable[[dict[str, Any]], None] | None = None
+    filter_timing: FilterTiming | None = None
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     shared: dict[str, Any] = field(default_factory=dict)
     tallies: TallyBoard = field(init=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import weakref
 
 from pyvoy.server.byte_lock import ByteLock
 from pyvoy.server.local_arena import (
@@ -111,6 +112,7 @@ class SharedArena:
         rows_offset = _HEADER_BYTES + _NAMES_BYTES
         size = rows_offset + 8 * self._slots * _MAX_NAMES
         self._fd = os.memfd_create("pyvoy-arena", os.MFD_CLOEXEC)
+        weakref.finalize(self, os.close, self._fd)
         os.ftruncate(self._fd, size)
         view = memoryview(mmap.mmap(self._fd, size))
         self._header = view[:_HEADER_BYTES].cast("q")  # directory bytes in use, rows in use

@@ -13,6 +13,7 @@ import asyncio
 import mmap
 import os
 import struct
+import weakref
 from collections.abc import Callable
 
 from pyvoy.server.byte_lock import ByteLock
@@ -43,6 +44,8 @@ class SharedStore:
         self._words = self._bytes.cast("q")
         self._lock = ByteLock(self._fd, 0)
         self._bells = [os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC) for _ in range(slots)]
+        for fd in (self._fd, *self._bells):
+            weakref.finalize(self, os.close, fd)
         self._slot = slots - 1
         self._epoch = -1
         self._base = 0

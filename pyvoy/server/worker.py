@@ -1,7 +1,7 @@
 """A worker: one event loop that carries traffic.  What carries it is the data plane; this file is its process.
 
 Frames it understands: `sockets` and `config` (a new configuration), `finish` (drain and exit), and those of the data
-plane: `drain`, `close_listeners`, `health`, `dns`, `checked`.
+plane: `drain`, `close_listeners`, `health`, `dns`, `checked`, `filter_timing`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Worker:
             "config": self._on_config,
             "finish": self._on_finish,
         }
-        for kind in ("drain", "close_listeners", "health", "dns", "checked"):
+        for kind in ("drain", "close_listeners", "health", "dns", "checked", "filter_timing"):
             self._child.handlers[kind] = self._plane.on_message
 
     def run(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import weakref
 
 from pyvoy.stats.layout import HEADER_BYTES, WORD_GENERATION, Layout
 
@@ -19,7 +20,7 @@ DEFAULT_LAYOUT = Layout()
 class StoreFile:
     """A sparse file in memory; `fd` is None for the plain memory variant, which one process only can use."""
 
-    __slots__ = ("_memory", "fd", "layout")
+    __slots__ = ("__weakref__", "_memory", "fd", "layout")
 
     def __init__(self, layout: Layout, fd: int | None) -> None:
         self.layout = layout
@@ -31,7 +32,9 @@ class StoreFile:
         """A file that lives as long as a process holds it; `name` is seen in /proc only."""
         fd = os.memfd_create(name, os.MFD_CLOEXEC)
         os.ftruncate(fd, layout.size_bytes)
-        return cls(layout, fd)
+        file = cls(layout, fd)
+        weakref.finalize(file, os.close, fd)
+        return file
 
     @classmethod
     def in_memory(cls, layout: Layout) -> StoreFile:

@@ -90,6 +90,7 @@ DEFAULT_TAGS: tuple[tuple[str, str, str], ...] = (
     ("envoy.proxy_protocol_prefix", r"^proxy_proto\.((<TAG_VALUE>)\.).+$", "versions"),
     ("envoy.google_grpc_client_prefix", "grpc.$.**", ""),
     ("envoy.tls_certificate", r"^<LISTENER_OR_CLUSTER>\.ssl\.certificate\.((<TAG_VALUE>)\.).*$", ""),
+    ("pyvoy.filter_name", r"^http\.<TAG_VALUE>\.filter_time\.((.+)\.)(?:request|response)_ns$", ""),
     ("envoy.xds_resource_name", r"^sds\.((<TAG_VALUE>)\.).+", ""),
 )
 

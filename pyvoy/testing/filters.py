@@ -11,7 +11,8 @@ event there are playbooks (`playbook.py`), on the same stage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import yaml
 
 from pyvoy.config.registry import REGISTRY, load_builtin
+from pyvoy.extensions.call_stream import StreamEvents
 from pyvoy.extensions.failure import FailurePolicy
 from pyvoy.extensions.grpc_call import frame
 from pyvoy.extensions.http_call import CallOptions, CallResult, Failure, OnDone, UnknownCluster
@@ -29,10 +31,13 @@ from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.configuring import Configuration
 from pyvoy.testing.fakes import FakeServices
+from pyvoy.testing.grpc_peer import GrpcPeer
 from pyvoy.testing.stage import Stage
 
 PYTHON = "type.googleapis.com/pyvoy.filters.http.python.v1.Python"
 LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
+WASM = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+STRING = "type.googleapis.com/google.protobuf.StringValue"
 NAME = "filter"
 
 Config = Mapping[str, Any]
@@ -125,7 +130,9 @@ class FakeCaller:
 
     fakes: FakeServices
     answers: Mapping[str, Answering]
+    streams: Collection[str] = ()
     calls: list[Call] = field(default_factory=list)
+    peers: list[GrpcPeer] = field(default_factory=list)
 
     def call(
         self,
@@ -159,43 +166,59 @@ class FakeCaller:
             self.fakes.loop.call_soon(done)
         return running
 
+    def stream(self, cluster: str, headers: HeaderMap, options: CallOptions, events: StreamEvents) -> GrpcPeer:
+        """A stream begins; its peer does what the test says."""
+        if cluster not in self.streams:
+            raise UnknownCluster(f"there is no cluster {cluster!r}")
+        peer = GrpcPeer(self.fakes, cluster, headers, options, events)
+        self.peers.append(peer)
+        return peer
+
 
 class FakeStream:
     """One filter on a stream of its own; a further `request` begins a new one, with the same state of the filter.
 
-    `filter_` is a class, the path of a Python file, or a typed_config with its "@type" (any filter, any language).
-    `config` goes with the first two.  `route` is the filter's configuration on the route, `calls` what calls to
-    clusters are answered: {cluster: Reply or a function of the Call}."""
+    `filter_` is a class, the path of a file (Python, Lua or a Wasm module), or a typed_config with its "@type" (any
+    filter, any language).  `config` goes with the first two; a module gets a mapping as JSON, a text as it is.
+    `route` is the filter's configuration on the route, `calls` what calls to clusters are answered: {cluster: Reply or
+    a function of the Call}, `streams` are the clusters that take streaming gRPC calls (see `peers`), `runtime` the keys
+    of a static runtime layer."""
 
     def __init__(
         self,
         filter_: type[StreamFilter] | str | Path | Config,
-        config: Config | None = None,
+        config: Config | str | None = None,
         *,
         route: Config | None = None,
         calls: Mapping[str, Answering] | None = None,
+        streams: Collection[str] = (),
         failure_policy: str = "FAIL_CLOSED",
         fakes: FakeServices | None = None,
+        runtime: dict[str, Any] | None = None,
         **stage: Any,
     ) -> None:
         load_builtin()
-        if isinstance(filter_, str | Path) and Path(filter_).suffix == ".lua":
-            filter_ = {"@type": LUA, "default_source_code": {"filename": str(filter_)}}
+        if isinstance(filter_, str | Path):
+            filter_ = _of_file(Path(filter_), config)
         self.fakes = fakes or FakeServices()
-        self.caller = FakeCaller(self.fakes, calls or {})
+        self.caller = FakeCaller(self.fakes, calls or {}, streams)
         configuration = Configuration(
             self.fakes.scope,
             self.fakes.arena,
             random=self.fakes.services.random,
-            clusters=("upstream", *(calls or {})),
+            runtime=runtime,
+            clusters=("upstream", *(calls or {}), *streams),
             services=self.fakes.services,
         )
         configuration.environment.caller = self.caller
+        self._retire = configuration.environment.retire
         plans = _route_plans(configuration, filter_, route)
-        plan = _plan(configuration, filter_, config or {}, failure_policy)
+        fields = {} if config is None or isinstance(config, str) else config
+        plan = _plan(configuration, filter_, fields, failure_policy)
         if plans:
             plan.bind_route(plans[0]) if hasattr(plan, "bind_route") else None
         configuration.problems.raise_errors()
+        self.plan = plan
         spec = FilterSpec(NAME, getattr(plan, "filter_class", None) or _factory(filter_), plan)
         self.stage = Stage(self.fakes, (spec,), {NAME: plans} if plans else {}, **stage)
 
@@ -266,6 +289,12 @@ class FakeStream:
         self.stage.advance(seconds)
         return self
 
+    def retire(self) -> FakeStream:
+        """The configuration is replaced."""
+        for end in self._retire:
+            self.fakes.loop.happen(end)
+        return self
+
     # ---- what came of it ----
 
     @property
@@ -286,12 +315,17 @@ class FakeStream:
     @property
     def details(self) -> str:
         """The response code details."""
-        return str(self.stage.stream.info.response_code_details)
+        return str(self.stage.stream.info.response_code_details or "")
 
     @property
     def calls(self) -> list[Call]:
         """The calls that the filter has made."""
         return self.caller.calls
+
+    @property
+    def peers(self) -> list[GrpcPeer]:
+        """The far ends of the streaming gRPC calls that the filter has begun."""
+        return self.caller.peers
 
     def counter(self, name: str) -> int:
         """The sum of all counters whose name ends so (`.requests`)."""
@@ -320,6 +354,33 @@ class FakeStream:
             Headers(HeaderMap(trailers[0].headers)) if trailers else None,
             heads[0].end or bool(trailers) or any(fact.end for fact in data),
         )
+
+
+def wasm_config(path: Path, root_id: str = "", configuration: str = "") -> dict[str, Any]:
+    """The typed_config of a module."""
+    vm = {"runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": str(path)}}}
+    config: dict[str, Any] = {"name": path.name.partition(".")[0], "root_id": root_id, "vm_config": vm}
+    if configuration:
+        config["configuration"] = {"@type": STRING, "value": configuration}
+    return {"@type": WASM, "config": config}
+
+
+def root_id_of(path: Path) -> str:
+    """Of a module that `pyvoy wasm build` has made the name of its folder; one from elsewhere has no root_id."""
+    is_built = path.name.startswith("filter.") and path.name.count(".") == 2
+    return path.absolute().parent.name if is_built else ""
+
+
+def _of_file(path: Path, config: Config | str | None) -> str | Path | Config:
+    """What stands in a bootstrap for a file that is no Python."""
+    if path.suffix == ".lua":
+        return {"@type": LUA, "default_source_code": {"filename": str(path)}}
+    if path.suffix == ".wasm":
+        text = config if isinstance(config, str) else json.dumps(config) if config else ""
+        return wasm_config(path, root_id_of(path), text)
+    if isinstance(config, str):
+        raise TypeError(f"{path} has a configuration with fields: give a mapping, not a text")
+    return path
 
 
 def _pieces(body: bytes | str | Sequence[bytes] | None) -> list[bytes]:

@@ -6,8 +6,8 @@
     def test_it(form):
         stream = form.stream()
 
-`filter.py` is the Python form, `filter.lua` the Lua form, `filter*.wasm` are WebAssembly forms.  A test holds for all
-of them, with the configuration that the filter has by default.
+`filter.py` is the Python form, `filter.lua` the Lua form, `filter.<language>.wasm` are WebAssembly forms, built by
+`pyvoy wasm build`.  A test holds for all of them, with the configuration that the filter has by default.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyvoy.testing.filters import LUA, PYTHON, FakeStream
-
-WASM = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+from pyvoy.testing.filters import LUA, PYTHON, FakeStream, root_id_of, wasm_config
 
 
 @dataclass(slots=True, frozen=True)
 class Form:
-    """One filter in one language."""
+    """One filter in one language: `python`, `lua`, `wasm-cpp`, `wasm-assemblyscript`, ..."""
 
     language: str
     file: Path
 
     def __str__(self) -> str:
-        return f"{self.language}-{self.file.stem}" if self.language == "wasm" else self.language
+        return self.language
+
+    @property
+    def is_wasm(self) -> bool:
+        """Whether it is a module."""
+        return self.file.suffix == ".wasm"
 
     @property
     def typed_config(self) -> dict[str, Any]:
@@ -38,8 +41,7 @@ class Form:
             return {"@type": PYTHON, "code": {"filename": str(self.file)}}
         if self.language == "lua":
             return {"@type": LUA, "default_source_code": {"filename": str(self.file)}}
-        vm = {"runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": str(self.file)}}}
-        return {"@type": WASM, "config": {"name": self.file.parent.name, "vm_config": vm}}
+        return wasm_config(self.file, root_id_of(self.file))
 
     def stream(self, **more: Any) -> FakeStream:
         """A stream with this form of the filter; further arguments are FakeStream's."""
@@ -51,5 +53,5 @@ def forms(test_file: str) -> list[Form]:
     folder = Path(test_file).parent
     found = [Form("python", path) for path in sorted(folder.glob("filter.py"))]
     found += [Form("lua", path) for path in sorted(folder.glob("filter.lua"))]
-    found += [Form("wasm", path) for path in sorted(folder.glob("filter*.wasm"))]
+    found += [Form(f"wasm-{path.name.split('.')[1]}", path) for path in sorted(folder.glob("filter.*.wasm"))]
     return found

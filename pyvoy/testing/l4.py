@@ -57,6 +57,8 @@ class _Terminal(NetworkFilter):
 class FilteredConnection(FakeConnection):
     """A connection with a filter runner, as far as runners and filters use it."""
 
+    _closing = False
+
     def start(self, makers: Sequence[tuple[Any, Any]]) -> None:
         """Make the filters and tell them of the connection."""
         self._runner = FilterRunner(cast("Any", self), cast("Any", SimpleNamespace(filters=tuple(makers))))
@@ -70,6 +72,27 @@ class FilteredConnection(FakeConnection):
             self._runner.write(data, end=False)
         else:
             self.written += data
+
+    def write_end(self) -> None:
+        """Half-close, behind what filters hold."""
+        if self._runner.has_write_filters:
+            self._runner.write(b"", end=True)
+        self._runner.when_written(super().write_end)
+
+    def close(self, kind: CloseType = CloseType.FLUSH, details: str = "") -> None:
+        """An orderly end waits for what filters hold."""
+        orderly = kind in (CloseType.FLUSH, CloseType.FLUSH_AND_DELAY)
+        if orderly and not self._closing:
+            self._closing = True
+            self._runner.when_written(lambda: FakeConnection.close(self, kind, details))
+        elif not orderly:
+            self._closing = True
+            super().close(kind, details)
+
+    @property
+    def is_open(self) -> bool:
+        """False once the connection is closing or closed."""
+        return not self._closing
 
     def continue_reading(self, filter_: Any) -> None:
         """A filter lets go."""

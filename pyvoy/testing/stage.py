@@ -51,7 +51,7 @@ class LogKeeper:
     def log(self, source: Any) -> None:
         """Note status, details and flags."""
         info = source.info
-        self.logged.append((info.response_code, info.response_code_details, info.response_flags))
+        self.logged.append((info.response_code, info.response_code_details or "", info.response_flags))
 
 
 class Stage:

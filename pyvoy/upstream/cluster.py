@@ -269,7 +269,7 @@ class Cluster:
         while key in self._hosts:
             key = (*key[:3], key[3] + 1)
         place = (hostname, endpoint.weight, group.priority, group.locality)
-        facts = HostFacts(*place, endpoint.metadata, endpoint.canary, endpoint.check)
+        facts = HostFacts(*place, endpoint.metadata, endpoint.canary, endpoint.check, group.metadata)
         host = old.get(key)
         if host is None or host.locality != group.locality:
             stats = HostStats(host_scope(self._root_scope, self.name, address))
@@ -282,6 +282,7 @@ class Cluster:
         else:
             host.weight = endpoint.weight
             host.metadata = endpoint.metadata
+            host.locality_metadata = group.metadata
             host.canary = endpoint.canary
             for flag in _EDS_FLAGS:
                 host.set_flag(flag, bool(endpoint.flags & flag))

@@ -50,6 +50,8 @@ class UpstreamProtocol(Enum):
     HTTP1 = "http1"
     HTTP2 = "http2"
     DOWNSTREAM = "downstream"
+    AUTO = "auto"
+    """What TLS agrees on with each."""
 
 
 class DnsLookupFamily(IntEnum):
@@ -106,6 +108,7 @@ class LocalityPlan:
     locality: Locality = NO_LOCALITY
     priority: int = 0
     weight: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)

@@ -136,6 +136,7 @@ class HostFacts:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     canary: bool = False
     check: CheckTarget = CHECKED_AS_IT_IS
+    locality_metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Host:
@@ -155,6 +156,7 @@ class Host:
         "health",
         "hostname",
         "locality",
+        "locality_metadata",
         "metadata",
         "pools",
         "priority",
@@ -172,6 +174,7 @@ class Host:
         self.metadata = facts.metadata
         self.canary = facts.canary
         self.check = facts.check
+        self.locality_metadata = facts.locality_metadata
         self.flags = flags
         self.health = health_of(flags)
         self.pools: dict[Any, HostPool] = {}
@@ -207,7 +210,7 @@ class Host:
     def facts(self) -> HostFacts:
         """What this host was made from beside its address and health."""
         place = (self.hostname, self.weight, self.priority, self.locality)
-        return HostFacts(*place, self.metadata, self.canary, self.check)
+        return HostFacts(*place, self.metadata, self.canary, self.check, self.locality_metadata)
 
     def drain_pools(self) -> None:
         """The host has left its cluster: let its pools run dry."""

@@ -57,10 +57,10 @@ def cluster(name: str, *ports: int, **fields: Any) -> dict[str, Any]:
 class Proxy:
     """A running pyvoy; `configure` writes the bootstrap anew."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ports: int = 3) -> None:
         self.folder = folder
         self.path = folder / "bootstrap.json"
-        self.admin_port, *self.ports = free_ports(4)
+        self.admin_port, *self.ports = free_ports(ports + 1)
         self.server: Server | None = None
 
     def configure(self, *, listeners: list[Any] = (), clusters: list[Any] = (), **fields: Any) -> None:
@@ -181,3 +181,9 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process has had at once."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -5,11 +5,10 @@ import socket
 import threading
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
-from tests.integration.proxy import Proxy, cluster
+from tests.integration.proxy import Proxy, cluster, peak_bytes
 from tests.integration.test_python_filters import python_listener
 
 MIB = 1 << 20
@@ -32,6 +31,23 @@ class F(StreamFilter):
     def on_log(self, stream):
         self.counter("up").inc(self.up)
         self.counter("down").inc(self.down)
+"""
+
+WAITING = """
+import asyncio
+from pyvoy.api import *
+
+class F(StreamFilter):
+    up = 0
+    async def on_request_data(self, stream, data, end):
+        self.up += len(data)
+        await asyncio.sleep(0)
+        stream.replace_request_data(self, data.swapcase())
+    async def on_response_data(self, stream, data, end):
+        await asyncio.sleep(0)
+        stream.replace_response_data(self, data.swapcase())
+    def on_log(self, stream):
+        self.counter("up").inc(self.up)
 """
 
 UPPER = """
@@ -64,7 +80,7 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module", params=[CODE, UPPER], ids=["lower", "upper"])
+@pytest.fixture(scope="module", params=[CODE, WAITING, UPPER], ids=["lower", "waiting", "upper"])
 def proxy(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bodies")
     proxy = Proxy(folder)
@@ -76,7 +92,7 @@ def proxy(request, tmp_path_factory):
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     proxy.configure(listeners=[python_listener(proxy, code)], clusters=[cluster("up", server.server_address[1])])
-    proxy.level = "lower" if request.param is CODE else "upper"
+    proxy.level = "upper" if request.param is UPPER else "lower"
     try:
         proxy.start()
         yield proxy
@@ -121,9 +137,3 @@ def test_streaming_needs_no_memory(proxy):
     assert got >= LARGE
     proxy.wait(lambda: proxy.stats()["http.in.python.F.up"] >= LARGE)
     assert peak_bytes(worker) - before < 16 * MIB
-
-
-def peak_bytes(pid):
-    """The most memory that a process has had at once."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -1,11 +1,15 @@
 """Python filters in the running proxy: several workers, calls, reload of an edited file."""
 
+import socket
 import textwrap
+import threading
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.integration.proxy import Proxy, cluster, listener, typed, upstream
+from tests.integration.proxy import Proxy, address, cluster, listener, peak_bytes, typed, upstream
 
 CODE = """
 from pyvoy.api import *
@@ -26,10 +30,11 @@ class F(Filter):
 """
 
 
-def python_listener(proxy: Proxy, code: Path):
-    found = listener("in", proxy.ports[0], cluster="up")
+def python_listener(proxy: Proxy, code: Path, *, index: int = 0, **fields: Any):
+    """A listener on the proxy's port of that index, with a Python filter before the router."""
+    found = listener("in" if not index else f"in{index}", proxy.ports[index], cluster="up")
     manager = found["filter_chains"][0]["filters"][0]["typed_config"]
-    config = typed("pyvoy.filters.http.python.v1.Python", code={"filename": str(code)})
+    config = typed("pyvoy.filters.http.python.v1.Python", code={"filename": str(code)}, **fields)
     manager["http_filters"].insert(0, {"name": "f", "typed_config": config})
     return found
 
@@ -79,6 +84,29 @@ def test_an_edit_is_live_and_a_mistake_leaves_the_old_code_running(scene):
     proxy.wait(lambda: version(proxy) == "3")
 
 
+def test_an_edit_of_an_imported_module_is_live_too(scene):
+    proxy, code = scene
+    rules = code.parent / "rules.py"
+    rules.write_text('VERSION = "1"\n')
+    code.write_text("from rules import VERSION\n" + CODE.replace('= "1"', "= VERSION"))
+    proxy.start("--dev", workers=2)
+    assert version(proxy) == "1"
+    rules.write_text('VERSION = "2"\n')
+    proxy.wait(lambda: {version(proxy) for _ in range(8)} == {"2"})
+    rules.write_text("VERSION = = 3\n")
+    proxy.wait(lambda: "rules.py:1: invalid syntax" in proxy.log())
+    assert version(proxy) == "2"
+    rules.write_text("from other import VERSION\n")
+    proxy.wait(lambda: "No module named 'other'" in proxy.log())
+    other = code.parent / "other.py"
+    other.write_text("VERSION = broken\n")
+    rules.write_text("from other import VERSION  # again\n")
+    proxy.wait(lambda: "other.py:1: NameError" in proxy.log())
+    assert version(proxy) == "2"
+    other.write_text('VERSION = "4"\n')
+    proxy.wait(lambda: {version(proxy) for _ in range(8)} == {"4"})
+
+
 def test_a_filter_that_cannot_be_loaded_ends_the_start_with_its_place(scene):
     proxy, code = scene
     code.write_text(
@@ -122,3 +150,57 @@ def test_a_network_filter_before_the_connection_manager(scene, tmp_path):
         assert proxy.get("/a", proxy.ports[0]) == (200, "UPSTREAM")
         assert proxy.get("/secret", proxy.ports[0])[0] == 500, "it is /public, where the HTTP filter fails"
         proxy.counted("network.python.N.closed", 2)
+
+
+WAITING = """
+import asyncio
+from pyvoy.api import *
+
+class N(NetworkFilter):
+    async def on_upstream_data(self, connection, data, end):
+        await asyncio.sleep(0.001)
+        return data.replace(b"a", b"b")
+"""
+SIZE = 20 << 20
+
+
+@contextmanager
+def bulk_server():
+    """Sends SIZE bytes to whoever connects, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            client, _ = server.accept()
+            with client:
+                client.sendall(b"a" * SIZE)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(20)
+
+
+def test_bytes_to_the_client_wait_for_a_coroutine_in_order_and_bounded(tmp_path):
+    proxy = Proxy(tmp_path)
+    network = tmp_path / "n.py"
+    network.write_text(WAITING)
+    config = typed("pyvoy.filters.network.python.v1.Python", code={"filename": str(network)})
+    tcp = typed("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", stat_prefix="t", cluster="up")
+    filters = [{"name": "n", "typed_config": config}, {"name": "envoy.filters.network.tcp_proxy", "typed_config": tcp}]
+    with bulk_server() as port:
+        found = {"name": "in", "address": address(proxy.ports[0]), "filter_chains": [{"filters": filters}]}
+        proxy.configure(listeners=[found], clusters=[cluster("up", port)])
+        try:
+            proxy.start()
+            (worker,) = proxy.workers()
+            before = peak_bytes(worker)
+            with socket.create_connection(("127.0.0.1", proxy.ports[0]), timeout=20) as client:
+                proxy.wait(lambda: proxy.stats()["cluster.up.upstream_flow_control_paused_reading_total"] > 0)
+                got = bytearray()
+                while piece := client.recv(1 << 20):
+                    got += piece
+            assert len(got) == SIZE
+            assert got.count(b"b") == SIZE
+            assert peak_bytes(worker) - before < 12 << 20
+        finally:
+            proxy.stop()

@@ -74,6 +74,33 @@ def runtime(**values: Any) -> dict[str, Any]:
     return {"layered_runtime": {"layers": [{"name": "static", "static_layer": layer}]}}
 
 
+# ---- development ----
+
+
+def test_an_edit_of_a_modules_file_is_live_and_a_mistake_leaves_the_old_one(proxy: Proxy) -> None:
+    def guest(version: str) -> bytes:
+        return Guest().on("response_headers", note(version), show_header(2, "x-version")).build()
+
+    def version() -> str:
+        return str(proxy.request("GET", "/", proxy.ports[0])[2]["x-version"]).strip()
+
+    file = proxy.folder / "plugin.wasm"
+    file.write_bytes(guest("one"))
+    proxy.configure(listeners=[web(proxy.ports[0], plugin({"local": {"filename": str(file)}}))])
+    proxy.start("--dev", workers=2)
+    assert version() == "one"
+    file.write_bytes(guest("two"))
+    proxy.wait(lambda: {version() for _ in range(8)} == {"two"})
+    file.write_bytes(b"no module")
+    proxy.wait(lambda: "Unable to create Wasm HTTP filter p" in proxy.log())
+    assert version() == "two"
+    file.write_bytes(Guest().on("configure", returns=0).build())
+    proxy.wait(lambda: "proxy_on_configure returned false" in proxy.log())
+    assert version() == "two"
+    file.write_bytes(guest("three"))
+    proxy.wait(lambda: {version() for _ in range(8)} == {"three"})
+
+
 # ---- code from a cluster ----
 
 
@@ -210,6 +237,20 @@ def test_a_reload_with_a_bad_module_keeps_the_old_one(proxy: Proxy) -> None:
     proxy.signal(1)
     proxy.wait(lambda: "Unable to create Wasm HTTP filter p: proxy_on_configure returned false" in proxy.log())
     assert proxy.request("GET", "/", proxy.ports[0])[2]["x-v"] == "1"
+
+
+def test_a_new_build_of_a_module_is_live_with_dev(proxy: Proxy, tmp_path: Path) -> None:
+    def build(version: str) -> None:
+        step = call("add_header_map_value", 2, "x-v", version, quiet=True)
+        (tmp_path / "new.wasm").write_bytes(Guest().on("response_headers", step).build())
+        (tmp_path / "new.wasm").replace(tmp_path / "m.wasm")
+
+    build("1")
+    proxy.configure(listeners=[web(proxy.ports[0], plugin({"local": {"filename": str(tmp_path / "m.wasm")}}))])
+    proxy.start("--dev")
+    assert proxy.request("GET", "/", proxy.ports[0])[2]["x-v"] == "1"
+    build("2")
+    proxy.wait(lambda: proxy.request("GET", "/", proxy.ports[0])[2]["x-v"] == "2")
 
 
 # ---- modules that misbehave ----
@@ -351,6 +392,22 @@ def test_traced_calls_are_shown_with_a_trap(proxy: Proxy) -> None:
     assert proxy.get("/", proxy.ports[0])[0] == 503
     assert "called before: proxy_get_header_map_value(0, " in proxy.log()
     assert ") NOT_FOUND " in proxy.log()
+
+
+def test_a_trace_lists_the_host_calls_of_each_callback(proxy: Proxy) -> None:
+    guest = Guest().on("request_headers", call("get_header_map_value", 0, "x-asked", OUT, quiet=True))
+    guest.on("response_headers", call("add_header_map_value", 2, "x-added", "value", quiet=True))
+    proxy.configure(listeners=[web(proxy.ports[0], plugin(guest))])
+    proxy.start("--trace")
+    url = f"http://127.0.0.1:{proxy.ports[0]}/"
+    command = [sys.executable, "-m", "pyvoy", "trace", url, "--admin", f"127.0.0.1:{proxy.admin_port}"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    request, _, rest = shown.partition("\nresponse\n")
+    assert "proxy_get_header_map_value(0, 'x-asked', " in request
+    assert "NOT_FOUND" in request
+    assert "proxy_add_header_map_value(2, 'x-added', 'value') OK " in rest
+    assert "+ x-added: value" in rest
+    assert "called before" not in proxy.log()
 
 
 def test_in_lenient_mode_request_headers_can_be_read_later(proxy: Proxy) -> None:

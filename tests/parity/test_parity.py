@@ -13,7 +13,7 @@ def test_case_ids_are_unique() -> None:
     assert sorted(set(ids)) == sorted(ids)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_same_as_envoy(case: Case, observed: Seen) -> None:
     wrong = objection(case, observed)

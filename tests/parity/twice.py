@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.parity.bootstrap import Ports
 from tests.parity.case import Case
-from tests.parity.run import QUIETLY, Observation, allocate, observe
+from tests.parity.run import QUIETLY, Observation, allocated, observe
 from tests.support.process import StartError
 from tests.support.proxies import Proxy
 
@@ -51,16 +51,16 @@ def observe_both(
 def _observe(
     oracle: Proxy | None, subject: Proxy, cases: list[Case], folder: Path, wrong: Callable[[Case, Seen], bool]
 ) -> Seen:
-    ports = allocate(cases)
-    theirs = observe(oracle, cases, ports, folder / "oracle") if oracle else None
-    seen = Seen(observe(subject, cases, ports, folder / "subject"), theirs, ports)
-    doubtful = [case for case in cases if wrong(case, seen)]
-    if doubtful and len(doubtful) <= MANY:
-        seen.twice = [case.id for case in doubtful]
-        if oracle and seen.theirs is not None:
-            seen.theirs |= observe(oracle, doubtful, ports, folder / "oracle-again", QUIETLY)
-        seen.ours |= observe(subject, doubtful, ports, folder / "subject-again", QUIETLY)
-    return seen
+    with allocated(cases) as ports:
+        theirs = observe(oracle, cases, ports, folder / "oracle") if oracle else None
+        seen = Seen(observe(subject, cases, ports, folder / "subject"), theirs, ports)
+        doubtful = [case for case in cases if wrong(case, seen)]
+        if doubtful and len(doubtful) <= MANY:
+            seen.twice = [case.id for case in doubtful]
+            if oracle and seen.theirs is not None:
+                seen.theirs |= observe(oracle, doubtful, ports, folder / "oracle-again", QUIETLY)
+            seen.ours |= observe(subject, doubtful, ports, folder / "subject-again", QUIETLY)
+        return seen
 
 
 def report(name: str, cases: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -93,6 +94,7 @@ class Authority:
         *,
         is_rsa: bool = False,
         expired: bool = False,
+        must_staple: bool = False,
     ) -> Issued:
         """A certificate for servers and clients."""
         key: Key = rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
@@ -108,7 +110,28 @@ class Authority:
         usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        if must_staple:
+            builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
         return Issued(builder.sign(self.issued.private_key, hashes.SHA256()), key)
+
+    def staple(self, issued: Issued, *, expired: bool = False, endless: bool = False) -> bytes:
+        """An OCSP response that the certificate is good."""
+        hour = datetime.timedelta(hours=1)
+        now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+        start = now - 2 * hour
+        until = None if endless else now - hour if expired else now + 24 * hour
+        builder = ocsp.OCSPResponseBuilder().add_response(
+            issued.certificate,
+            self.issued.certificate,
+            hashes.SHA1(),
+            ocsp.OCSPCertStatus.GOOD,
+            start,
+            until,
+            None,
+            None,
+        )
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, self.issued.certificate)
+        return builder.sign(self.issued.private_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def revoke(self, *revoked: Issued) -> str:
         """A revocation list as PEM."""

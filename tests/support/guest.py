@@ -36,6 +36,7 @@ _CALLBACKS = {
     "new_connection": "ir", "downstream_data": "iiir", "upstream_data": "iiir", "downstream_connection_close": "ii",
     "upstream_connection_close": "ii", "request_headers": "iiir", "request_body": "iiir", "request_trailers": "iir",
     "response_headers": "iiir", "response_body": "iiir", "response_trailers": "iir", "http_call_response": "iiiii",
+    "grpc_receive_initial_metadata": "iii", "grpc_receive": "iii", "grpc_receive_trailing_metadata": "iii",
     "grpc_close": "iii", "done": "ir", "log": "i", "delete": "i", "foreign_function": "iii",
 }  # fmt: skip
 _CALLBACKS |= {"vm_start": "iir", "configure": "iir"}

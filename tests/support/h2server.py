@@ -61,6 +61,7 @@ class Server:
         self.resets = []
         self.malformed = []
         self.watermarks = []
+        self.early = []
         self.partial = 0
         self.error = None
         self.pongs = []
@@ -97,6 +98,9 @@ class Server:
 
     def on_stream_closed(self, stream_id):
         pass
+
+    def on_early_answer(self, stream_id):
+        self.early.append(stream_id)
 
     def on_connection_error(self, error):
         self.error = error

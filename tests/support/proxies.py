@@ -4,10 +4,11 @@ The variable PARITY_SUBJECT=envoy puts the real Envoy in pyvoy's place: the harn
 """
 
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from pyvoy.bench.peers import envoy_program
 
 FLAGS = ("--file-flush-interval-msec", "50", "-l", "error", "--drain-time-s", "1")
 
@@ -32,12 +33,8 @@ class Proxy:
 
 
 def envoy() -> Proxy | None:
-    """The real Envoy, by its script beside the interpreter, else from PATH; None when it is not installed.
-
-    The Python package `envoy` is no proof: the protobuf messages live in a package of that name too.
-    """
-    beside = Path(sys.executable).with_name("envoy")
-    found = str(beside) if beside.exists() else shutil.which("envoy")
+    """The real Envoy; None when it is not installed."""
+    found = envoy_program()
     return Proxy("envoy", (found,)) if found else None
 
 

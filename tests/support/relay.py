@@ -52,12 +52,17 @@ class Wire:
     def __init__(self) -> None:
         self.out = b""
         self.events: list[str] = []
+        self.protocol: Any = None
+        """Who gets what comes."""
 
     def get_extra_info(self, name: str) -> Any:
         return ("127.0.0.1", 1234) if name in ("peername", "sockname") else None
 
     def write(self, data: bytes) -> None:
         self.out += data
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
 
     def is_closing(self) -> bool:
         return False
@@ -82,9 +87,14 @@ class Upstream:
 
     def __init__(self, relay: Relay, protocol: Any) -> None:
         self._relay = relay
-        self.protocol = protocol
         self.wire = Wire()
+        self.wire.protocol = protocol
         protocol.connection_made(self.wire)
+
+    @property
+    def protocol(self) -> Any:
+        """The proxy's end of the connection."""
+        return self.wire.protocol
 
     @property
     def closed(self) -> bool:

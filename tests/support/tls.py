@@ -3,13 +3,17 @@
 What a peer wants of TLS is `Tls`; `Session` is one connection's, for either side."""
 
 import contextlib
+import ctypes
 import ssl
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyvoy.network.tls import openssl
 from tests.support.certificates import Issued
+
+_ASK_STATUS, _GET_RESPONSE, _OCSP = 65, 70, 1
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Tls:
     trusted: str = ""
     require: bool = False
     resume: bool = False
+    asks_staple: bool = False
+    """A client's: wants an OCSP response."""
     _contexts: dict[bool, ssl.SSLContext] = field(default_factory=dict, compare=False, repr=False)
     _sessions: list[ssl.SSLSession] = field(default_factory=list, compare=False, repr=False)
 
@@ -78,6 +84,8 @@ class Session:
             server_hostname=None if server_side else wish.sni,
             session=resumed,
         )
+        if wish.asks_staple:
+            self._control(_ASK_STATUS, _OCSP)
         self.done = False
         self.ended = False
         """The other side has sent close_notify."""
@@ -155,7 +163,20 @@ class Session:
         alpn = self.object.selected_alpn_protocol()
         resumed = " resumed" if self.object.session_reused else ""
         end = "close_notify" if self.ended else ""
-        return f"{self.object.version()} {alpn}{resumed} {self._peer_name()} {end}".rstrip()
+        stapled = " stapled" if self._wish.asks_staple and self.staple else ""
+        return f"{self.object.version()} {alpn}{resumed}{stapled} {self._peer_name()} {end}".rstrip()
+
+    @property
+    def staple(self) -> bytes:
+        """The OCSP response that the server has sent."""
+        place = ctypes.c_void_p()
+        size = self._control(_GET_RESPONSE, 0, ctypes.cast(ctypes.byref(place), ctypes.c_char_p))
+        return ctypes.string_at(place, size) if place.value and size > 0 else b""
+
+    def _control(self, command: int, number: int, place: ctypes.c_char_p | None = None) -> int:
+        """What the standard library's ssl does not offer."""
+        library = openssl._loaded()
+        return int(library.SSL_ctrl(openssl._session_pointer(self.object), command, number, place))
 
     def _peer_name(self) -> str:
         der = self.object.getpeercert(True)

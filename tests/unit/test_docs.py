@@ -37,3 +37,16 @@ def test_the_filters_on_the_page_can_be_loaded():
         if "NetworkFilter" not in code:
             cls = next(value for name, value in namespace.items() if name in ("Guard", "Shout"))
             FakeStream(cls).request("POST", "/", body="x")
+
+
+def test_the_bootstrap_of_the_transcoder_can_be_loaded(tmp_path):
+    from tests.support.protos import descriptor_set, package
+
+    page = (ROOT / "docs" / "grpc.md").read_text()
+    text = next(code for code in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "static_resources" in code)
+    shop = package("shop", {"Book": "int64 id = 1"}, services={"Shop": {"Get": ("Book", "Book", None)}}, imports=())
+    (tmp_path / "shop.pb").write_bytes(descriptor_set(shop, imports=()))
+    (tmp_path / "bootstrap.yaml").write_text(text)
+    command = [sys.executable, "-m", "pyvoy", "validate", "bootstrap.yaml"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "pyvoy"
 PURE = ("http/h1", "http/h2", "network/tls/client_hello.py", "network/proxy_protocol.py", "http/request_rules.py",
         "upstream/pool/decide.py", "network/chain_match.py")  # fmt: skip
 REQUEST_PATH = ("network", "http", "filters", "upstream", "observe", "stats")
-HEAVY = ("wasmtime", "prometheus_client", "cryptography", "grpc", "lupa", "argparse")
+HEAVY = ("wasmtime", "prometheus_client", "cryptography", "grpc", "lupa", "argparse", "hdrh")
 
 
 def modules(*places: str) -> list[Path]:
@@ -105,9 +105,18 @@ def test_mechanisms_never_import_each_other():
     assert not offenders(modules("extensions"), wrong)
 
 
-def test_nobody_in_the_package_imports_lab_or_testing():
-    paths = [path for path in modules(".") if path.relative_to(PACKAGE).parts[0] not in ("lab", "testing")]
-    assert not offenders(paths, lambda path: under(imports(path), "pyvoy.lab", "pyvoy.testing"))
+def test_tools_are_imported_by_nobody_that_serves():
+    """Testing tools are used by the lab alone, and the lab by its commands."""
+    tools = ("bench", "testing", "toolchain")
+    paths = [path for path in modules(".") if path.relative_to(PACKAGE).parts[0] not in tools]
+    assert not offenders(paths, lambda path: under(imports(path), "pyvoy.testing"))
+    serving = [path for path in paths if not path.relative_to(PACKAGE).match("cli/bench*.py")]
+    assert not offenders(serving, lambda path: under(imports(path), "pyvoy.bench"))
+
+
+def test_what_draws_and_shows_results_is_loaded_on_need():
+    heavy = ("rich", "jinja2", "grpc", "envoy", "wasmtime")
+    assert not offenders(modules("bench", "cli"), lambda path: under(module_level_imports(path), *heavy))
 
 
 def test_the_supervisor_knows_no_loop_no_thread_and_no_message():

@@ -27,8 +27,8 @@ supports(
 )
 supports(
     _ENDPOINT + "LocalityLbEndpoints",
-    "locality lb_endpoints load_balancing_weight priority",
-    tuning="proximity metadata",
+    "locality lb_endpoints load_balancing_weight priority metadata",
+    tuning="proximity",
 )
 supports(_ENDPOINT + "LbEndpoint", "endpoint health_status metadata load_balancing_weight")
 supports(_ENDPOINT + "Endpoint", "address hostname health_check_config")
@@ -59,7 +59,8 @@ def build_assignment(message: Any, discovery: Discovery, context: Context) -> As
         )
         locality = Locality(group.locality.region, group.locality.zone, group.locality.sub_zone)
         weight = at.wrapped(group, "load_balancing_weight", 0)
-        localities.append(LocalityPlan(endpoints, locality, group.priority, weight))
+        metadata = metadata_dict(group, "metadata")
+        localities.append(LocalityPlan(endpoints, locality, group.priority, weight, metadata))
     plan = AssignmentPlan(
         tuple(localities),
         context.wrapped(message.policy, "overprovisioning_factor", 140),

@@ -23,12 +23,13 @@ _UPSTREAM_CODEC = "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec
 
 supports(
     HTTP_OPTIONS,
-    "common_http_protocol_options explicit_http_config use_downstream_protocol_config http_filters "
+    "common_http_protocol_options explicit_http_config use_downstream_protocol_config auto_config http_filters "
     "upstream_http_protocol_options",
 )
 supports(_CORE + "UpstreamHttpProtocolOptions", "auto_sni auto_san_validation override_auto_sni_header")
 supports(HTTP_OPTIONS + ".ExplicitHttpConfig", "http_protocol_options http2_protocol_options")
 supports(HTTP_OPTIONS + ".UseDownstreamHttpConfig", "http_protocol_options http2_protocol_options")
+supports(HTTP_OPTIONS + ".AutoHttpConfig", "http_protocol_options http2_protocol_options")
 supports(
     _CORE + "HttpProtocolOptions",
     "idle_timeout max_connection_duration max_headers_count max_response_headers_kb max_stream_duration "
@@ -110,9 +111,8 @@ def _protocol(options: Any, context: Context) -> tuple[UpstreamProtocol, Any, An
         config = options.use_downstream_protocol_config
         return UpstreamProtocol.DOWNSTREAM, config.http_protocol_options, config.http2_protocol_options
     if options.HasField("auto_config"):
-        # The walk over unsupported fields has reported it.
         config = options.auto_config
-        return UpstreamProtocol.HTTP1, config.http_protocol_options, config.http2_protocol_options
+        return UpstreamProtocol.AUTO, config.http_protocol_options, config.http2_protocol_options
     if not options.HasField("explicit_http_config"):
         context.error("", "needs explicit_http_config, use_downstream_protocol_config or auto_config")
     config = options.explicit_http_config

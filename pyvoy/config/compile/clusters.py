@@ -29,7 +29,15 @@ from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.upstream.aggregate import AggregatePlan
 from pyvoy.upstream.balancing.plans import DEFAULT_BALANCE
-from pyvoy.upstream.cluster_plan import MIB, ClusterPlan, Discovery, RetryBudgetPlan, RoutingPriority, ThresholdsPlan
+from pyvoy.upstream.cluster_plan import (
+    MIB,
+    ClusterPlan,
+    Discovery,
+    RetryBudgetPlan,
+    RoutingPriority,
+    ThresholdsPlan,
+    UpstreamProtocol,
+)
 
 _CLUSTER = "envoy.config.cluster.v3."
 
@@ -92,6 +100,10 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
     health_check = build_health_check(message, context)
     if health_check is not None:
         health_check = replace(health_check, transport_sockets=transport_sockets)
+    http = build_http(message, context)
+    if http.protocol is UpstreamProtocol.AUTO and not (transport_sockets and transport_sockets.all_secure):
+        text = f"ALPN configured for cluster {message.name} which has a non-ALPN transport socket"
+        context.error("transport_socket", text)
     thresholds = (
         _thresholds(message, RoutingPriority.DEFAULT, context),
         _thresholds(message, RoutingPriority.HIGH, context),
@@ -105,7 +117,7 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
         assignment=build_assignment(message.load_assignment, found.discovery, context.at("load_assignment")),
         balance=balance,
         thresholds=thresholds,
-        http=build_http(message, context),
+        http=http,
         tcp_idle_timeout_s=tcp_idle_timeout_s(message, context),
         dns=found.dns,
         metadata=metadata_dict(message, "metadata"),

@@ -19,6 +19,7 @@ from pyvoy.http.chain import ChainPlan, FilterSpec
 from pyvoy.http.client_cert import ClientCertPlan, ForwardMode
 from pyvoy.http.codec_choice import CodecType
 from pyvoy.http.date import DateSource
+from pyvoy.http.filter_timing import KEY, OFF
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.http.path_rules import EscapedSlashes
@@ -42,7 +43,7 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
     context.env.route_plans.clear()  # those of another connection manager
     routes = _routes(message, http)
     request_rules = _request_rules(message, http, routes)
-    return ManagerPlan(
+    plan = ManagerPlan(
         stats=stats,
         chain=_chain(message, http, routes),
         routes=routes,
@@ -74,6 +75,16 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
         delayed_close_timeout_s=context.duration_s(message, "delayed_close_timeout", 1.0) or 0.0,
         max_requests_per_connection=context.wrapped(common, "max_requests_per_connection", 0),
     )
+    _sample_filter_times(plan, http)
+    return plan
+
+
+def _sample_filter_times(plan: ManagerPlan, context: Context) -> None:
+    """Have the worker time the filters of some requests, when the runtime or the admin asks for it."""
+    fraction = context.runtime.fraction(KEY, *OFF)
+    services = context.env.services
+    if services is not None and services.filter_timing is not None:
+        context.env.retire.append(services.filter_timing.add(plan, context.scope, fraction))
 
 
 def _routes(message: Any, context: Context) -> RouteTable:

@@ -20,8 +20,9 @@ from pyvoy.http.routing.query import query_condition
 supports(
     "envoy.config.route.v3.RouteMatch",
     "prefix path safe_regex connect_matcher path_separated_prefix case_sensitive runtime_fraction headers "
-    "query_parameters grpc dynamic_metadata filter_state path_match_policy",
+    "query_parameters grpc dynamic_metadata filter_state path_match_policy tls_context",
 )
+supports("envoy.config.route.v3.RouteMatch.TlsContextMatchOptions", "presented validated")
 supports("envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions")
 supports("envoy.config.route.v3.RouteMatch.ConnectMatcher")
 supports("envoy.config.route.v3.QueryParameterMatcher", "name string_match present_match")
@@ -63,6 +64,8 @@ def conditions(message: Any, context: Context) -> Condition | None:
         found.append(lambda stream, _values: matches(stream.request_headers))
     if message.query_parameters:
         found.append(_query(message, context))
+    if message.HasField("tls_context"):
+        found += _certificate(message.tls_context, context.at("tls_context"))
     for index, matcher in enumerate(message.dynamic_metadata):
         found.append(_metadata(value_matchers.metadata_matcher(matcher, context.at("dynamic_metadata", index))))
     for index, matcher in enumerate(message.filter_state):
@@ -126,6 +129,18 @@ def _behind_head(test: PathTest, head: bytes) -> PathTest:
     if len(head) < 2:
         return test
     return lambda path: path.startswith(head) and test(path)
+
+
+def _certificate(message: Any, context: Context) -> list[Condition]:
+    """Whether the client has shown a certificate, and whether it was verified in this connection's handshake."""
+    presented = context.wrapped(message, "presented", None)
+    validated = context.wrapped(message, "validated", None)
+    found: list[Condition] = []
+    if presented is not None:
+        found.append(lambda stream, _values: tests.shows_certificate(stream, validated=False) == presented)
+    if validated is not None:
+        found.append(lambda stream, _values: tests.shows_certificate(stream, validated=True) == validated)
+    return found
 
 
 def _metadata(matches: MetadataTest) -> Condition:

@@ -1,7 +1,7 @@
 """CommonTlsContext messages -> TlsPlan: certificates, trust, versions, ciphers, ALPN.
 
 What only one side has is in `tls_downstream.py` and `tls_upstream.py`.  What pyvoy does not implement (private key
-providers, OCSP staples, certificate providers, handshakers) is in no `supports` list and reported by the walk.
+providers, certificate providers, handshakers) is in no `supports` list and reported by the walk.
 Source: Envoy, ContextConfigImpl, TlsCertificateConfigImpl and CertificateValidationContextConfigImpl.
 """
 
@@ -32,7 +32,9 @@ supports(
     TLS + "TlsParameters",
     "tls_minimum_protocol_version tls_maximum_protocol_version cipher_suites ecdh_curves signature_algorithms",
 )
-supports(TLS + "TlsCertificate", "certificate_chain private_key pkcs12 password", tuning="watched_directory")
+supports(
+    TLS + "TlsCertificate", "certificate_chain private_key pkcs12 password ocsp_staple", tuning="watched_directory"
+)
 supports(
     TLS + "CertificateValidationContext",
     """trusted_ca system_root_certs verify_certificate_spki verify_certificate_hash match_typed_subject_alt_names
@@ -103,15 +105,16 @@ def _certificates(message: Any, context: Context, secrets: Secrets) -> tuple[Cer
 def certificate_plan(message: Any, context: Context, name: str = "") -> CertificatePlan | None:
     """The plan of a TlsCertificate, of the secret of that name; None after a problem."""
     password = context.data_source(message, "password") if message.HasField("password") else b""
+    staple = _staple(message, context)
     if message.HasField("pkcs12"):
-        return _pkcs12(context.data_source(message, "pkcs12"), password, context)
+        return _pkcs12(context.data_source(message, "pkcs12"), password, staple, context)
     if not (message.HasField("certificate_chain") and message.HasField("private_key")):
         context.error("", "needs certificate_chain and private_key")
         return None
     chain, key = context.data_source(message, "certificate_chain"), context.data_source(message, "private_key")
     if not chain or not key:
         return None
-    plan = CertificatePlan(chain, key, password, name)
+    plan = CertificatePlan(chain, key, password, name, staple)
     try:
         _ = plan.leaf
     except ValueError as error:
@@ -120,7 +123,17 @@ def certificate_plan(message: Any, context: Context, name: str = "") -> Certific
     return plan
 
 
-def _pkcs12(data: bytes, password: bytes, context: Context) -> CertificatePlan | None:
+def _staple(message: Any, context: Context) -> bytes:
+    """An OCSP response, which is no text."""
+    if not message.HasField("ocsp_staple"):
+        return b""
+    if message.ocsp_staple.WhichOneof("specifier") == "inline_string":
+        context.error("ocsp_staple", "OCSP staple cannot be provided via inline_string")
+        return b""
+    return context.data_source(message, "ocsp_staple")
+
+
+def _pkcs12(data: bytes, password: bytes, staple: bytes, context: Context) -> CertificatePlan | None:
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 
     try:
@@ -132,7 +145,8 @@ def _pkcs12(data: bytes, password: bytes, context: Context) -> CertificatePlan |
         context.error("pkcs12", "Failed to load pkcs12: it needs a certificate and its key")
         return None
     chain = b"".join(one.public_bytes(Encoding.PEM) for one in (certificate, *more))
-    return CertificatePlan(chain, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return CertificatePlan(chain, pem, staple=staple)
 
 
 # ---- trust ----

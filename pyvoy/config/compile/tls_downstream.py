@@ -18,6 +18,7 @@ from pyvoy.config.context import Context
 from pyvoy.config.registry import extension, supports
 from pyvoy.network.tls import openssl
 from pyvoy.network.tls.context import TlsError, TlsPlan, ticket_keys
+from pyvoy.network.tls.ocsp import StaplePolicy
 from pyvoy.network.tls.server import DownstreamTls, ServerContexts, ServerSecrets, server_contexts
 from pyvoy.network.tls.stats import TlsStats
 from pyvoy.server.local_store import ABSENT
@@ -32,8 +33,8 @@ supports(
     _TYPE,
     """common_tls_context require_client_certificate session_ticket_keys session_ticket_keys_sds_secret_config
     disable_stateless_session_resumption disable_stateful_session_resumption session_timeout
-    full_scan_certs_on_sni_mismatch""",
-    tuning="require_sni ocsp_staple_policy prefer_client_ciphers",
+    full_scan_certs_on_sni_mismatch ocsp_staple_policy""",
+    tuning="require_sni prefer_client_ciphers",
 )
 supports(TLS + "TlsSessionTicketKeys", "keys")
 
@@ -103,6 +104,7 @@ class _Builder:
             session_ids=not message.disable_stateful_session_resumption,
             session_timeout_s=None if timeout_s is None else int(timeout_s),
             ticket_keys=self._ticket_keys(message, context, plan),
+            staple_policy=StaplePolicy(message.ocsp_staple_policy),
         )
 
     def _ticket_keys(self, message: Any, context: Context, plan: TlsPlan) -> bytes:

@@ -61,7 +61,7 @@ class Secrets:
             return None
         path = config.sds_config.path or config.sds_config.path_config_source.path
         self.files.add(path)
-        return _of_kind(_read_file(path, config.name), kind)
+        return _of_kind(read_secret(path, config.name), kind)
 
     def _static(self, name: str, kind: str, at: Context) -> Any:
         known = self.context.env.secrets
@@ -83,8 +83,8 @@ def _of_kind(secret: Any, kind: str) -> Any:
     return getattr(secret, kind)
 
 
-def _read_file(path: str, name: str) -> Any:
-    """The secret of that name in a DiscoveryResponse."""
+def read_secret(path: str, name: str) -> Any:
+    """The secret of that name in a file with a DiscoveryResponse.  Raises NotReadyError."""
     from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
     from envoy.service.discovery.v3 import discovery_pb2
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions import stream_facts
 from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, UnknownCluster
 from pyvoy.extensions.lua import tls
-from pyvoy.extensions.lua.changes import HeaderChanges, read_changes
-from pyvoy.extensions.lua.log_lines import log, log_line
+from pyvoy.extensions.lua.changes import HeaderChanges, lower_name, read_changes
+from pyvoy.extensions.lua.log_lines import LEVEL_NAMES, log, log_line
 from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
 from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
 from pyvoy.http.headers import HeaderMap, is_valid_header
@@ -43,28 +43,30 @@ TEXT_FACTORIES = (
 
 HEADERS, TRAILERS, REQUEST_HEADERS = range(3)
 MOST_CHANGES = 256
-NO_FUNCTIONS = ("functions", "hook", "begun", "running", "runtime")
+NO_FUNCTIONS = ("functions", "hook", "begun", "running", "runtime", "traced", "trace_line", "log_at")
 NO_VALUES: Mapping[str, Any] = {}
 
 
 class Bridge:
     """The host functions of one state.  `begun` is what the hook that runs was begun with, `running` the hook itself
-    once something has been asked of it."""
+    once something has been asked of it.  `traced`: what scripts log is noted for the traces of requests too."""
 
-    __slots__ = ("_changes", "begun", "running", "runtime")
+    __slots__ = ("_changes", "begun", "running", "runtime", "traced")
 
     begun: tuple[type[Hook], Owner, LuaState, Stream, HeaderMap, bool]
     runtime: Any
 
-    def __init__(self) -> None:
+    def __init__(self, *, traced: bool = False) -> None:
         self.running: Hook | None = None
+        self.traced = traced
         self._changes: tuple[dict[bytes, HeaderChanges], ...] = ({}, {})
         """Of responses and of requests: those that scripts make again and again."""
 
     def functions(self) -> dict[bytes, Callable[..., Any]]:
         """The functions by the names that the prelude uses."""
         names = [name for name in vars(Bridge) if not name.startswith("_") and name not in NO_FUNCTIONS]
-        return {name.encode(): getattr(self, name) for name in names} | {b"log": log_line}
+        found = {name.encode(): getattr(self, name) for name in names} | {b"log": log_line}
+        return found | {b"log_at": self.log_at} if self.traced else found
 
     @property
     def hook(self) -> Hook:
@@ -74,6 +76,22 @@ class Bridge:
             kind, owner, state, stream, headers, ended = self.begun
             running = self.running = kind(owner, state, stream, headers, ended)
         return running
+
+    # ---- traces ----
+
+    def log_at(self, level: int, text: bytes, place: bytes) -> None:
+        """A log line of the script, and where in the script it comes from."""
+        log_line(level, text)
+        self.trace_line(LEVEL_NAMES[level], place, text)
+
+    def trace_line(self, level: str, place: bytes, text: bytes) -> None:
+        """A line for the trace of the hook's stream."""
+        if self.traced:
+            hook = self.hook
+            stream: Any = hook.stream
+            side = "request" if hook.on_request else "response"
+            words = [part.decode("utf-8", "replace") for part in (place, text)]
+            stream.trace_line(hook.owner, side, level, *words)
 
     # ---- header maps ----
 
@@ -90,10 +108,8 @@ class Bridge:
         """The name as the map has it: lower case, and `:authority` for the Host of a request."""
         if b"\0" in name:
             name = _text(name)
-        name = name.lower()
-        if name == b"host" and (which == REQUEST_HEADERS or (which == HEADERS and self.hook.on_request)):
-            return b":authority"
-        return name
+        of_request = which == REQUEST_HEADERS or (which == HEADERS and self.hook.on_request)
+        return lower_name(name, of_request=of_request)
 
     def header_get(self, which: int, name: bytes) -> bytes | None:
         return self._map(which).joined(self._name(which, name))
@@ -222,7 +238,7 @@ class Bridge:
         self, cluster: bytes, flat: bytes, body: bytes | None, timeout_ms: float, asynchronous: bool, send_xff: bool
     ) -> bytes | None:
         """Begin a call; one that is not asynchronous is what the hook waits for."""
-        headers = unflatten(flat)
+        headers = unflatten(flat, of_request=True)
         if body is not None:
             headers.set(b"content-length", b"%d" % len(body))
         complete = all(name in headers.map for name in (b":path", b":method", b":authority"))
@@ -402,12 +418,12 @@ def _text(value: bytes) -> bytes:
     return value.partition(b"\0")[0] if b"\0" in value else value
 
 
-def unflatten(flat: bytes) -> HeaderMap:
-    """The header map of a Lua table, as prelude/handle.lua writes it."""
+def unflatten(flat: bytes, *, of_request: bool = False) -> HeaderMap:
+    """The header map of a Lua table, as prelude/handle.lua writes it.  A request's Host is its `:authority`."""
     parts = flat.split(b"\0")
     headers = HeaderMap()
     for index in range(0, len(parts) - 1, 2):
-        headers.add(parts[index].lower(), parts[index + 1])
+        headers.add(lower_name(parts[index], of_request=of_request), parts[index + 1])
     return headers
 
 

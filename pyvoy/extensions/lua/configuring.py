@@ -47,6 +47,7 @@ def plan(message: Any, context: Context) -> LuaPlan:
         scope.counter("errors"),
         options,
         _failures(message.stat_prefix, options, scripts, host, context),
+        scripts=scripts,
     )
 
 
@@ -65,11 +66,9 @@ def route_plan(message: Any, context: Context) -> LuaRoutePlan:
 def _load_source(message: Any, context: Context, options: LuaOptions, host: Host) -> LuaScript | None:
     from pyvoy.config.compile import data_source
 
-    file = ""
-    if message.WhichOneof("specifier") == "filename":
-        context.env.files.add(message.filename)
-        if options.log_tracebacks or context.env.development:
-            file = message.filename
+    file = message.filename if message.WhichOneof("specifier") == "filename" else ""
+    if file:
+        context.env.files.add(file)
     return load(data_source.read(message, context), context, "", options, host, file)
 
 

@@ -7,7 +7,7 @@ Source: Envoy's StreamHandleWrapper (start, onData, onTrailers, luaBody, luaTrai
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvoy.extensions.lua.states import (
@@ -61,6 +61,9 @@ class Owner(Protocol):
 
     def filter_context(self, stream: Stream) -> Mapping[str, Any]:
         """The filter_context of the route."""
+
+    def own_call(self, call: Callable[..., Any], *arguments: Any, request: bool) -> Any:
+        """Go on outside the chain's events (see HttpFilter)."""
 
 
 class Hook:
@@ -206,7 +209,7 @@ class Hook:
         if self.state != FOR_CALL:
             return
         self.answer = (headers, body)
-        self._resume(PRESENT)
+        self.owner.own_call(self._resume, PRESENT, request=self.on_request)
         if self.state == OVER and not self.ended_stream:
             self.continued = True
             self._continue()

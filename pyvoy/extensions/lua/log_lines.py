@@ -6,6 +6,7 @@ import logging
 
 log = logging.getLogger("pyvoy.lua")
 
+LEVEL_NAMES = ("", "trace", "debug", "info", "warning", "error", "critical")
 LEVELS = (0, 5, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 """By the number that prelude/core.lua gives: trace, debug, info, warn, err, critical."""
 

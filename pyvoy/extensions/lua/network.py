@@ -91,7 +91,7 @@ class LuaNetworkFilter(NetworkFilter):
         if self._failed:
             return None
         plan = self._plan
-        plan.bridge.connection = connection
+        plan.bridge.connection = connection  # also that of a call that runs already: a script writes to its own only
         try:
             found = plan.calls[event](self._number, *arguments)
         except Exception as error:  # the wall of the extension
@@ -145,9 +145,11 @@ def build(message: Any, context: Context) -> LuaNetworkPlan:
     functions = bridge.functions() | helpers.functions(bridge, host)
     vm = LuaVm(functions, NETWORK_PARTS, options)
     bridge.runtime = vm.runtime
-    if message.source_code.WhichOneof("specifier") == "filename":
-        context.env.files.add(message.source_code.filename)
-    try_load(vm, context.data_source(message, "source_code"), context, "source_code")
+    file = message.source_code.filename
+    if file:
+        context.env.files.add(file)
+    code = context.data_source(message, "source_code")
+    try_load(vm, code, context, "source_code", file if options.log_tracebacks else "")
     calls: dict[str, Call] = {}
     for event in (*EVENTS, "on_close"):
         function = vm.function(event.encode())

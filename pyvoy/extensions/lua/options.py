@@ -11,7 +11,7 @@ Metadata is free text to Envoy, so that the same file still loads there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.failure import FailurePolicy
@@ -28,7 +28,8 @@ _POLICIES = (FailurePolicy.OPEN, FailurePolicy.CLOSED, FailurePolicy.RELOAD)
 
 @dataclass(slots=True, frozen=True)
 class LuaOptions:
-    """See pyvoy/config/protos/pyvoy/extensions/lua/v1."""
+    """See pyvoy/config/protos/pyvoy/extensions/lua/v1; `trace` is asked for by the command line, and so are tracebacks
+    in development."""
 
     failure_policy: FailurePolicy = FailurePolicy.OPEN
     max_instructions: int = 0
@@ -36,6 +37,7 @@ class LuaOptions:
     sandbox: bool = False
     explain_errors: bool = False
     log_tracebacks: bool = False
+    trace: bool = False
 
 
 DEFAULTS = LuaOptions()
@@ -43,6 +45,18 @@ DEFAULTS = LuaOptions()
 
 def options_of(context: Context, stat_prefix: str = "") -> LuaOptions:
     """The options for a filter on this listener; problems are reported at the filter."""
+    options = _of_listener(context, stat_prefix)
+    env = context.env
+    if env.trace_sink is None and not env.development:
+        return options
+    return replace(
+        options,
+        log_tracebacks=options.log_tracebacks or env.development,
+        trace=env.trace_sink is not None,
+    )
+
+
+def _of_listener(context: Context, stat_prefix: str) -> LuaOptions:
     metadata = context.listener_metadata
     name = f"{NAMESPACE}.{stat_prefix}"
     if not stat_prefix or name not in metadata:

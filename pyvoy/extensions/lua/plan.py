@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.http.http_filter import HttpFilter
@@ -30,7 +30,8 @@ class LuaPlan:
     """One configured filter: its default script, those with names, and where it counts.
 
     `failures` is None where a failure leaves the stream alone, as in Envoy; `routed` says that there are routes with
-    something to say about the filter.  `filter_class` has just the events that the scripts need."""
+    something to say about the filter.  `filter_class` has just the events that the scripts need; `scripts` are those
+    that a failure loads anew, those of routes included."""
 
     default: LuaScript | None
     named: Mapping[str, LuaScript]
@@ -42,10 +43,13 @@ class LuaPlan:
     failures: Failures | None
     routed: bool = False
     filter_class: type[HttpFilter] = HttpFilter
+    scripts: list[LuaScript] = field(default_factory=list)
 
     def bind_route(self, plan: LuaRoutePlan) -> None:
         """A route has a configuration for this filter."""
         self.routed = True
+        if plan.script is not None:
+            self.scripts.append(plan.script)
 
 
 @dataclass(slots=True, frozen=True, eq=False)

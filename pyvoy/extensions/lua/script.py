@@ -52,7 +52,7 @@ class LuaScript:
 
     def reload(self) -> None:
         """Load the same text into a new state.  Raises ScriptError."""
-        bridge = Bridge()
+        bridge = Bridge(traced=self._options.trace)
         functions = bridge.functions() | helpers.functions(bridge, self._host)
         functions[b"attribute"] = helpers.attribute_function(bridge, self._place)
         vm = LuaVm(functions, FILTER_PARTS, self._options)
@@ -69,11 +69,13 @@ def load(
 ) -> LuaScript | None:
     """Load a script into a state of its own; None after a problem, which is reported at the field.
 
-    `file` is what errors call it where they are not to be Envoy's."""
+    `file` is where it comes from, if from a file; errors name it in place of the first line, as Envoy's do, where
+    tracebacks are logged too."""
     try:
-        script = LuaScript(code, options, host, place_of(context), file)
+        script = LuaScript(code, options, host, place_of(context), file if options.log_tracebacks else "")
     except ScriptError as error:
-        context.error(field, f"script load error: {error}")
+        where = f" ({file})" if file and not options.log_tracebacks else ""
+        context.error(field, f"script load error: {error}{where}")
         return None
     gauge = context.root_scope.gauge("lua.lua_vm_count")
     gauge.inc()
@@ -81,10 +83,10 @@ def load(
     return script
 
 
-def try_load(vm: LuaVm, code: bytes, context: Context, field: str) -> bool:
-    """Run a script's main chunk; False after a problem, which is reported at the field."""
+def try_load(vm: LuaVm, code: bytes, context: Context, field: str, file: str = "") -> bool:
+    """Run a script's main chunk; False after a problem, which is reported at the field.  Errors name `file`."""
     try:
-        vm.load(code)
+        vm.load(code, file)
     except ScriptError as error:
         context.error(field, f"script load error: {error}")
         return False

@@ -69,6 +69,7 @@ class LuaVm:
         )
         self._globals = self.runtime.globals()
         del self._globals[b"python"]
+        del self._globals[b"package"][b"loaded"][b"python"]
         self._loadstring = self._globals[b"loadstring"]
         core = self.runtime.table()
         host = self.runtime.table_from(functions)

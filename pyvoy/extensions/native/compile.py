@@ -68,8 +68,6 @@ def compile_filter(
         "place": place,
         "config": config,
         "failures": failures,
-        "request_message": None,
-        "response_message": None,
     }
     names |= _lower(cls, failures)
     if issubclass(cls, Filter):
@@ -156,6 +154,7 @@ def _guarded_trailers(method: Handler, hook: str, failures: Failures, check: Hea
 
 def _guarded_coroutine(method: Handler, hook: str, failures: Failures, check: HeaderCheck) -> Handler:
     async def event(self: Any, stream: Any, *arguments: Any) -> Verdict:
+        self.own_stream = stream
         try:
             verdict = await method(self, stream, *arguments)
             if not hook.endswith("_data"):

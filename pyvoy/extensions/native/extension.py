@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pyvoy.extensions.grpc_call import GrpcResult, GrpcStatus
-from pyvoy.extensions.http_call import CallOptions, CallResult, Failure
-from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
+from pyvoy.extensions.http_call import CallOptions
+from pyvoy.extensions.native.answers import Answer, CallFailed, GrpcAnswer, metadata_fields
+from pyvoy.extensions.native.grpc_stream import GrpcStream
+from pyvoy.extensions.native.headers import HeaderInput, pairs
 from pyvoy.http.headers import HeaderMap
 
 if TYPE_CHECKING:
@@ -19,60 +19,6 @@ if TYPE_CHECKING:
     from pyvoy.extensions.host import Host, HostTimer, SharedData, SharedQueue
     from pyvoy.stats.counters import Counter, Gauge
     from pyvoy.stats.histograms import Histogram
-
-
-class CallFailed(Exception):
-    """A call to a cluster brought no whole response; `failure` says which way, `result` what Envoy would answer."""
-
-    def __init__(self, cluster: str, result: CallResult) -> None:
-        self.failure: Failure = result.failure or Failure.RESET
-        self.result = result
-        super().__init__(f"call to {cluster}: {self.failure.value} ({result.detail})")
-
-
-class Answer:
-    """The response to a call."""
-
-    __slots__ = ("body", "headers", "status", "trailers")
-
-    def __init__(self, result: CallResult) -> None:
-        self.status = result.status
-        self.headers = Headers(result.headers)
-        self.body = result.body
-        self.trailers = None if result.trailers is None else Headers(result.trailers)
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is 2xx."""
-        return 200 <= self.status < 300
-
-    @property
-    def text(self) -> str:
-        """The body as UTF-8."""
-        return self.body.decode()
-
-    def json(self) -> Any:
-        """The body as JSON.  Raises ValueError when it is none."""
-        return json.loads(self.body)
-
-
-class GrpcAnswer:
-    """What came of a gRPC call; `message` is the status' text, `response` the serialized message when it is `ok`."""
-
-    __slots__ = ("failure", "message", "metadata", "response", "status", "trailing_metadata")
-
-    def __init__(self, result: GrpcResult) -> None:
-        self.status = result.status
-        self.message = result.message
-        self.response = result.response
-        self.metadata = Headers(result.initial_metadata)
-        self.trailing_metadata = Headers(result.trailing_metadata)
-        self.failure = result.failure
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is OK."""
-        return self.status is GrpcStatus.OK
 
 
 class Extension:
@@ -218,18 +164,48 @@ class Extension:
         `service` is the full name (`my.package.Service`), `request` the serialized message; metadata whose name ends in
         `-bin` is of bytes.  Whatever becomes of the call is a status of the answer; raises UnknownCluster and
         CallRefused for a call that makes no sense."""
-        given = {} if metadata is None else metadata
-        fields = [
-            (name.lower().encode("latin-1"), value if isinstance(value, bytes) else value.encode("latin-1"))
-            for name, value in given.items()
-        ]
         result = await self.host.fetch_grpc(
             cluster,
             service,
             method,
             request,
-            metadata=HeaderMap(fields),
+            metadata=metadata_fields(metadata),
             authority=authority,
             options=CallOptions(timeout_s, send_xff),
         )
         return GrpcAnswer(result)
+
+    def grpc_stream(
+        self,
+        cluster: str,
+        service: str,
+        method: str,
+        *,
+        metadata: Mapping[str, str | bytes] | None = None,
+        authority: str = "",
+        timeout_s: float | None = None,
+        send_xff: bool = True,
+    ) -> GrpcStream:
+        """Begin a gRPC call of any kind to a cluster of the bootstrap, which speaks HTTP/2.
+
+            async with self.grpc_stream("up", "my.package.Chat", "Talk") as call:
+                await call.send(question)
+                async for message in call: ...
+
+        `timeout_s` is the time of the whole call.  A call that a coroutine of the filter begins ends with the filter's
+        stream or connection, others with the configuration.  Raises UnknownCluster and CallRefused."""
+        call = GrpcStream.open(
+            self.host,
+            cluster,
+            service,
+            method,
+            metadata=metadata,
+            authority=authority,
+            timeout_s=timeout_s,
+            send_xff=send_xff,
+        )
+        self._bind(call)
+        return call
+
+    def _bind(self, call: GrpcStream) -> None:
+        """Have the call end with what the filter filters."""

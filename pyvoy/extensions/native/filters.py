@@ -6,7 +6,7 @@ chain as they come.  The upper level is built on the lower one (see `upper.py`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.native.extension import Extension
 from pyvoy.http.http_filter import HttpFilter
@@ -14,7 +14,9 @@ from pyvoy.http.http_filter import HttpFilter
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from pyvoy.extensions.native.messages import Request, Response, UpstreamResponse
+    from pyvoy.extensions.native.grpc_stream import GrpcStream
+    from pyvoy.extensions.native.messages import Message, Request, Response, UpstreamResponse
+    from pyvoy.http.http_filter import Stream
 
     Answer = Awaitable[Response | None] | Response | None
 
@@ -38,11 +40,26 @@ class StreamFilter(Extension, HttpFilter):
     on_destroy(stream)                    once, last
     """
 
+    own_stream: Stream | None = None
+    """The stream, while a coroutine of the lower level runs."""
+    request_message: Message | None = None
+    response_message: Message | None = None
+    """The messages of the upper level, once there are any."""
     bypassed: bool = False
     """The filter has failed on this stream and is left out of the rest of it (failure_policy FAIL_OPEN)."""
 
     def __init__(self) -> None:
         """Filters may keep what they need for one stream."""
+
+    def _bind(self, call: GrpcStream) -> None:
+        message = self.response_message or self.request_message
+        stream: Any = self.own_stream if message is None else message.stream
+        if stream is None:
+            return
+        if stream.finished:
+            call.cancel()
+        else:
+            stream.spawn(call.until_over(), "gRPC call").add_done_callback(lambda _: call.cancel())
 
 
 class Filter(StreamFilter):

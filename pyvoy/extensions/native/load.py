@@ -1,13 +1,13 @@
 """From where the code of a Python filter is to the class in it.
 
 Code from a file or from the bootstrap is executed in a module of its own, which nobody else imports; a named module is
-imported, and again when its file has changed since.  What is wrong is raised as `LoadError` with file and line.
+imported.  It, and the user's own modules that the code imports, are imported again when their files have changed since.
+What is wrong is raised as `LoadError` with file and line.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import linecache
 import sys
 import traceback
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-_STAMP = "__pyvoy_stamp__"
+from pyvoy.extensions.native.imports import Imports, Taken
 
 
 class LoadError(Exception):
@@ -35,9 +35,12 @@ class Code:
     def load(self) -> ModuleType:
         """The executed module.  Raises LoadError."""
         if self.module:
-            return _guarded(self.module, lambda: _import(self.module))
+            imports = Imports.of_module(self.module)
+            return _guarded(self.module, lambda: _fresh(imports, lambda: importlib.import_module(self.module)))
         if self.filename:
-            return _guarded(self.filename, lambda: _execute_file(self.filename))
+            _find_beside(self.filename)
+            imports = Imports.of_file(self.filename)
+            return _guarded(self.filename, lambda: _fresh(imports, lambda: _execute_file(self.filename)))
         place = f"<{self.name}>"
         linecache.cache[place] = (len(self.inline), None, self.inline.splitlines(keepends=True), place)
         return _guarded(place, lambda: _execute(self.inline, place, "pyvoy_inline_filter"))
@@ -49,8 +52,11 @@ class Code:
 
     def files(self, module: ModuleType) -> list[str]:
         """The files whose change means that the code has changed."""
+        if self.inline:
+            return []
         file = getattr(module, "__file__", None)
-        return [str(Path(file).absolute())] if file and not self.inline else []
+        imports = Imports.of_module(self.module) if self.module else Imports.of_file(self.filename)
+        return sorted({str(Path(name).absolute()) for name in (file, *imports.files.values()) if name})
 
 
 def find_class(module: ModuleType, name: str, base: type) -> type:
@@ -116,36 +122,24 @@ def _execute(source: str, place: str, name: str, filename: str | None = None) ->
     return module
 
 
-def _import(name: str) -> ModuleType:
-    known = sys.modules.get(name)
-    if known is None:
-        module = importlib.import_module(name)
-        setattr(module, _STAMP, _stamp(module))
-        return module
-    if getattr(known, _STAMP, _stamp(known)) == _stamp(known):
-        return known
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        return known
-    linecache.checkcache(getattr(known, "__file__", None))
-    module = importlib.util.module_from_spec(spec)
-    setattr(module, _STAMP, _stamp(module))
-    sys.modules[name] = module
+def _find_beside(filename: str) -> None:
+    """Let a file's code import the modules beside it; what is installed comes first."""
+    folder = str(Path(filename).absolute().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def _fresh(imports: Imports, load: Callable[[], ModuleType]) -> ModuleType:
+    """Load code with those of its modules executed again that have changed; all stay as they were if that fails."""
+    stale = imports.stale()
+    for name in stale:
+        linecache.checkcache(imports.files[name])
+    taken = Taken(stale)
     try:
-        spec.loader.exec_module(module)
+        module = load()
     except BaseException:
-        sys.modules[name] = known
+        taken.put_back()
         raise
+    finally:
+        imports.note()
     return module
-
-
-def _stamp(module: ModuleType) -> tuple[int, int] | None:
-    """Time and size of a module's file."""
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return None
-    try:
-        state = Path(file).stat()
-    except OSError:
-        return None
-    return state.st_mtime_ns, state.st_size

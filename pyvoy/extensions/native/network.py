@@ -1,26 +1,29 @@
 """Python network (L4) filters: what users write, and how it becomes the class that the connection runs.
 
-A coroutine is run at once; if it waits, what comes from the client meanwhile is worked off behind it, in order.
+A coroutine is run at once; if it waits, what comes meanwhile in its direction is worked off behind it, in order: see
+`work.py`.  The two directions do not wait for each other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import deque
 from collections.abc import Callable, Coroutine
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.failure import FailurePolicy, Failures
 from pyvoy.extensions.native.extension import Extension
 from pyvoy.extensions.native.load import LoadError
 from pyvoy.extensions.native.plan import PythonPlan, build_plan
+from pyvoy.extensions.native.work import ReadWork, Work, WriteWork
 from pyvoy.http.eager import Rest, begin
 from pyvoy.network import network_filter
 from pyvoy.network.network_filter import Connection, NetworkVerdict
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
+    from pyvoy.extensions.native.grpc_stream import GrpcStream
 
 Handler = Callable[..., Any]
 
@@ -33,7 +36,7 @@ _HOOKS = {
     "on_close": "on_close",
     "on_log": "on_log",
 }
-_MAY_WAIT = ("on_new_connection", "on_downstream_data")
+_MAY_WAIT = ("on_new_connection", "on_downstream_data", "on_upstream_data")
 
 
 class NetworkFilter(Extension, network_filter.NetworkFilter):
@@ -47,16 +50,21 @@ class NetworkFilter(Extension, network_filter.NetworkFilter):
     on_close(connection)                        once, when the connection is gone
     on_log(connection)                          last
 
-    The first two may be `async def`.  A data method answers nothing to hand the data on, or the bytes to hand on
+    The first three may be `async def`.  A data method answers nothing to hand the data on, or the bytes to hand on
     instead (b"" for none); what it keeps it sends later by `send_upstream` and `send_downstream`.  `connection.close()`
     ends the connection.  A class with `terminal = True` is the last filter and answers by `connection.write`.
     """
 
+    work: ReadWork
+    write_work: WriteWork
     bypassed: bool = False
     """The filter has failed on this connection and is left out from then on (failure_policy FAIL_OPEN)."""
 
     def __init__(self) -> None:
         """Filters may keep what they need for one connection."""
+
+    def _bind(self, call: GrpcStream) -> None:
+        self.work.tie(call)
 
     def send_upstream(self, connection: Connection, data: bytes) -> None:
         """Hand bytes to the filters behind this one."""
@@ -113,7 +121,7 @@ def compile_network_filter(plan: PythonPlan) -> type:
     broken = cls.__init__ is not NetworkFilter.__init__  # type: ignore[misc]
     if waits or broken:
         names["on_new_connection"] = _first(names.get("on_new_connection"), plan.failures)
-        names["on_close"] = _last(names.get("on_close"))
+    names["on_close"] = _last(names.get("on_close"))
     return type(cls.__name__, (cls,), names)
 
 
@@ -123,7 +131,8 @@ def _maker(cls: type) -> Handler:
 
     def init(self: Any, plan: Any) -> None:
         self.broken = None
-        self.work = Work()
+        self.work = ReadWork()
+        self.write_work = WriteWork()
         try:
             user_init(self)
         except BaseException as error:  # the wall of the extension: told to the connection at its first event
@@ -145,6 +154,7 @@ def _first(handler: Handler | None, failures: Failures) -> Handler:
 def _last(handler: Handler | None) -> Handler:
     def on_close(self: Any, connection: Any) -> None:
         self.work.stop()
+        self.write_work.stop()
         if handler is not None:
             handler(self, connection)
 
@@ -157,7 +167,9 @@ def _guarded(hook: str, method: Handler, failures: Failures, *, waits: bool) -> 
     if hook == "on_new_connection":
         return _opening(method, failures)
     if hook == "on_downstream_data" and waits:
-        return _waiting(method, failures)
+        return _waiting(hook, method, failures, _work)
+    if hook == "on_upstream_data" and inspect.iscoroutinefunction(method):
+        return _waiting(hook, method, failures, _write_work)
     return _data(hook, method, failures)
 
 
@@ -212,8 +224,12 @@ def _data(hook: str, method: Handler, failures: Failures) -> Handler:
     return data
 
 
-def _waiting(method: Handler, failures: Failures) -> Handler:
-    """Data from the client for a class with coroutines: in order, one piece at a time."""
+_work: Callable[[Any], Work] = attrgetter("work")
+_write_work: Callable[[Any], Work] = attrgetter("write_work")
+
+
+def _waiting(hook: str, method: Handler, failures: Failures, work_of: Callable[[Any], Work]) -> Handler:
+    """Data of one direction for a class with coroutines: in order, one piece at a time."""
     waits = inspect.iscoroutinefunction(method)
 
     async def work_off(self: Any, connection: Any, piece: bytes, end: bool, rest: Rest | None) -> None:
@@ -222,12 +238,13 @@ def _waiting(method: Handler, failures: Failures) -> Handler:
             return await answer if waits or rest is not None else answer
 
         answer = None if self.bypassed else await _walled(self, connection, run(), failures)
-        if connection.is_open and connection.runner is not None and answer is not TAKEN:
-            connection.runner.inject(self, piece if answer is None else answer, end=end)
+        if answer is not TAKEN:
+            work_of(self).hand_on(self, connection, piece if answer is None else answer, end=end)
 
-    def on_data(self: Any, connection: Any, piece: bytes, end: bool) -> Any:
-        if self.work.running:
-            self.work.add(len(piece), lambda: work_off(self, connection, piece, end, None))
+    def data(self: Any, connection: Any, piece: bytes, end: bool) -> Any:
+        work = work_of(self)
+        if work.running:
+            work.add(len(piece), lambda: work_off(self, connection, piece, end, None))
             return TAKEN
         if self.bypassed:
             return CONTINUE
@@ -236,14 +253,14 @@ def _waiting(method: Handler, failures: Failures) -> Handler:
             if waits:
                 outcome = begin(outcome, connection.services.loop)
                 if type(outcome) is Rest:
-                    self.work.begin(connection, work_off(self, connection, piece, end, outcome))
+                    work.begin(connection, work_off(self, connection, piece, end, outcome), len(piece))
                     return TAKEN
-            return _answer("on_downstream_data", outcome)
+            return _answer(hook, outcome)
         except BaseException as error:  # the wall of the extension
             self.bypassed = failures.end_connection(connection, error)
             return CONTINUE if self.bypassed else TAKEN
 
-    return on_data
+    return data
 
 
 async def _walled(self: Any, connection: Any, coroutine: Coroutine[Any, Any, Any], failures: Failures) -> Any:
@@ -253,12 +270,16 @@ async def _walled(self: Any, connection: Any, coroutine: Coroutine[Any, Any, Any
     except GeneratorExit:
         raise
     except asyncio.CancelledError as error:
-        if not connection.is_open or self.work.stopped:
+        if connection.runner is None or self.work.stopped:
             raise
         self.bypassed = failures.end_connection(connection, error)
     except BaseException as error:  # the wall of the extension
         self.bypassed = failures.end_connection(connection, error)
-    return None if self.bypassed else TAKEN
+    if self.bypassed:
+        return None
+    self.work.drop()
+    self.write_work.drop()
+    return TAKEN
 
 
 def _answer(hook: str, answer: Any) -> Any:
@@ -267,59 +288,6 @@ def _answer(hook: str, answer: Any) -> Any:
     if type(answer) is NetworkVerdict or type(answer) is bytes:
         return answer
     raise TypeError(f"{hook} must answer bytes or nothing, not {answer!r}")
-
-
-class Work:
-    """What a connection's coroutines still have to do, one after the other.
-
-    Reading goes on meanwhile, so that a client that vanishes is noticed, up to the connection's buffer limit."""
-
-    __slots__ = ("_connection", "_paused", "_queue", "_queued_bytes", "_task", "running", "stopped")
-
-    def __init__(self) -> None:
-        self.running = False
-        self.stopped = False
-        self._connection: Any = None
-        self._queue: deque[tuple[int, Callable[[], Coroutine[Any, Any, None]]]] = deque()
-        self._queued_bytes = 0
-        self._paused = False
-        self._task: asyncio.Task[Any] | None = None
-
-    def begin(self, connection: Any, first: Coroutine[Any, Any, None]) -> None:
-        """Something waits."""
-        self.running = True
-        self._connection = connection
-        self._task = connection.services.spawn(self._run(first), "network filter")
-
-    def add(self, size: int, later: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Something more comes behind it, with so many bytes."""
-        self._queue.append((size, later))
-        self._queued_bytes += size
-        if not self._paused and self._queued_bytes >= self._connection.buffer_limit_bytes:
-            self._pause(True)
-
-    def _pause(self, pause: bool) -> None:
-        self._paused = pause
-        self._connection.read_disable(pause)
-
-    async def _run(self, first: Coroutine[Any, Any, None]) -> None:
-        try:
-            await first
-            while self._queue:
-                size, later = self._queue.popleft()
-                self._queued_bytes -= size
-                await later()
-        finally:
-            self.running = False
-            if self._paused:
-                self._pause(False)
-
-    def stop(self) -> None:
-        """The connection is gone."""
-        self.stopped = True
-        self._queue.clear()
-        if self._task is not None:
-            self._task.cancel()
 
 
 def _current(python: PythonPlan) -> type:

@@ -115,7 +115,7 @@ class _Run:
     async def _rest(self, filter_: Any, message: Message, rest: Rest) -> None:
         stream = message.stream
         try:
-            answer = await rest.finish()
+            answer = await filter_.own_coroutine(rest.finish(), request=self._request)
             if answer is not None:
                 self._finish(filter_, message, answer)
         except GeneratorExit:

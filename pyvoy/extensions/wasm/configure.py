@@ -123,6 +123,7 @@ def _vm(message: Any, place: Context, context: Context) -> VmSettings | None:
         capabilities=frozenset(message.capability_restriction_config.allowed_capabilities),
         strict=runtime.boolean("pyvoy.wasm.strict_phases", True),
         trace=runtime.boolean("pyvoy.wasm.trace_calls", False),
+        trace_streams=context.env.trace_sink is not None,
         limits=limits,
     )
 

@@ -37,9 +37,10 @@ class Context:
 
     def readable(self, kind: int) -> HeaderMap | None:
         """The map of a type (abi.REQUEST_HEADERS...) as far as it may be read now."""
-        answer = self.root.answer
+        root = self.root
+        answer = root.answer
         if answer is None:
-            return None
+            return root.metadata.get(kind)
         if kind == abi.CALL_HEADERS:
             return answer.headers
         if kind == abi.CALL_TRAILERS:
@@ -62,11 +63,17 @@ class Context:
             return root.plugin.configuration if root.configuring else None
         if kind == abi.CALL_BODY:
             return None if root.answer is None else root.answer.body
+        if kind == abi.GRPC_MESSAGE:
+            return root.message or b""
         return b""
 
     def set_buffer(self, kind: int, data: bytes) -> bool:
         """Put other bytes in place of a buffer; False when it cannot be changed."""
-        return False
+        root = self.root
+        if kind != abi.GRPC_MESSAGE or root.message is None:
+            return False
+        root.message = data
+        return True
 
     def continue_stream(self, kind: int) -> int:
         """Resume; a status."""

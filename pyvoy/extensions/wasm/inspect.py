@@ -16,6 +16,7 @@ from pyvoy.extensions.wasm.engine.compiler import Compiler
 from pyvoy.extensions.wasm.engine.interface import ALLOCATORS
 from pyvoy.extensions.wasm.engine.linking import words
 from pyvoy.extensions.wasm.null import NullMemory
+from pyvoy.extensions.wasm.sections import custom_sections, number, text
 from pyvoy.extensions.wasm.settings import VmSettings
 
 _PAGE = 65536
@@ -61,17 +62,17 @@ def inspect(wasm: bytes) -> Report:
         problems.insert(0, "it announces no ABI version (an export proxy_abi_version_0_1_0, 0_2_0 or 0_2_1)")
     if not allocator:
         problems.append("it exports neither malloc nor proxy_on_memory_allocate")
-    sections = dict(_custom_sections(wasm))
+    named = custom_sections(wasm)
     least, most = _memory(module.code)
     return Report(
         abi=version,
-        producers=tuple(_producers(sections.get("producers", b""))),
+        producers=tuple(_producers(named.get("producers", b""))),
         size_bytes=len(wasm),
         memory_bytes=least * _PAGE,
         memory_limit_bytes=None if most is None else most * _PAGE,
         entry=next((name for name in ("_initialize", "_start") if name in exports), ""),
         allocator=allocator,
-        has_names="name" in sections,
+        has_names="name" in named,
         callbacks=tuple(name for name in abi.CALLBACKS if name in exports),
         imports=imports,
         problems=tuple(problems),
@@ -104,45 +105,15 @@ def _memory(code: Any) -> tuple[int, int | None]:
     return 0, None
 
 
-def _custom_sections(wasm: bytes) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the custom sections."""
-    at = 8
-    while at < len(wasm):
-        kind = wasm[at]
-        size, at = _number(wasm, at + 1)
-        end = at + size
-        if kind == 0:
-            length, begin = _number(wasm, at)
-            yield wasm[begin : begin + length].decode("utf-8", "replace"), wasm[begin + length : end]
-        at = end
-
-
 def _producers(section: bytes) -> Iterator[str]:
     """The lines of a producers section: "language Rust", "processed-by clang 14"."""
     if not section:
         return
-    count, at = _number(section, 0)
+    count, at = number(section, 0)
     for _ in range(count):
-        field, at = _text(section, at)
-        values, at = _number(section, at)
+        field, at = text(section, at)
+        values, at = number(section, at)
         for _ in range(values):
-            name, at = _text(section, at)
-            version, at = _text(section, at)
+            name, at = text(section, at)
+            version, at = text(section, at)
             yield f"{field} {name} {version}".rstrip()
-
-
-def _text(data: bytes, at: int) -> tuple[str, int]:
-    size, at = _number(data, at)
-    return data[at : at + size].decode("utf-8", "replace"), at + size
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """An unsigned LEB128 number; the module was validated, so that it ends."""
-    value = shift = 0
-    while True:
-        octet = data[at]
-        at += 1
-        value |= (octet & 0x7F) << shift
-        if octet < 0x80:
-            return value, at
-        shift += 7

@@ -10,20 +10,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.extensions.grpc_call import GrpcStatus
+from pyvoy.extensions.http_call import UnknownCluster
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.context import Context
+from pyvoy.extensions.wasm.grpc import GRPC_CALL, HTTP_CALL, AnyCallout, GrpcCall, GrpcStream
 
 if TYPE_CHECKING:
+    from pyvoy.extensions.grpc_stream import GrpcCallStream
     from pyvoy.extensions.host import Host, HostTimer
     from pyvoy.extensions.http_call import CallResult, RunningCall
     from pyvoy.extensions.wasm.settings import PluginSettings
     from pyvoy.extensions.wasm.vm import Vm
     from pyvoy.http.headers import HeaderMap
-
-HTTP_CALL = 0
-GRPC_CALL = 1
-GRPC_STREAM = 2
-"""The low two bits of a call's id."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -51,7 +50,12 @@ class RootContext(Context):
         self.status: tuple[int, bytes] = (0, b"")
         """Code and text of the last call, for proxy_get_status."""
         self.done_pending = False
-        self.calls: dict[int, RunningCall] = {}
+        self.calls: dict[int, RunningCall | AnyCallout] = {}
+        """Calls and streams that the module has not heard the end of, by id."""
+        self.metadata: dict[int, HeaderMap] = {}
+        """The gRPC metadata that can be read while its callback runs, by map type."""
+        self.message: bytes | None = None
+        """The gRPC message that can be read, and changed, while its callback runs."""
         self._period_s = 0.0
         self._timer: HostTimer | None = None
         self._unwatch: dict[int, Callable[[], None]] = {}
@@ -119,6 +123,7 @@ class RootContext(Context):
         if not result.answered:
             self.status = (abi.BROKEN_CONNECTION, b"reset")
             vm.run_safely(self, "proxy_on_http_call_response", self.context_id, call_id, 0, 0, 0)
+            self.status = (abi.BROKEN_CONNECTION, b"")
             return
         headers, trailers = result.headers, result.trailers
         count = len(list(headers.items()))
@@ -137,6 +142,54 @@ class RootContext(Context):
         finally:
             self.answer = None
 
+    def begin_grpc(self, kind: int, begin: Callable[[AnyCallout], GrpcCallStream]) -> int | None:
+        """Begin a gRPC call or stream; its id, or None when it has failed already (its callbacks still come).
+
+        Raises CallRefused."""
+        token = self.vm.next_call(kind)
+        callout: AnyCallout = GrpcCall(self, token) if kind == GRPC_CALL else GrpcStream(self, token)
+        try:
+            callout.stream = begin(callout)
+        except UnknownCluster:
+            self.vm.when_idle(partial(self.tell_grpc_end, token, GrpcStatus.UNAVAILABLE, b"Cluster not available"))
+            return None
+        self.calls[token] = callout
+        return None if callout.stream.failed_at_once else token
+
+    def tell_grpc_metadata(self, token: int, metadata: HeaderMap, *, trailing: bool) -> None:
+        """The metadata of a stream, at its beginning or its end."""
+        kind = abi.GRPC_TRAILING_METADATA if trailing else abi.GRPC_INITIAL_METADATA
+        name = "proxy_on_grpc_receive_trailing_metadata" if trailing else "proxy_on_grpc_receive_initial_metadata"
+        self.metadata[kind] = metadata
+        try:
+            self._tell(name, token, len(list(metadata.items())))
+        finally:
+            self.metadata.clear()
+
+    def tell_grpc_message(self, token: int, message: bytes) -> None:
+        """A message of a stream, or the answer of a call."""
+        self.message = message
+        try:
+            self._tell("proxy_on_grpc_receive", token, len(message))
+        finally:
+            self.message = None
+
+    def tell_grpc_end(self, token: int, status: int, text: bytes) -> None:
+        """The status of a stream, or of a call that has failed."""
+        self.status = (status, text)
+        self._tell("proxy_on_grpc_close", token, status)
+        self.status = (status, b"")
+
+    def _tell(self, name: str, *arguments: int) -> None:
+        if not self.vm.failed:
+            self.vm.run_safely(self, name, self.context_id, *arguments)
+
+    def cancel_calls(self) -> None:
+        """Nobody waits for the answers any more."""
+        calls, self.calls = self.calls, {}
+        for call in calls.values():
+            call.cancel()
+
     # ---- queues ----
 
     def watch_queue(self, queue_id: int, watch: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
@@ -152,6 +205,16 @@ class RootContext(Context):
     # ---- the end ----
 
     def stop(self) -> None:
+        """No stream begins under this plugin any more: it ends with its last one.
+
+        Until then it has its timer and its calls, which streams may wait for (as in Envoy)."""
+        vm = self.vm
+        if vm.has_streams(self):
+            vm.ending.append(self)
+        else:
+            self.end()
+
+    def end(self) -> None:
         """The plugin is not needed any more: done, and delete at once or when it says so."""
         self.set_tick_period(0)
         for unwatch in self._unwatch.values():
@@ -176,9 +239,7 @@ class RootContext(Context):
     def release(self) -> None:
         """Nothing may call back any more."""
         self.set_tick_period(0)
-        for call in list(self.calls.values()):
-            call.cancel()
-        self.calls.clear()
+        self.cancel_calls()
         self.vm.contexts.pop(self.context_id, None)
         if self.vm.retired:
             self.vm.close_if_unused()

@@ -37,7 +37,8 @@ class VmSettings:
     """One VM.  `capabilities` are the functions it may call and export, empty for all.
 
     `strict` follows Envoy's rules about when headers can be read; without it they can be read throughout a stream.
-    `trace` writes each host call to the log, and the last ones with a trap."""
+    `trace` writes each host call to the log, and the last ones with a trap; `trace_streams` into the trace of the
+    stream, if it has one."""
 
     vm_id: str
     runtime: str
@@ -47,6 +48,7 @@ class VmSettings:
     capabilities: frozenset[str] = frozenset()
     strict: bool = True
     trace: bool = False
+    trace_streams: bool = False
     limits: Limits = field(default_factory=Limits)
 
     @property

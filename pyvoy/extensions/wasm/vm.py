@@ -8,6 +8,7 @@ Source: Envoy's Wasm and WasmBase; Proxy-Wasm, "Integration".
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("pyvoy.wasm")
 
 LAST_ID = 0xFFFFFFFF
+
+_INTERRUPTED = "interrupt"
+"""What the engine says of a call that reached its deadline."""
 
 RECENT_LINES = 8
 """How many of the module's last log lines are shown with a trap."""
@@ -86,6 +90,8 @@ class Vm:
         self.memory: Memory
         self.contexts: dict[int, Context] = {}
         self.roots: dict[str, RootContext] = {}
+        self.ending: list[RootContext] = []
+        """Plugins that nobody begins a stream under any more; each ends with its last stream."""
         self.current: Context | None = None
         """The context that host functions act on."""
         self.running: Context | None = None
@@ -103,7 +109,7 @@ class Vm:
         self.expressions: dict[int, Callable[[Any], Any]] = {}
         """CEL expressions that the module has compiled."""
         self.next_expression = 0
-        self._call_sequence = 0
+        self._call_sequences = [0, 0, 0]
         self._callbacks: dict[str, Callback | None] = {}
         self.mirror: HeaderMirror | None = None
         """Where the header map at hand is while a headers callback runs; None without a companion."""
@@ -226,10 +232,22 @@ class Vm:
             for wish in wishes:
                 wish()
 
+    def when_idle(self, action: Deferred) -> None:
+        """Do something now, or when the callback that runs has returned."""
+        if self.running is None:
+            action()
+        else:
+            self.deferred.append(action)
+
     def next_call(self, kind: int) -> int:
-        """The id of a call to a cluster: one sequence for the VM, the kind in the low two bits."""
-        self._call_sequence += 1
-        return self._call_sequence << 2 | kind
+        """The id of a call to a cluster: one sequence for each kind in the VM, the kind in the low two bits."""
+        self._call_sequences[kind] += 1
+        return self._call_sequences[kind] << 2 | kind
+
+    def wall_ns(self) -> int:
+        """Nanoseconds since the epoch, by the clock of the worker."""
+        context = self.current
+        return time.time_ns() if context is None else context.root.host.wall_ns()
 
     # ---- failure ----
 
@@ -243,12 +261,17 @@ class Vm:
         self.failed = True
         log.error("%s", self._explain(error, running))
         for context in list(self.contexts.values()):
+            if context.root is context:
+                context.root.cancel_calls()
             if context is not running:
                 context.vm_failed()
 
     def _explain(self, error: BaseException, running: Context | None) -> str:
         name = running.root.plugin.log_prefix if running is not None else self.settings.vm_id
-        lines = [f"wasm VM failed {name}: {error or type(error).__name__}".rstrip()]
+        cause = str(error) or type(error).__name__
+        if cause == _INTERRUPTED:
+            cause += ": the callback ran longer than its limit (pyvoy.wasm.call_time_limit_ms)"
+        lines = [f"wasm VM failed {name}: {cause}"]
         if isinstance(error, WasmTrap):
             lines += [f"  at {frame}" for frame in error.frames[:20]]
         lines += [f"  called before: {call}" for call in self.recent_calls]
@@ -269,8 +292,15 @@ class Vm:
         self.roots.clear()
         self.retire()
 
+    def has_streams(self, root: RootContext) -> bool:
+        """Whether streams live under a plugin."""
+        return any(context.root is root and context is not root for context in self.contexts.values())
+
     def close_if_unused(self) -> None:
-        """Free a retired VM that no context lives in."""
+        """End the plugins whose last stream has gone, and free a retired VM that no context lives in."""
+        for root in [each for each in self.ending if not self.has_streams(each)]:
+            self.ending.remove(root)
+            root.end()
         if not self.contexts and self.current is None:
             self.close()
 

@@ -55,6 +55,14 @@ class GrpcCounts:
         self.request_message_count = 0
         self.response_message_count = 0
 
+    def as_json(self) -> dict[str, str]:
+        """As Envoy's FilterObject: 64-bit numbers are texts, and zeros are left out."""
+        counts = {
+            "requestMessageCount": self.request_message_count,
+            "responseMessageCount": self.response_message_count,
+        }
+        return {name: str(count) for name, count in counts.items() if count}
+
     def __str__(self) -> str:
         return f"{self.request_message_count},{self.response_message_count}"
 
@@ -92,15 +100,16 @@ class GrpcStats(HttpFilter):
     def request_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """Find out whose statistics a gRPC call is."""
         if is_grpc_request(headers):
-            self._scope = cluster_scope(stream)
             self._requests = MessageCounter()
-            self._names = self._prefix(headers.map[b":path"])
+            names = method_of(headers.map[b":path"])
+            if names is not None:  # a path of another shape is counted nowhere
+                self._scope = cluster_scope(stream)
+                self._names = self._prefix(names)
         return CONTINUE
 
-    def _prefix(self, path: bytes) -> str:
-        names = method_of(path)
+    def _prefix(self, names: tuple[str, str]) -> str:
         methods = self._plan.methods
-        if names is None or (methods is not None and names not in methods):
+        if methods is not None and names not in methods:
             return "grpc."
         service = names[0].replace(".", "_") if self._plan.replace_dots else names[0]
         return f"grpc.{service}.{names[1]}."

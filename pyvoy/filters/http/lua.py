@@ -90,6 +90,7 @@ class Lua(HttpFilter):
             if waiting is not None and waiting is not hook:
                 waiting.drop()
         message = text.decode("utf-8", "replace")
+        hook.lua.bridge.trace_line("error", b"", text)
         if plan.failures is not None:
             return plan.failures.end_stream(hook.stream, ScriptFailure(message, traceback.decode("utf-8", "replace")))
         plan.errors.inc()

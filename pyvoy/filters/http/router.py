@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.config.registry import http_filter, supports
 from pyvoy.http.attempts import Attempts
 from pyvoy.http.charging import Charging
+from pyvoy.http.grpc import timeout_text
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
 from pyvoy.http.retrying import Retrying
 from pyvoy.http.routing.retry import retry_state
 from pyvoy.http.routing.steering import CHECKED_HEADERS, STEERING, malformed_steering_header
-from pyvoy.http.routing.timeouts import EXPECTED, expected_timeout, request_timeouts, stream_limit_s
+from pyvoy.http.routing.timeouts import (
+    EXPECTED,
+    expected_timeout,
+    request_timeouts,
+    stream_limit_s,
+    told_deadline_s,
+)
 from pyvoy.observe import details
 from pyvoy.observe.details import Flag
 
@@ -181,6 +188,7 @@ class Router(Attempts):
             and route.virtual_cluster is None
             and route.finalize_request is None
             and route.max_grpc_timeout_s is None
+            and not route.has_max_stream_duration
             and not route.include_attempt_count_in_request
             and route.request_buffer_limit_bytes is None
             and route.cluster_header is None
@@ -188,6 +196,18 @@ class Router(Attempts):
             and not route.mirrors
             and route.internal_redirects is None
         )
+
+    def _tell_times(self, route: Route, headers: HeaderMap) -> None:
+        """How long the upstream has, in the proxy's header and in gRPC's."""
+        if not self.plan.suppress_envoy_headers:
+            expected = expected_timeout(self._timeout_s, self._per_try_s)
+            if expected is not None:
+                headers.set(EXPECTED, expected)
+            elif EXPECTED in headers.map:
+                headers.remove(EXPECTED)
+        deadline_s = told_deadline_s(route, headers, self._timeout_s, self._per_try_s)
+        if deadline_s is not None:
+            headers.set(b"grpc-timeout", timeout_text(deadline_s))
 
     def _prepare_fully(self, stream: HttpStream, route: Route, headers: HeaderMap) -> None:
         plan = self.plan
@@ -204,12 +224,7 @@ class Router(Attempts):
         alternative = values.get(_ALT_STAT_NAME)
         if alternative is not None:
             headers.remove(_ALT_STAT_NAME)
-        if not plan.suppress_envoy_headers:
-            expected = expected_timeout(self._timeout_s, self._per_try_s)
-            if expected is not None:
-                headers.set(EXPECTED, expected)
-            elif EXPECTED in values:
-                headers.remove(EXPECTED)
+        self._tell_times(route, headers)
         traffic = route.virtual_cluster(headers) if route.virtual_cluster is not None else None
         if traffic is not None:
             stream.info.virtual_cluster_name = traffic.name

@@ -78,7 +78,8 @@ class Http1ClientCodec(Http1Decoder):
         plan: Http1Plan,
         heads: ResponseHeads | None = None,
     ) -> None:
-        """`on_complete` is called when request and response are both done; `heads` is shared by a pool."""
+        """`on_complete` is called when request and response are both done, and when our side of a tunnel is; `heads` is
+        shared by a pool."""
         super().__init__(plan)
         self._begin_head()
         self._heads = heads or ResponseHeads()
@@ -230,6 +231,8 @@ class Http1ClientCodec(Http1Decoder):
         if self._response_done:
             self.meter = None
             self.on_complete()
+        elif self._tunnel:
+            self.on_complete()
 
     @property
     def response_done(self) -> bool:
@@ -276,7 +279,7 @@ class Http1ClientCodec(Http1Decoder):
                 raise self.explain(error) from None
             self._on_stray()
         if not self.response_done:
-            self._check_sizes()
+            self._end_read()
         elif self._request_done:
             self.on_complete()
 
@@ -337,7 +340,10 @@ class Http1ClientCodec(Http1Decoder):
             raise self.explain(error) from None
         self._heads.keep(raw, head)
 
-    def _check_sizes(self) -> None:
+    def _end_read(self) -> None:
+        """The response goes on behind this read."""
+        if self._chunks:
+            self._give_chunks()
         if not self._in_body:
             self._head_bytes = self._bound_bytes
             if self._head_bytes > self._plan.head_limit_bytes + 4096 and not self._informational:
@@ -400,6 +406,7 @@ class Http1ClientCodec(Http1Decoder):
             self._begin_tunnel()
         self._until_close = not end and not self._chunked and self._remaining < 0
         self._keep_alive(headers.map)
+        headers.remove(b"keep-alive")
         self._in_body = not end
         self._quiet_bytes = 0
         if self._sink is not None:
@@ -454,6 +461,9 @@ class Http1ClientCodec(Http1Decoder):
         if not self._in_body:
             self._on_stray()
             return
+        if self._chunked:
+            self._chunks.append(data)
+            return
         end = False
         if self._remaining > 0:
             self._remaining -= len(data)
@@ -463,8 +473,15 @@ class Http1ClientCodec(Http1Decoder):
         if self._sink is not None:
             self._sink.on_data(data, end)
 
+    def _give_chunks(self) -> None:
+        data = self._take_chunks()
+        if self._sink is not None:
+            self._sink.on_data(data, False)
+
     def on_message_complete(self) -> None:
         """httptools: the message is over; an informational one is followed by the real one."""
+        if self._chunks:
+            self._give_chunks()
         status = self._values.get(b":status", b"")
         if self._response_done:
             self._begin_head()

@@ -28,6 +28,7 @@ class Http1Decoder:
     """
 
     __slots__ = (
+        "_chunks",
         "_headers",
         "_in_body",
         "_plan",
@@ -41,6 +42,8 @@ class Http1Decoder:
     def __init__(self, plan: Http1Plan) -> None:
         self._plan = plan
         self._in_body = False
+        self._chunks: list[bytes] = []
+        """The chunks of the read that is being parsed."""
         self._remaining = -1
         self._quiet_bytes = 0
         self._trailers: HeaderMap | None = None
@@ -50,6 +53,13 @@ class Http1Decoder:
     def _begin_head(self) -> None:
         self._headers = HeaderMap()
         self._values = self._headers.map
+
+    def _take_chunks(self) -> bytes:
+        """The chunks of a read go on as one piece, as in Envoy."""
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        return data
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: one complete header or trailer field."""

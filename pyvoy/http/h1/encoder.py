@@ -20,8 +20,9 @@ _PSEUDO_BYTES = len(b":authority: \r\n:path: \r\n:method: \r\n:scheme: \r\n")
 
 
 def _fields(headers: HeaderMap) -> bytes:
-    """All regular fields, each with its CRLF; for a map whose pseudo headers do not stand first in their order."""
-    return b"".join([name + b": " + value + b"\r\n" for name, value in headers.items() if name[0] != 58])
+    """All regular fields, each with its CRLF; for a map with other pseudo headers than the usual ones in front: such
+    as a filter may have added never leave, as in Envoy."""
+    return b"".join([name + b": " + value + b"\r\n" for name, value in headers.items() if name[:1] != b":"])
 
 
 def response_head(headers: HeaderMap, extra: bytes) -> bytes:
@@ -33,7 +34,7 @@ def response_head(headers: HeaderMap, extra: bytes) -> bytes:
     status = values[b":status"]
     line = STATUS_LINES.get(status) or status_line(status)
     block = b"\r\n".join(map(_field, values.items() if headers.pairs is None else headers.pairs))
-    if block[:9] != b":status: " or len(status) != 3 or len(block) < _STATUS_FIELD:
+    if block[:9] != b":status: " or len(status) != 3 or len(block) < _STATUS_FIELD or b"\n:" in block:
         return b"%b%b%b\r\n" % (line, _fields(headers), extra)
     return b"%b%b\r\n%b\r\n" % (line, block[_STATUS_FIELD:], extra)
 
@@ -48,14 +49,18 @@ def request_head(headers: HeaderMap, extra: bytes) -> bytes:
         return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b\r\n" % (method, path, authority, _fields(headers), extra)
     block = b"\r\n".join(map(_field, values.items()))
     cut = _PSEUDO_BYTES + len(authority) + len(path) + len(method) + len(values[b":scheme"])
-    return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b\r\n%b\r\n" % (method, path, authority, block[cut:], extra)
+    rest = block[cut:]
+    if rest[:1] == b":" or b"\n:" in rest:
+        rest = _fields(headers)[:-2]
+    return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b\r\n%b\r\n" % (method, path, authority, rest, extra)
 
 
 def connect_head(headers: HeaderMap, extra: bytes) -> bytes:
     """The head of a CONNECT request: the authority is the target (RFC 9112 3.2.3)."""
     authority = headers.map.get(b":authority", b"")
-    fields = [name + b": " + value + b"\r\n" for name, value in headers.items() if name[0] != 58]
-    return b"".join([b"CONNECT ", authority, b" HTTP/1.1\r\nhost: ", authority, b"\r\n", *fields, extra, b"\r\n"])
+    return b"".join(
+        [b"CONNECT ", authority, b" HTTP/1.1\r\nhost: ", authority, b"\r\n", _fields(headers), extra, b"\r\n"]
+    )
 
 
 def field_bytes(head: bytes) -> int:
@@ -76,7 +81,7 @@ def trailer_block(trailers: HeaderMap) -> bytes:
 def with_proper_case(headers: HeaderMap) -> HeaderMap:
     """The same headers with names in proper case, for `header_key_format.proper_case_words`."""
     other = HeaderMap()
-    other.map = {name if name[0] == 58 else proper_case(name): value for name, value in headers.map.items()}
+    other.map = {name if name[:1] == b":" else proper_case(name): value for name, value in headers.map.items()}
     if headers.pairs is not None:
-        other.pairs = [(name if name[0] == 58 else proper_case(name), value) for name, value in headers.pairs]
+        other.pairs = [(name if name[:1] == b":" else proper_case(name), value) for name, value in headers.pairs]
     return other

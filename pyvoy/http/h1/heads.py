@@ -194,6 +194,7 @@ class ResponseHeads(_FieldLines):
             return None
         if b"transfer-encoding" in values or len(values) != len(lines) + 1:
             return None
+        values.pop(b"keep-alive", None)
         return ResponseHead(values, int(length), len(raw) + 4)
 
     def keep(self, raw: bytes, head: ResponseHead) -> None:

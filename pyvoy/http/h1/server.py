@@ -130,6 +130,8 @@ class Http1ServerCodec(Http1Decoder):
         except HttpParserError as error:
             self._fail(self.explain(error))
             return
+        if self._chunks:
+            self._give_chunks()
         if self._begun and (self._sink is None or self._early):
             self._check_partial_head(data)
         elif self._in_body and self._chunked and self._quiet_bytes > self._plan.head_limit_bytes:
@@ -310,17 +312,25 @@ class Http1ServerCodec(Http1Decoder):
     def on_body(self, data: bytes) -> None:
         """httptools: a piece of the body, chunk framing removed."""
         self._quiet_bytes = 0
-        end = False
-        if not self._chunked:
-            self._remaining -= len(data)
-            end = self._remaining == 0 and not self._upgrade
-            if end:
-                self._in_body = False
+        if self._chunked:
+            self._chunks.append(data)
+            return
+        self._remaining -= len(data)
+        end = self._remaining == 0 and not self._upgrade
+        if end:
+            self._in_body = False
         if self._sink is not None:
             self._sink.on_data(data, end)
 
+    def _give_chunks(self) -> None:
+        data = self._take_chunks()
+        if self._sink is not None:
+            self._sink.on_data(data, False)
+
     def on_message_complete(self) -> None:
         """httptools: the message is over."""
+        if self._chunks:
+            self._give_chunks()
         sink = self._sink
         if self._in_body and not self._upgrade:
             self._in_body = False

@@ -396,6 +396,8 @@ class Http2Connection(Outflow):
             return
         stream.send_window += increment
         if stream.send_window > LARGEST_WINDOW:
+            # RFC 9113 6.9.1 asks for RST_STREAM; as in Envoy, the connection ends behind it.
+            self._emit(frames.rst_stream(stream_id, ErrorCode.FLOW_CONTROL_ERROR))
             raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, CODEC_ERROR)
         if stream.pending is not None:
             self._send_pending(stream)

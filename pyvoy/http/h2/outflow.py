@@ -214,7 +214,9 @@ class Outflow(ABC):
             stream.send_window -= size
             self._send_window -= size
             count -= 1
-            last = not pending and stream.pending_end and stream.pending_trailers is None
+            last = (
+                not pending and stream.pending_end and stream.pending_trailers is None and stream.pending_reset is None
+            )
             self._emit_data(stream, piece, last)
         if not pending:
             self._pending_sent(stream)
@@ -223,7 +225,9 @@ class Outflow(ABC):
     def _pending_sent(self, stream: CodecStream) -> None:
         stream.pending = None
         self._waiting.pop(stream.stream_id, None)
-        if stream.pending_end and not stream.local_ended:
+        if stream.pending_reset is not None:
+            self._reset_stream(stream, stream.pending_reset)
+        elif stream.pending_end and not stream.local_ended:
             if stream.pending_trailers is not None:
                 self._emit_trailers(stream, stream.pending_trailers)
             else:
@@ -317,6 +321,14 @@ class Outflow(ABC):
         """Reset a stream; nothing when it is closed."""
         stream = self.streams.get(stream_id)
         if stream is not None:
+            self._reset_stream(stream, code)
+
+    def reset_behind(self, stream_id: int, code: int) -> None:
+        """Reset a stream behind what waits of its body."""
+        stream = self.streams.get(stream_id)
+        if stream is not None and stream.pending is not None:
+            stream.pending_end, stream.pending_reset = True, code
+        elif stream is not None:
             self._reset_stream(stream, code)
 
     def ping(self, payload: bytes) -> None:

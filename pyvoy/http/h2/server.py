@@ -58,6 +58,10 @@ class Http2ServerSink(Protocol):
     def on_ping_answered(self, payload: bytes) -> None:
         """The client has answered a PING of ours."""
 
+    def on_early_answer(self, stream_id: int) -> None:
+        """The response is whole, the manager done with it, and the request still coming: it has to be told to stop
+        (RFC 9113 8.1)."""
+
     def on_partial_head(self, stream: RequestSink) -> None:
         """A request's head has begun and is not whole."""
 
@@ -254,6 +258,11 @@ class Http2ServerCodec(Http2Connection):
         if stream.pending_end:
             self.server.on_stream_closed(stream.stream_id)
 
+    def _pending_sent(self, stream: CodecStream) -> None:
+        super()._pending_sent(stream)
+        if stream.sink is None and stream.stream_id in self.streams and stream.local_ended:
+            self.server.on_early_answer(stream.stream_id)
+
     def on_ping_answered(self, payload: bytes) -> None:
         """The client has answered a PING."""
         self.server.on_ping_answered(payload)
@@ -386,13 +395,13 @@ class Http2ServerCodec(Http2Connection):
     def finish(self, stream_id: int) -> bool:
         """The connection manager is done with the stream; never is there another that waits for it (False).
 
-        A request that is still coming is told to stop (RFC 9113 8.1); what waits of a response goes on."""
+        The owner hears of a request that is still coming; what waits of a response goes on."""
         stream = self.streams.get(stream_id)
         if stream is None:
             return False
         stream.sink = None
         if stream.local_ended:
-            self._reset_stream(stream, ErrorCode.NO_ERROR)
+            self.server.on_early_answer(stream_id)
         elif not stream.pending_end:
             self._reset_stream(stream, ErrorCode.INTERNAL_ERROR)
         return False

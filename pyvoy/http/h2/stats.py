@@ -1,6 +1,7 @@
 """The HTTP/2 codec's statistics under Envoy's names: `http2.*`, and `cluster.<name>.http2.*` for upstreams.
 
-The annotations are the list.  Source: Envoy, ALL_HTTP2_CODEC_STATS.
+The annotations are the list.  Envoy counts which of its two codecs serves a connection; its defaults choose nghttp2.
+Source: Envoy, ALL_HTTP2_CODEC_STATS.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from pyvoy.stats.store import Scope
 class CodecStats:
     """Counters and gauges of all codecs below one scope."""
 
+    cookies_total_bytes_too_large: Counter
     dropped_headers_with_underscores: Counter
     goaway_sent: Counter
+    header_list_size_too_large: Counter
     header_overflow: Counter
     headers_cb_no_stream: Counter
     inbound_empty_frames_flood: Counter
@@ -21,6 +24,10 @@ class CodecStats:
     inbound_window_update_frames_flood: Counter
     keepalive_timeout: Counter
     metadata_empty_frames: Counter
+    nghttp2_downstream_connections: Counter
+    nghttp2_upstream_connections: Counter
+    oghttp2_downstream_connections: Counter
+    oghttp2_upstream_connections: Counter
     outbound_control_flood: Counter
     outbound_flood: Counter
     requests_rejected_with_underscores_in_headers: Counter
@@ -41,14 +48,3 @@ class CodecStats:
         scope = root.scope("http2")
         for name, kind in CodecStats.__annotations__.items():
             setattr(self, name, (scope.gauge if kind == "Gauge" else scope.counter)(name))
-
-
-class ClientCodecStats(CodecStats):
-    """Those of a cluster."""
-
-    nghttp2_upstream_connections: Counter
-    """Envoy counts which of its two codecs serves; this is the one that its defaults choose."""
-
-    def __init__(self, root: Scope) -> None:
-        super().__init__(root)
-        self.nghttp2_upstream_connections = root.scope("http2").counter("nghttp2_upstream_connections")

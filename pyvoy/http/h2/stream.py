@@ -24,6 +24,7 @@ class CodecStream:
         "pending",
         "pending_bytes",
         "pending_end",
+        "pending_reset",
         "pending_trailers",
         "receive_left",
         "received",
@@ -62,6 +63,8 @@ class CodecStream:
         """Body that waits for the peer's window."""
         self.pending_bytes = 0
         self.pending_end = False
+        self.pending_reset: int | None = None
+        """The code of the reset that comes behind what waits, in place of an end."""
         self.pending_trailers: HeaderMap | None = None
         self.blocked = False
         """Whoever produces the body has been told to wait."""

@@ -134,6 +134,12 @@ def is_grpc(_stream: Any, values: dict[bytes, bytes]) -> bool:
     )
 
 
+def shows_certificate(stream: Any, *, validated: bool) -> bool:
+    """The client has a certificate, or one that was verified; on plain text it has none."""
+    tls = stream.connection.tls
+    return tls is not None and bool(tls.peer_validated if validated else tls.peer_presented)
+
+
 def fraction_condition(numerator: int, denominator: int) -> Condition:
     """True for a share of all streams, by the stream's random number."""
     if numerator >= denominator:

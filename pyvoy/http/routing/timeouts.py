@@ -10,6 +10,8 @@ from pyvoy.http.headers import HeaderMap
 from pyvoy.http.routing.table import Route
 
 _GRPC_UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_LONGEST = 9
+"""Octets of a grpc-timeout: eight digits and the unit, as the protocol has it."""
 EXPECTED = b"x-envoy-expected-rq-timeout-ms"
 """Tells the upstream how long the proxy will wait."""
 _GLOBAL = b"x-envoy-upstream-rq-timeout-ms"
@@ -20,7 +22,7 @@ _STREAM_DURATION = b"x-envoy-upstream-stream-duration-ms"
 def grpc_timeout_s(headers: HeaderMap) -> float | None:
     """The `grpc-timeout` header in seconds (up to whole milliseconds), None when absent or malformed."""
     value = headers.get(b"grpc-timeout")
-    if value is None or not value[:-1].isdigit() or value[-1:] not in _GRPC_UNITS_S:
+    if value is None or not value[:-1].isdigit() or value[-1:] not in _GRPC_UNITS_S or len(value) > _LONGEST:
         return None
     number = int(value[:-1])
     unit = value[-1:]
@@ -81,6 +83,17 @@ def stream_duration_s(route: Route | None, headers: HeaderMap, default_s: float 
     if wanted_s and offset_s is not None:
         wanted_s = max(wanted_s - offset_s, 0.0)
     return wanted_s
+
+
+def told_deadline_s(route: Route, headers: HeaderMap, total_s: float | None, per_try_s: float | None) -> float | None:
+    """What the upstream of a gRPC call is told as grpc-timeout; None leaves what the client has said.
+
+    `total_s` and `per_try_s` are the request's time-outs.  Source: FilterUtility::setTimeoutHeaders; observed."""
+    if not is_grpc(headers):
+        return None
+    if route.has_max_stream_duration:
+        return stream_duration_s(route, headers, None)
+    return None if route.max_grpc_timeout_s is None else per_try_s or total_s
 
 
 def _grpc_total_s(route: Route, headers: HeaderMap) -> float | None:

@@ -115,6 +115,11 @@ class TransportSockets:
     default: UpstreamTls | None
     matches: tuple[SocketMatch, ...] = ()
 
+    @property
+    def all_secure(self) -> bool:
+        """Whether TLS is spoken to every host, whatever its metadata."""
+        return self.default is not None and all(match.socket is not None for match in self.matches)
+
     def of(self, host: Host) -> SocketMatch:
         """The socket for a host, with the name that statistics give to the match."""
         if self.matches:

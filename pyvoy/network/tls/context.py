@@ -12,11 +12,13 @@ import ssl
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyvoy.network.tls import openssl
+from pyvoy.network.tls.agreed import Agreed, Agreements
 from pyvoy.network.tls.certificates import CertificateFacts, facts_of, pem_blocks
 from pyvoy.network.tls.failures import NO_PEER_CERTIFICATE, VERIFY_FAILED
+from pyvoy.network.tls.ocsp import StaplePolicy, Stapler, stapled
 from pyvoy.network.tls.stats import TlsStats
 from pyvoy.network.tls.verify import ValidationPlan, Verifier
 
@@ -49,14 +51,21 @@ class CertificatePlan:
     password: bytes = b""
     name: str = ""
     """Of the secret that it came with."""
+    staple: bytes = b""
+    """An OCSP response in DER form."""
 
     @property
-    def leaf(self) -> CertificateFacts:
-        """The facts of the first certificate; raises ValueError when there is none."""
+    def leaf_der(self) -> bytes:
+        """The first certificate; raises ValueError when there is none."""
         blocks = pem_blocks(self.chain)
         if not blocks:
             raise ValueError("there is no certificate in it")
-        return facts_of(blocks[0])
+        return blocks[0]
+
+    @property
+    def leaf(self) -> CertificateFacts:
+        """Its facts; raises ValueError."""
+        return facts_of(self.leaf_der)
 
 
 @dataclass(slots=True, frozen=True)
@@ -79,6 +88,7 @@ class TlsPlan:
     session_timeout_s: int | None = None
     ticket_keys: bytes = b""
     """OpenSSL's keys for session tickets; b"" leaves them to the context."""
+    staple_policy: StaplePolicy = StaplePolicy.LENIENT_STAPLING
     max_sessions: int = 0
     """How many sessions a client keeps to resume them."""
 
@@ -116,19 +126,20 @@ class TlsContext:
     stats: TlsStats
     verifier: Verifier
     validates: bool
-    local: CertificateFacts = field(default_factory=CertificateFacts)
-    """The certificate that is shown."""
+    agreements: Agreements
     is_choosing: bool = False
-    """OpenSSL chooses between certificates, so that `local` may be another one."""
+    """OpenSSL chooses between certificates, so that another one than the first may be shown."""
     sessions: ClientSessions | None = None
     asks: bool = True
     """The peer may show a certificate: clients always see one, servers where they ask for it."""
     kept: object = None
     """What must live as long as the context."""
 
-    def count(self, session: ssl.SSLObject) -> None:
-        """A handshake is complete."""
-        self.stats.count_handshake(session, asks=self.asks)
+    def count(self, session: ssl.SSLObject) -> Agreed:
+        """A handshake is complete; returns what it has agreed on."""
+        agreed = self.agreements.of(session)
+        self.stats.count_handshake(agreed.counters, session, asks=self.asks)
+        return agreed
 
     def count_failure(self, reason: str) -> None:
         """A connection broke; what the verifier refused has been counted."""
@@ -143,11 +154,13 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    openssl.show_no_more(context)
     _set_parameters(context, plan)
     for index, certificate in enumerate(plan.certificates):
         _load_certificate(context, certificate, index)
     verifier = Verifier(plan.validation or ValidationPlan(), stats)
     kept = _set_verification(context, plan, verifier, server_side=server_side)
+    staples = _set_staples(context, plan, stats) if server_side else None
     if plan.alpn:
         context.set_alpn_protocols(list(plan.alpn))
     if plan.key_log_path:
@@ -159,11 +172,11 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         stats,
         verifier,
         validates=plan.validation is not None and plan.validation.checks_chain,
-        local=plan.certificates[0].leaf if plan.certificates else CertificateFacts(),
+        agreements=Agreements(stats, plan.certificates[0].leaf if plan.certificates else CertificateFacts()),
         is_choosing=len(plan.certificates) > 1,
         sessions=ClientSessions(plan.max_sessions) if plan.max_sessions else None,
         asks=not server_side or kept is not None,
-        kept=kept,
+        kept=(kept, staples),
     )
 
 
@@ -227,7 +240,26 @@ def _set_verification(context: ssl.SSLContext, plan: TlsPlan, verifier: Verifier
     optional = server_side and not plan.require_certificate
     context.verify_mode = ssl.CERT_OPTIONAL if optional else ssl.CERT_REQUIRED
     _trust(context, validation)
+    if server_side and validation.trusted_ca:
+        openssl.name_client_authorities(context, list(dict.fromkeys(pem_blocks(validation.trusted_ca))))
     return openssl.set_verifier(context, verifier)
+
+
+def _set_staples(context: ssl.SSLContext, plan: TlsPlan, stats: TlsStats) -> object:
+    """Answer clients that ask for an OCSP response; returns what must live as long as the context."""
+    found = {}
+    for index, certificate in enumerate(plan.certificates):
+        try:
+            found[certificate.leaf_der] = stapled(certificate.staple, certificate.leaf_der, plan.staple_policy)
+        except ValueError as error:
+            raise TlsError(f"tls_certificates[{index}].ocsp_staple", str(error)) from None
+    if not openssl.available():
+        if any(one.staple for one in found.values()):
+            raise TlsError(
+                "tls_certificates", "OCSP staples need an OpenSSL that is linked dynamically into this Python"
+            )
+        return None
+    return openssl.set_status_callback(context, Stapler(found, stats).answer)
 
 
 def _trust(context: ssl.SSLContext, plan: ValidationPlan) -> None:

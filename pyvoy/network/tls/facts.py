@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.network.tls import openssl
+from pyvoy.network.tls.agreed import local_facts
 from pyvoy.network.tls.certificates import facts_of, url_encoded_pem
 from pyvoy.observe.tls_info import TlsInfo
 
@@ -17,17 +18,15 @@ _DER = 2  # _ssl.ENCODING_DER
 
 def note_handshake(info: TlsInfo, transport: TlsTransport) -> None:
     """Write down what the handshake of a transport has settled."""
-    session, context = transport.session, transport.context
-    cipher = session.cipher()
-    info.version = session.version() or ""
-    info.cipher = cipher[0] if cipher else ""
-    info.alpn = session.selected_alpn_protocol() or ""
-    info.group = openssl.group_name(session)
-    own = None if info.version == "TLSv1.3" else session.session
-    if own is not None:
-        info.session_id = own.id.hex()
-    own_der = openssl.own_certificate(session) if context.is_choosing else b""
-    _note_local(info, facts_of(own_der) if own_der else context.local)
+    session, context, agreed = transport.session, transport.context, transport.agreed
+    known = vars(info)
+    known.update(agreed.facts)
+    if agreed.version != "TLSv1.3" and session.session is not None:
+        info.session_id = session.session.id.hex()
+    if context.is_choosing:
+        own_der = openssl.own_certificate(session)
+        if own_der:
+            known.update(local_facts(facts_of(own_der)))
     certificate = session.getpeercert(True) if context.asks else None
     if certificate is not None:
         info.peer_presented = True
@@ -41,15 +40,6 @@ def note_failure(info: TlsInfo, transport: TlsTransport) -> None:
     """Write down how far a handshake came: BoringSSL calls what was not agreed on yet TLSv1.2."""
     version = openssl.version_name(transport.session)
     info.version = version if version.startswith("TLSv") else "TLSv1.2"
-
-
-def _note_local(info: TlsInfo, facts: CertificateFacts) -> None:
-    info.local_oids = facts.oids
-    info.local_subject = facts.subject
-    info.local_uri_sans = facts.uri_sans
-    info.local_dns_sans = facts.dns_sans
-    info.local_ip_sans = facts.ip_sans
-    info.local_email_sans = facts.email_sans
 
 
 def _note_peer(info: TlsInfo, facts: CertificateFacts) -> None:

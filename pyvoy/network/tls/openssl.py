@@ -8,6 +8,7 @@ it is refused when it is configured.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import ssl
@@ -21,13 +22,20 @@ _NO_EXPLICIT_POLICY = 43
 """Of the errors that OpenSSL has no alert for, so that it sends certificate_unknown, as Envoy does."""
 _REVOKED = 23
 _EXPIRED, _NOT_YET_VALID = 10, 9
+_CTRL_SET_MODE = 33
+_CTRL_SET_STATUS_CALLBACK = 63
+_CTRL_SET_STATUS_RESPONSE = 71
+_STATUS_SEND, _STATUS_REFUSE, _STATUS_OMIT = 0, 2, 3
+_MODE_NO_AUTO_CHAIN = 8
 _CTRL_SET_SESSION_CACHE_MODE = 44
 _CTRL_SET_TICKET_KEYS = 59
 _CTRL_SET_GROUPS_LIST = 92
 _CTRL_SET_SIGNATURE_ALGORITHMS_LIST = 98
 _CTRL_GET_NEGOTIATED_GROUP = 134
 _POINTER = ctypes.c_void_p
+_SESSION_OFFSET = object.__basicsize__ + ctypes.sizeof(_POINTER)
 _VERIFY = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER)
+_STATUS = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER)
 _VERIFY_ONE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, _POINTER)
 
 _GROUPS = {
@@ -65,6 +73,11 @@ _FUNCTIONS: tuple[tuple[str, object, tuple[object, ...]], ...] = (
     ("X509_STORE_CTX_set_error", None, (_POINTER, ctypes.c_int)),
     ("X509_STORE_CTX_get0_cert", _POINTER, (_POINTER,)),
     ("X509_STORE_CTX_set_verify_cb", None, (_POINTER, _VERIFY_ONE)),
+    ("SSL_CTX_callback_ctrl", ctypes.c_long, (_POINTER, ctypes.c_int, _STATUS)),
+    ("SSL_CTX_add_client_CA", ctypes.c_int, (_POINTER, _POINTER)),
+    ("CRYPTO_malloc", _POINTER, (ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int)),
+    ("d2i_X509", _POINTER, (_POINTER, ctypes.POINTER(ctypes.c_char_p), ctypes.c_long)),
+    ("X509_free", None, (_POINTER,)),
     ("i2d_X509", ctypes.c_int, (_POINTER, ctypes.POINTER(ctypes.c_char_p))),
 )
 
@@ -104,17 +117,45 @@ def _pointer(context: ssl.SSLContext) -> int:
 
 def _session_pointer(session: Any) -> int:
     """The SSL of an SSLObject: the second field behind the header of what it wraps."""
-    address = id(session._sslobj) + object.__basicsize__ + ctypes.sizeof(_POINTER)
-    return ctypes.c_void_p.from_address(address).value or 0
+    return _POINTER.from_address(id(session._sslobj) + _SESSION_OFFSET).value or 0
 
 
-def group_name(session: ssl.SSLObject) -> str:
-    """BoringSSL's name of the key exchange group that a handshake used; "" where it cannot be told."""
+@functools.cache
+def _quick() -> ctypes.PyDLL | None:
+    """The same library for functions that are done at once: they do not let go of the interpreter's lock, which would
+    cost more than they do."""
     library = _library()
     if library is None:
-        return ""
-    number = library.SSL_ctrl(_session_pointer(session), _CTRL_GET_NEGOTIATED_GROUP, 0, None)
+        return None
+    quick = ctypes.PyDLL(library._name)
+    for name, arguments in (
+        ("SSL_ctrl", (_POINTER, ctypes.c_int, ctypes.c_long, _POINTER)),
+        ("SSL_shutdown", (_POINTER,)),
+        ("ERR_clear_error", ()),
+    ):
+        getattr(quick, name).argtypes = arguments
+    return quick
+
+
+def group_number(session: ssl.SSLObject) -> int:
+    """OpenSSL's number of the key exchange group that a handshake used; 0 where it cannot be told."""
+    quick = _quick()
+    return 0 if quick is None else int(quick.SSL_ctrl(_session_pointer(session), _CTRL_GET_NEGOTIATED_GROUP, 0, None))
+
+
+def group_name(number: int) -> str:
+    """BoringSSL's name of a group; "" for one that it does not know."""
     return _GROUPS.get(number, "")
+
+
+def say_goodbye(session: ssl.SSLObject) -> None:
+    """Send close_notify; whether the peer has sent its own is of no interest here."""
+    quick = _quick()
+    if quick is None:
+        with contextlib.suppress(OSError):  # the peer's own is not there, or the connection is broken
+            session.unwrap()
+    elif quick.SSL_shutdown(_session_pointer(session)) < 0:
+        quick.ERR_clear_error()  # whoever comes next looks into the same queue of errors
 
 
 def peer_signature_name(session: ssl.SSLObject) -> str:
@@ -190,9 +231,53 @@ def set_session_timeout(context: ssl.SSLContext, seconds: int) -> None:
     _loaded().SSL_CTX_set_timeout(_pointer(context), seconds)
 
 
+def show_no_more(context: ssl.SSLContext) -> None:
+    """Show the certificates that were loaded and, as Envoy, nothing that the trusted ones would add to their chain."""
+    library = _library()
+    if library is not None:
+        library.SSL_CTX_ctrl(_pointer(context), _CTRL_SET_MODE, _MODE_NO_AUTO_CHAIN, None)
+
+
 def set_verify_depth(context: ssl.SSLContext, depth: int) -> None:
     """How many intermediate certificates a chain may have."""
     _loaded().SSL_CTX_set_verify_depth(_pointer(context), depth)
+
+
+Status = bytes | None | bool
+"""An OCSP response to send; None for none, False to refuse the client."""
+
+
+def set_status_callback(context: ssl.SSLContext, answer: Callable[[bytes], Status]) -> object:
+    """Ask `answer` for the OCSP response to the certificate (DER) that a client which asks for one is to see.
+
+    Returns what must live as long as the context does."""
+    library = _loaded()
+
+    def status(session: int, _: int | None) -> int:
+        certificate = library.SSL_get_certificate(session)
+        given = answer(_der(library, certificate) if certificate else b"")
+        if not given:
+            return _STATUS_OMIT if given is None else _STATUS_REFUSE
+        assert isinstance(given, bytes)
+        place = library.CRYPTO_malloc(len(given), b"", 0)  # OpenSSL frees it
+        ctypes.memmove(place, given, len(given))
+        library.SSL_ctrl(session, _CTRL_SET_STATUS_RESPONSE, len(given), ctypes.cast(place, ctypes.c_char_p))
+        return _STATUS_SEND
+
+    callback = _STATUS(status)
+    library.SSL_CTX_callback_ctrl(_pointer(context), _CTRL_SET_STATUS_CALLBACK, callback)
+    return callback
+
+
+def name_client_authorities(context: ssl.SSLContext, certificates: list[bytes]) -> None:
+    """Tell clients whose certificates (DER) are trusted, so that they can choose among theirs."""
+    library = _loaded()
+    for der in certificates:
+        place = ctypes.c_char_p(der)
+        certificate = library.d2i_X509(None, ctypes.byref(place), len(der))
+        if certificate:
+            library.SSL_CTX_add_client_CA(_pointer(context), certificate)
+            library.X509_free(certificate)
 
 
 class PeerChain:

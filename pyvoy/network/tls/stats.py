@@ -30,7 +30,6 @@ _COUNTERS = (
     "ocsp_staple_requests",
     "ocsp_staple_responses",
     "session_reused",
-    "was_key_usage_invalid",
 )
 
 
@@ -46,6 +45,10 @@ class TlsStats:
     fail_verify_san: Counter
     handshake: Counter
     no_certificate: Counter
+    ocsp_staple_failed: Counter
+    ocsp_staple_omitted: Counter
+    ocsp_staple_requests: Counter
+    ocsp_staple_responses: Counter
     session_reused: Counter
 
     def __init__(self, scope: Scope) -> None:
@@ -55,21 +58,22 @@ class TlsStats:
         for name in _COUNTERS:
             setattr(self, name, self._scope.counter(name))
 
-    def count_handshake(self, session: ssl.SSLObject, *, asks: bool) -> None:
-        """A handshake is complete; `asks`: the peer may have shown a certificate."""
+    def used(self, cipher: str, version: str, group: str) -> tuple[Counter, ...]:
+        """The counters of what a handshake has agreed on."""
+        pairs = (("ciphers", cipher), ("versions", version), ("curves", group))
+        return tuple(self._used_counter(kind, name) for kind, name in pairs if name)
+
+    def count_handshake(self, used: tuple[Counter, ...], session: ssl.SSLObject, *, asks: bool) -> None:
+        """A handshake is complete; `used` as above, `asks`: the peer may have shown a certificate."""
         self.handshake.inc()
+        for counter in used:
+            counter.inc()
         if session.session_reused:
             self.session_reused.inc()
-        cipher = session.cipher()
-        used = (
-            ("ciphers", cipher[0] if cipher else ""),
-            ("versions", session.version() or ""),
-            ("curves", openssl.group_name(session)),
-            ("sigalgs", openssl.peer_signature_name(session) if asks else ""),
-        )
-        for kind, name in used:
+        if asks:
+            name = openssl.peer_signature_name(session)
             if name:
-                self._used_counter(kind, name).inc()
+                self._used_counter("sigalgs", name).inc()
         if not asks or session.getpeercert(True) is None:
             self.no_certificate.inc()
 

@@ -10,14 +10,15 @@ close_notify alone, the FIN comes when both sides are done.  Source: Envoy, SslS
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from pyvoy.network.tls import openssl
 from pyvoy.network.tls.failures import failure_text, reason_of
 
 if TYPE_CHECKING:
+    from pyvoy.network.tls.agreed import Agreed
     from pyvoy.network.tls.context import TlsContext
 
 READ_BYTES = 65536
@@ -54,6 +55,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         "_protocol",
         "_read",
         "_write_ended",
+        "agreed",
         "context",
         "data_received",
         "expected_name",
@@ -65,6 +67,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     raw: asyncio.Transport
     session: ssl.SSLObject
     context: TlsContext
+    agreed: Agreed
+    """Once the handshake is complete."""
     data_received: Callable[[bytes], None]  # type: ignore[assignment]  # a slot: transports call what it holds
 
     def __init__(
@@ -129,14 +133,20 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._lost("")
             return
         self._open = True
-        self.data_received = self._decrypt if context.sessions is None else self._decrypt_first
+        self.data_received = self._decrypt
+        if context.sessions is not None:
+            if self.session.version() == "TLSv1.3":
+                self.data_received = self._decrypt_first
+            else:
+                context.sessions.keep(self.server_name, self.session)
         if self._paused:
             self.raw.pause_reading()
         self.raw.set_protocol(self)
-        context.count(self.session)
+        self.agreed = context.count(self.session)
         self._opened(self)
         self._send_pending()
-        self._flush()
+        if self.agreed.version != "TLSv1.3" or not self.session.server_side:
+            self._flush()  # what else there is are tickets, which go out with the first answer, as Envoy's do
         if self._incoming.pending and not self._closing:
             self.data_received(b"")
 
@@ -194,7 +204,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._flush()
 
     def _decrypt_first(self, data: bytes) -> None:
-        """The first bytes on a client's connection: with TLS 1.3 the session's tickets come before them."""
+        """The first bytes on a client's connection of TLS 1.3: the session's tickets come before them."""
         self.data_received = self._decrypt
         self.raw.set_protocol(self)
         self._decrypt(data)
@@ -270,8 +280,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def _say_goodbye(self) -> None:
         """Send close_notify."""
-        with contextlib.suppress(OSError):  # the peer's own close_notify is not there, or the connection is broken
-            self.session.unwrap()
+        openssl.say_goodbye(self.session)
         self._flush()
 
     def close(self) -> None:

@@ -202,8 +202,8 @@ def _details(command: Command) -> Operator:
     allow_blanks = command.arguments == "ALLOW_WHITESPACES"
 
     def get(source: Any) -> str | None:
-        text: str = source.info.response_code_details
-        if not text:
+        text: str | None = source.info.response_code_details
+        if text is None:
             return None
         return text if allow_blanks else "_".join(text.split())
 

@@ -110,6 +110,8 @@ def _filter_state(command: Command) -> Operator:
             value = source.connection.filter_state.get(key)
         if value is None:
             return None
+        if how == "TYPED" and hasattr(value, "as_json"):
+            value = value.as_json()
         if field:
             return value.get(field) if isinstance(value, dict) else None
         return to_text(value).decode("utf-8", "surrogateescape") if how == "PLAIN" else value

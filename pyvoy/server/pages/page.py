@@ -71,6 +71,8 @@ class Proxy:
     health_failed: bool = False
     last_reload_error: list[str] = field(default_factory=list)
     pages: Mapping[str, Page] = field(default_factory=dict)
+    filter_timing: tuple[int, int] | None = None
+    """The fraction of requests whose filters are timed, as asked for here; None: as the configuration says."""
     traces: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=50))
     """The last traces of requests, oldest first (see `pyvoy.observe.filter_trace`)."""
 

@@ -159,8 +159,10 @@ def reopen_logs(proxy: Proxy, request: Request) -> Response:
 
 
 def certs(proxy: Proxy, request: Request) -> Response:
-    """Certificates of all TLS contexts: none, as no transport socket has any."""
-    return json_response({"certificates": []})
+    """Certificates of all TLS contexts; what reads them is loaded when somebody asks."""
+    from pyvoy.server.pages.certs import certificates
+
+    return certificates(proxy)
 
 
 def init_dump(proxy: Proxy, request: Request) -> Response:

@@ -90,7 +90,7 @@ def _one(one: Json) -> str:
         f'<div class="sub"><a href="/trace">all traces</a> &middot; {where} &middot; {one["duration_us"]:,} µs</div>'
         f'<div class="card"><h2>Waterfall</h2>{waterfall(one)}{key}</div>'
         f'<div class="card"><h2>Filters</h2>{_filters(one)}</div>'
-        f'<div class="card"><h2>Callbacks</h2>{_steps(one)}</div>'
+        f'<div class="card"><h2>Callbacks</h2>{_steps(one)}</div>{_lines(one)}'
     )
 
 
@@ -161,14 +161,30 @@ def _changes(lines: list[str]) -> str:
     return "".join(f'<pre class="{_CLASSES[line[0]]}">{escape(line)}</pre>' for line in lines)
 
 
+def _calls(step: Json) -> str:
+    return "".join(f"<pre>{escape(call)}</pre>" for call in step["calls"])
+
+
 def _steps(one: Json) -> str:
     rows = "".join(
         f'<tr><td class="n">{step["at_us"]:,}</td><td>{escape(one["filters"][step["filter"]]["name"])}</td>'
-        f'<td><code>{step["event"]}</code></td><td>{escape(step["did"])}</td><td class="n">{step["cost_us"]}</td></tr>'
+        f"<td><code>{step['event']}</code></td><td>{escape(step['did'])}{_calls(step)}</td>"
+        f'<td class="n">{step["cost_us"]}</td></tr>'
         for step in one["steps"]
     )
     head = '<tr><th class="n">at µs</th><th>filter</th><th>event</th><th>did</th><th class="n">cost µs</th></tr>'
     return f"<table>{head}{rows}</table>"
+
+
+def _lines(one: Json) -> str:
+    """What the filters have logged, if anything."""
+    rows = "".join(
+        f'<tr><td class="n">{line["at_us"]:,}</td><td>{escape(one["filters"][line["filter"]]["name"])}</td>'
+        f"<td>{line['level']}</td><td><code>{escape(line['place'])}</code></td><td>{escape(line['text'])}</td></tr>"
+        for line in one["lines"]
+    )
+    head = '<tr><th class="n">at µs</th><th>filter</th><th>level</th><th>line</th><th>text</th></tr>'
+    return f'<div class="card"><h2>Log</h2><table>{head}{rows}</table></div>' if rows else ""
 
 
 PAGES = (

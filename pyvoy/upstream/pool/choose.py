@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _HTTP1 = UpstreamProtocol.HTTP1
 _HTTP2 = UpstreamProtocol.HTTP2
+_AUTO = UpstreamProtocol.AUTO
 
 
 def http_pool(
@@ -27,6 +28,10 @@ def http_pool(
 
     A cluster that follows its clients has two, of which the plain priority is the key of the one for HTTP/1."""
     speaks = cluster.plan.http.protocol
+    if speaks is _AUTO:
+        from pyvoy.upstream.pool.auto import auto_pool
+
+        return auto_pool(services, cluster, host, priority, server_name)  # type: ignore[return-value]  # the same interface
     if speaks is _HTTP1 or (speaks is not _HTTP2 and downstream != "HTTP/2"):
         return http1_pool(services, cluster, host, priority, server_name)
     from pyvoy.upstream.pool.h2 import http2_pool

@@ -38,28 +38,37 @@ class UpstreamConnection(asyncio.Protocol):
     """The application protocols that TLS offers where the cluster says nothing."""
     _securing: ClientTransport | None = None
 
-    def __init__(self, services: Services, cluster: Cluster, host: Host, resources: Resources) -> None:
+    def __init__(
+        self,
+        services: Services,
+        cluster: Cluster,
+        host: Host,
+        resources: Resources,
+        made: UpstreamConnection | None = None,
+    ) -> None:
+        """`made`: a connection that counts already; as in Envoy, only the total knows both."""
         self.services = services
         self.cluster = cluster
         self.host = host
-        self.connection_id = services.connection_ids()
+        self.connection_id: int = services.connection_ids() if made is None else made.connection_id
         self.connected = False
         self.closed = False
         self.closed_locally = False
         self._resources = resources
-        self._started_s = services.clock()
+        self._started_s: float = services.clock() if made is None else made._started_s
         self._timer: Timer | None = None
         self._task: asyncio.Task[None] | None = None
         stats = cluster.stats
         self._cells = stats.upstream_cx_rx_bytes_total.cells
         self._rx_index = stats.upstream_cx_rx_bytes_total.index
         self._tx_index = stats.upstream_cx_tx_bytes_total.index
-        resources.used = True
-        resources.connections.inc()
         stats.upstream_cx_total.inc()
-        stats.upstream_cx_active.inc()
         host.stats.cx_total.inc()
-        host.stats.cx_active.inc()
+        if made is None:
+            resources.used = True
+            resources.connections.inc()
+            stats.upstream_cx_active.inc()
+            host.stats.cx_active.inc()
 
     # ---- connecting ----
 
@@ -135,6 +144,13 @@ class UpstreamConnection(asyncio.Protocol):
         stats = self.cluster.stats
         stats.upstream_cx_rx_bytes_buffered.add(0)  # used, though what is read never waits here
         stats.upstream_cx_connect_ms.record(int((self.services.clock() - self._started_s) * 1000))
+        self.on_connected()
+
+    def take_over(self, made: UpstreamConnection) -> None:
+        """Go on with a connection that another object has made, which is done with it."""
+        self.transport, self.local, self.tls = made.transport, made.local, made.tls
+        self.connected = made.closed = True
+        self.transport.set_protocol(self)
         self.on_connected()
 
     # ---- asyncio.Protocol ----

@@ -7,17 +7,16 @@ Source: Envoy's Http1::FixedHttpConnPoolImpl on ConnPoolImplBase.
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pyvoy.http.client_address import parse_ip
-from pyvoy.http.codec import CodecError, ResponseSink
+from pyvoy.http.codec import CodecError
 from pyvoy.http.h1.client import Http1ClientCodec
 from pyvoy.http.h1.heads import ResponseHeads
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.network.timers import Timer
 from pyvoy.observe.details import Reset
-from pyvoy.stats.tally import Tally
+from pyvoy.upstream.pool.base import Corked, HttpPool, PoolRequest
 from pyvoy.upstream.pool.connection import UpstreamConnection
 from pyvoy.upstream.pool.decide import Step, on_request, reconnect_for_pending
 
@@ -42,36 +41,15 @@ _ALPN = ("http/1.1",)
 """What TLS offers where the cluster says nothing."""
 
 
-class PoolRequest(ResponseSink, Protocol):
-    """What waits for a connection, and then receives the response on it."""
-
-    def on_pool_ready(self, connection: Http1Connection) -> None:
-        """Here is your connection; send the request on `connection.codec`."""
-
-    def on_pool_failure(self, reason: str, detail: str, host: Host | None) -> None:
-        """No connection: `reason` is one of `details.Reset`; `host` is None when it never came to one."""
-
-
-class Corked(Protocol):
-    """Output that can be held back while more is about to come."""
-
-    corked: bool
-
-    def uncork(self) -> None:
-        """Let go what is held."""
-
-
 class Http1Connection(UpstreamConnection):
     """One connection of the pool and the request that is on it."""
 
-    def __init__(self, pool: Http1Pool) -> None:
-        super().__init__(pool.services, pool.cluster, pool.host, pool.resources)
+    def __init__(self, pool: Http1Pool, made: UpstreamConnection | None = None) -> None:
+        """`made`: a connection that is there already, and whose place this one takes (see `take_over`)."""
+        super().__init__(pool.services, pool.cluster, pool.host, pool.resources, made)
         self.pool = pool
         self.alpn = _ALPN
-        if pool.server_name:
-            self.server_name = pool.server_name
-            if pool.cluster.plan.http.auto_san_validation:
-                self.expected_name = pool.server_name
+        pool.name(self)
         self.request: PoolRequest | None = None
         self.ends_itself = False
         """The upstream's end is answered by our own (a TCP session in a tunnel, as Envoy counts it)."""
@@ -206,8 +184,12 @@ class Http1Connection(UpstreamConnection):
         super()._account_closed()
 
     def _complete(self) -> None:
-        """Request and response are done: back to the pool."""
+        """Request and response are done: back to the pool.  A tunnel's client is done: so are we."""
         if self.request is None:
+            return
+        if self.codec.tunnelling:
+            if not self.closed:
+                self.transport.write_eof()
             return
         if not self._paused and self.codec.reusable and self.pool.reuse(self):
             return
@@ -225,38 +207,13 @@ class Http1Connection(UpstreamConnection):
         self.pool.request_over()
 
 
-class Http1Pool:
-    """All connections of one worker to one host, for one routing priority."""
+class Http1Pool(HttpPool[Http1Connection]):
+    """A pool whose connections carry one request at a time."""
 
-    __slots__ = (
-        "_all",
-        "_begun",
-        "_connecting",
-        "_draining",
-        "_idle",
-        "_idle_timer",
-        "_limits_attempts",
-        "_max_duration_s",
-        "_max_requests",
-        "_outcomes",
-        "_over",
-        "_pending",
-        "cluster",
-        "heads",
-        "host",
-        "outcome",
-        "plan",
-        "resources",
-        "server_name",
-        "services",
-    )
+    __slots__ = ("_idle", "_limits_attempts", "heads", "plan")
 
     def __init__(self, services: Services, cluster: Cluster, host: Host, priority: int, server_name: str = "") -> None:
-        self.services = services
-        self.server_name = server_name
-        self.cluster = cluster
-        self.host = host
-        self.resources = cluster.resources(priority)
+        super().__init__(services, cluster, host, priority, server_name)
         http = cluster.plan.http
         limit_kb = http.max_response_headers_kb
         self.plan = Http1Plan(
@@ -266,41 +223,28 @@ class Http1Pool:
             proper_case=http.header_case == "proper",
         )
         self.heads = ResponseHeads()
-        stats, host_stats = cluster.stats, host.stats
-        for gauge in (stats.upstream_rq_active, host_stats.rq_active):
-            gauge.add(0)
-        active = (stats.upstream_rq_active.index, host_stats.rq_active.index)
-        totals = (stats.upstream_rq_total.index, host_stats.rq_total.index)
-        cells = stats.upstream_rq_total.cells
-        self._begun = Tally(services.tallies, cells, (*totals, *active))
-        self._over = Tally(services.tallies, cells, (), falling=active)
-        self._outcomes: dict[bytes, Tally] = {}
-        self.outcome = self._outcomes.get
-        """The tally of a response by its status, None before the first (see `new_outcome`)."""
-        self._max_requests = http.max_requests_per_connection
-        self._max_duration_s = http.max_connection_duration_s
         self._limits_attempts = bool(http.max_stream_duration_s) or cluster.results is not None
         for name in _CODEC_COUNTERS:
             cluster.scope.counter("http1." + name)
         self._idle: list[Http1Connection] = []
-        self._all: set[Http1Connection] = set()
-        self._connecting = 0
-        self._pending: deque[PoolRequest] = deque()
-        self._idle_timer: Timer | None = None
-        self._draining = False
+
+    def _make_connection(self) -> Http1Connection:
+        return Http1Connection(self)
 
     # ---- requests ----
 
-    def acquire(self, request: PoolRequest) -> None:
-        """Find or make a connection; ends in `on_pool_ready` (perhaps at once) or `on_pool_failure`."""
-        if self._idle:
-            connection = self._idle.pop()
-            if not self._attach(connection, request):
-                self._idle.append(connection)
-            return
+    def use_ready(self, request: PoolRequest) -> bool:
+        """Put the request on the idle connection that was used last."""
+        if not self._idle:
+            return False
+        connection = self._idle.pop()
+        if not self._attach(connection, request):
+            self._idle.append(connection)
+        return True
+
+    def _decide(self) -> tuple[Step, bool]:
         resources = self.resources
-        stats = self.cluster.stats
-        step, limited = on_request(
+        return on_request(
             idle=0,
             connecting=self._connecting,
             active=len(self._all) - self._connecting,
@@ -308,19 +252,6 @@ class Http1Pool:
             may_wait=resources.pending_requests.can_create(),
             may_connect=resources.connections.can_create(),
         )
-        if limited:
-            stats.upstream_cx_overflow.inc()
-        if step is Step.OVERFLOW:
-            stats.upstream_rq_pending_overflow.inc()
-            request.on_pool_failure(Reset.OVERFLOW, "", None)
-            return
-        self._pending.append(request)
-        resources.pending_requests.inc()
-        stats.upstream_rq_pending_total.inc()
-        stats.upstream_rq_pending_active.inc()
-        self.host.stats.rq_pending_active.inc()
-        if step is Step.CONNECT:
-            self._connect()
 
     def take_idle(self, request: PoolRequest) -> Http1Connection | None:
         """An idle connection for a request, attached to it; None (and nothing done) without one, at the limit of
@@ -337,29 +268,10 @@ class Http1Pool:
         connection.requests += 1
         return connection
 
-    def cancel_pending(self, request: PoolRequest) -> None:
-        """A request that waits is given up."""
-        if request in self._pending:
-            self._pending.remove(request)
-            self._pending_over()
-            self.cluster.stats.upstream_rq_cancelled.inc()
-
-    def _pending_over(self) -> None:
-        self.resources.pending_requests.dec()
-        self.cluster.stats.upstream_rq_pending_active.dec()
-        self.host.stats.rq_pending_active.dec()
-
     def _attach(self, connection: Http1Connection, request: PoolRequest) -> bool:
         """Give the connection to the request; False when the cluster has too many requests, which fails this one."""
-        if not self.resources.requests.take():
-            self.cluster.stats.upstream_rq_active_overflow.inc()
-            request.on_pool_failure(Reset.OVERFLOW, "", self.host)
+        if not self._take_request(request):
             return False
-        begun = self._begun
-        if not begun.count:
-            begun.board.note(begun)
-        begun.count += 1
-        self.host.active += 1
         connection.request = request
         connection.requests += 1
         connection.codec.new_stream(request)
@@ -368,30 +280,9 @@ class Http1Pool:
 
     def request_over(self) -> None:
         """A request has left its connection."""
-        self.resources.requests.dec()
-        over = self._over
-        if not over.count:
-            over.board.note(over)
-        over.count += 1
-        self.host.active -= 1
-
-    def new_outcome(self, status: bytes) -> Tally:
-        """The tally of ordinary responses (external request, host no canary) with this status: what
-        `ClusterStats.charge_response` and `charge_time` count, and the host's success or error."""
-        code = int(status)
-        counter = self.host.stats.rq_error if code >= 500 else self.host.stats.rq_success
-        indexes, histograms = self.cluster.stats.outcome_cells(code)
-        tally = Tally(self.services.tallies, counter.cells, (*indexes, counter.index), histograms)
-        self._outcomes[status] = tally
-        return tally
+        self._count_over()
 
     # ---- connections ----
-
-    def _connect(self) -> None:
-        connection = Http1Connection(self)
-        self._all.add(connection)
-        self._connecting += 1
-        connection.connect()
 
     def connected(self, connection: Http1Connection) -> None:
         """A connection is ready for the request that waits longest."""
@@ -399,17 +290,6 @@ class Http1Pool:
         if self._max_duration_s:
             connection.limit_duration(self._max_duration_s)
         self._serve(connection)
-
-    def connect_failed(self, connection: Http1Connection, reason: str, detail: str) -> None:
-        """Refused or too slow: every waiting request hears it (Envoy: purgePendingStreams)."""
-        self._connecting -= 1
-        self._all.discard(connection)
-        failed, self._pending = self._pending, deque()
-        for request in failed:
-            self._pending_over()
-            self.cluster.stats.upstream_rq_pending_failure_eject.inc()
-            request.on_pool_failure(reason, detail, self.host)
-        self._check_empty()
 
     def reuse(self, connection: Http1Connection) -> bool:
         """The ordinary end of a request: nobody waits and the connection becomes idle.  False when there is more to
@@ -486,17 +366,20 @@ class Http1Pool:
         """A connection is gone; replace it when requests wait."""
         if connection not in self._all:
             return
-        self._all.discard(connection)
+        del self._all[connection]
         if connection in self._idle:
             self._idle.remove(connection)
         self.cluster.stats.upstream_rq_per_cx.record(connection.requests)
+        self._connect_for_pending()
+        self._check_empty()
+
+    def _connect_for_pending(self) -> None:
         while reconnect_for_pending(
             connecting=self._connecting,
             pending=len(self._pending),
             may_connect=self.resources.connections.can_create(),
         ):
             self._connect()
-        self._check_empty()
 
     def drain(self) -> None:
         """Take no new request; close idle connections now and busy ones when they are done."""
@@ -504,11 +387,6 @@ class Http1Pool:
         for connection in list(self._idle):
             self.discard(connection)
         self._check_empty()
-
-    def _check_empty(self) -> None:
-        if self._draining and not self._all and self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
 
 
 def http1_pool(services: Services, cluster: Cluster, host: Host, priority: int, server_name: str = "") -> Http1Pool:

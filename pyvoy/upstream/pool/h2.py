@@ -7,17 +7,16 @@ Source: Envoy's Http2::ConnPoolImpl on MultiplexedActiveClientBase and ConnPoolI
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from pyvoy.http.codec import CodecError
 from pyvoy.http.h2.client import Http2ClientCodec
 from pyvoy.http.h2.frames import PREFACE
-from pyvoy.http.h2.stats import ClientCodecStats
+from pyvoy.http.h2.stats import CodecStats
 from pyvoy.http.keepalive_h2 import KeepAliveTimer
 from pyvoy.network.timers import Timer
 from pyvoy.observe.details import Reset
-from pyvoy.stats.tally import Tally
+from pyvoy.upstream.pool.base import HttpPool
 from pyvoy.upstream.pool.connection import UpstreamConnection
 from pyvoy.upstream.pool.decide import Step, on_multiplexed_request
 from pyvoy.upstream.pool.lane import Http2Lane
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pyvoy.server.services import Services
     from pyvoy.upstream.cluster import Cluster
     from pyvoy.upstream.endpoint import Host
-    from pyvoy.upstream.pool.h1 import Corked, PoolRequest
+    from pyvoy.upstream.pool.base import Corked, PoolRequest
 
 
 _ALPN = ("h2",)
@@ -35,14 +34,12 @@ _ALPN = ("h2",)
 class Http2UpstreamConnection(UpstreamConnection):
     """One connection of the pool and the lanes (requests) on it."""
 
-    def __init__(self, pool: Http2Pool) -> None:
-        super().__init__(pool.services, pool.cluster, pool.host, pool.resources)
+    def __init__(self, pool: Http2Pool, made: UpstreamConnection | None = None) -> None:
+        """`made`: a connection that is there already, and whose place this one takes (see `take_over`)."""
+        super().__init__(pool.services, pool.cluster, pool.host, pool.resources, made)
         self.pool = pool
         self.alpn = _ALPN
-        if pool.server_name:
-            self.server_name = pool.server_name
-            if pool.cluster.plan.http.auto_san_validation:
-                self.expected_name = pool.server_name
+        pool.name(self)
         self.lanes: dict[int, Http2Lane] = {}
         self.requests = 0
         self.idle_since_s = 0.0
@@ -196,94 +193,38 @@ class Http2UpstreamConnection(UpstreamConnection):
         super()._account_closed()
 
 
-class Http2Pool:
-    """All HTTP/2 connections of one worker to one host, for one routing priority."""
+class Http2Pool(HttpPool[Http2UpstreamConnection]):
+    """A pool whose connections carry many requests."""
 
-    __slots__ = (
-        "_all",
-        "_begun",
-        "_connecting",
-        "_draining",
-        "_idle_timer",
-        "_max_duration_s",
-        "_max_requests",
-        "_outcomes",
-        "_over",
-        "_pending",
-        "cluster",
-        "codec_stats",
-        "host",
-        "http2",
-        "outcome",
-        "resources",
-        "server_name",
-        "services",
-    )
+    __slots__ = ("codec_stats", "http2")
 
     def __init__(self, services: Services, cluster: Cluster, host: Host, priority: int, server_name: str = "") -> None:
-        self.server_name = server_name
-        self.services = services
-        self.cluster = cluster
-        self.host = host
-        self.resources = cluster.resources(priority)
-        http = cluster.plan.http
-        self.http2 = http.http2
-        self.codec_stats = ClientCodecStats(cluster.scope)
-        stats, host_stats = cluster.stats, host.stats
-        for gauge in (stats.upstream_rq_active, host_stats.rq_active):
-            gauge.add(0)
-        active = (stats.upstream_rq_active.index, host_stats.rq_active.index)
-        totals = (stats.upstream_rq_total.index, host_stats.rq_total.index)
-        cells = stats.upstream_rq_total.cells
-        self._begun = Tally(services.tallies, cells, (*totals, *active))
-        self._over = Tally(services.tallies, cells, (), falling=active)
-        self._outcomes: dict[bytes, Tally] = {}
-        self.outcome = self._outcomes.get
-        """The tally of a response by its status, None before the first (see `new_outcome`)."""
-        self._max_requests = http.max_requests_per_connection
-        self._max_duration_s = http.max_connection_duration_s
-        self._all: list[Http2UpstreamConnection] = []
-        self._connecting = 0
-        self._pending: deque[PoolRequest] = deque()
-        self._idle_timer: Timer | None = None
-        self._draining = False
+        super().__init__(services, cluster, host, priority, server_name)
+        self.http2 = cluster.plan.http.http2
+        self.codec_stats = CodecStats(cluster.scope)
+
+    def _make_connection(self) -> Http2UpstreamConnection:
+        return Http2UpstreamConnection(self)
 
     # ---- requests ----
 
-    def acquire(self, request: PoolRequest) -> None:
-        """Find or make a connection; ends in `on_pool_ready` (perhaps at once) or `on_pool_failure`."""
+    def use_ready(self, request: PoolRequest) -> bool:
+        """Put the request on the first connection that has room."""
         ready = self._with_room()
-        if ready is not None:
-            self._attach(ready, request)
-            return
+        if ready is None:
+            return False
+        self._attach(ready, request)
+        return True
+
+    def _decide(self) -> tuple[Step, bool]:
         resources = self.resources
-        stats = self.cluster.stats
-        step, limited = on_multiplexed_request(
+        return on_multiplexed_request(
             room=self._connecting * self._expected_streams,
             connections=len(self._all),
             pending=len(self._pending),
             may_wait=resources.pending_requests.can_create(),
             may_connect=resources.connections.can_create(),
         )
-        if limited:
-            stats.upstream_cx_overflow.inc()
-        if step is Step.OVERFLOW:
-            stats.upstream_rq_pending_overflow.inc()
-            request.on_pool_failure(Reset.OVERFLOW, "", None)
-            return
-        self._pending.append(request)
-        resources.pending_requests.inc()
-        stats.upstream_rq_pending_total.inc()
-        stats.upstream_rq_pending_active.inc()
-        self.host.stats.rq_pending_active.inc()
-        if step is Step.CONNECT:
-            self._connect()
-
-    @property
-    def _expected_streams(self) -> int:
-        """What a connection that is being made will take."""
-        limit = self.http2.max_concurrent_streams
-        return min(limit, self._max_requests) if self._max_requests else limit
 
     def _with_room(self) -> Http2UpstreamConnection | None:
         for connection in self._all:
@@ -294,29 +235,10 @@ class Http2Pool:
     def take_idle(self, request: PoolRequest) -> None:
         """Nothing for the short ways: they speak HTTP/1."""
 
-    def cancel_pending(self, request: PoolRequest) -> None:
-        """A request that waits is given up."""
-        if request in self._pending:
-            self._pending.remove(request)
-            self._pending_over()
-            self.cluster.stats.upstream_rq_cancelled.inc()
-
-    def _pending_over(self) -> None:
-        self.resources.pending_requests.dec()
-        self.cluster.stats.upstream_rq_pending_active.dec()
-        self.host.stats.rq_pending_active.dec()
-
     def _attach(self, connection: Http2UpstreamConnection, request: PoolRequest) -> None:
         """Put the request on the connection; when the cluster has too many requests, it fails."""
-        if not self.resources.requests.take():
-            self.cluster.stats.upstream_rq_active_overflow.inc()
-            request.on_pool_failure(Reset.OVERFLOW, "", self.host)
+        if not self._take_request(request):
             return
-        begun = self._begun
-        if not begun.count:
-            begun.board.note(begun)
-        begun.count += 1
-        self.host.active += 1
         if self._max_requests and connection.requests + 1 >= self._max_requests:
             self.cluster.stats.upstream_cx_max_requests.inc()
             connection.draining = True
@@ -326,12 +248,7 @@ class Http2Pool:
 
     def request_over(self, connection: Http2UpstreamConnection) -> None:
         """A request has left its connection, which may have room for another now."""
-        self.resources.requests.dec()
-        over = self._over
-        if not over.count:
-            over.board.note(over)
-        over.count += 1
-        self.host.active -= 1
+        self._count_over()
         if not connection.lanes and not connection.closed:
             if connection.draining or self._draining:
                 connection.draining = True
@@ -342,22 +259,7 @@ class Http2Pool:
         if self._pending:
             self.services.loop.call_soon(self.serve, connection)
 
-    def new_outcome(self, status: bytes) -> Tally:
-        """The tally of ordinary responses with this status (see `Http1Pool.new_outcome`)."""
-        code = int(status)
-        counter = self.host.stats.rq_error if code >= 500 else self.host.stats.rq_success
-        indexes, histograms = self.cluster.stats.outcome_cells(code)
-        tally = Tally(self.services.tallies, counter.cells, (*indexes, counter.index), histograms)
-        self._outcomes[status] = tally
-        return tally
-
     # ---- connections ----
-
-    def _connect(self) -> None:
-        connection = Http2UpstreamConnection(self)
-        self._all.append(connection)
-        self._connecting += 1
-        connection.connect()
 
     def connected(self, connection: Http2UpstreamConnection) -> None:
         """A connection is ready for those that wait."""
@@ -385,17 +287,6 @@ class Http2Pool:
             if not self.resources.connections.can_create() and self._all:
                 return
             self._connect()
-
-    def connect_failed(self, connection: Http2UpstreamConnection, reason: str, detail: str) -> None:
-        """Refused or too slow: every waiting request hears it (Envoy: purgePendingStreams)."""
-        self._connecting -= 1
-        self._all.remove(connection)
-        failed, self._pending = self._pending, deque()
-        for request in failed:
-            self._pending_over()
-            self.cluster.stats.upstream_rq_pending_failure_eject.inc()
-            request.on_pool_failure(reason, detail, self.host)
-        self._check_empty()
 
     def _note_idle(self, connection: Http2UpstreamConnection) -> None:
         timeout_s = self.cluster.plan.http.idle_timeout_s
@@ -428,7 +319,7 @@ class Http2Pool:
         """A connection is gone; replace it when requests wait."""
         if connection not in self._all:
             return
-        self._all.remove(connection)
+        del self._all[connection]
         connection.codec.release()
         self.cluster.stats.upstream_rq_per_cx.record(connection.requests)
         self._connect_for_pending()
@@ -442,11 +333,6 @@ class Http2Pool:
                 connection.draining = True
                 connection.check_drained()
         self._check_empty()
-
-    def _check_empty(self) -> None:
-        if self._draining and not self._all and self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
 
 
 def http2_pool(

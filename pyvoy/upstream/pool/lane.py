@@ -14,7 +14,7 @@ from pyvoy.observe.details import Reset
 if TYPE_CHECKING:
     from pyvoy.network.address import Address
     from pyvoy.observe.tls_info import TlsInfo
-    from pyvoy.upstream.pool.h1 import Corked, PoolRequest
+    from pyvoy.upstream.pool.base import Corked, PoolRequest
     from pyvoy.upstream.pool.h2 import Http2UpstreamConnection
 
 

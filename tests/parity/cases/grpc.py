@@ -2,8 +2,9 @@
 # ruff: noqa: E501 - a table: a case reads best on its own line
 
 from base64 import b64encode
+from typing import Any
 
-from tests.parity.case import Case, ask, request
+from tests.parity.case import Case, answers, ask, request, response
 from tests.parity.cases.http2_upstream import HTTP2, fields, from_http2, reply, upstream
 from tests.support import h2wire as h2
 from tests.support.h2wire import POST, data, head
@@ -38,6 +39,22 @@ def counted(name: str, up: bytes, config: str = "", sent: bytes = MESSAGE) -> Ca
     return from_http2(f"grpc-stats-{name}", "200", CALL + data(1, sent), up=upstream(up), filters=f"- grpc_stats: {{{config}}}")
 
 
+PROTO = "Content-Type: application/x-protobuf"
+HELD = "content_type: application/x-protobuf, withhold_grpc_frames: true"
+SIZED = f"{HELD}, response_size_header: x-size"
+
+
+def reverse(name: str, want: str, answered: bytes | tuple[Any, ...], config: str = HELD, *pieces: Any, sent: bytes = MESSAGE, fields: h2.Headers = (), **more: Any) -> Case:  # type: ignore[assignment]
+    """A gRPC call by an HTTP/2 client, a plain HTTP/1 upstream."""
+    more.setdefault("filters", f"- grpc_http1_reverse_bridge: {{{config}}}")
+    more.setdefault("cluster", "")
+    call = head(1, GRPC, (b"te", b"trailers"), *fields, fields=[(name, PATH.encode() if name == b":path" else value) for name, value in POST], end=False)
+    steps = pieces or (data(1, sent),)
+    first = call + steps[0] if isinstance(steps[0], bytes) else call
+    more.setdefault("up", {"up": answers(answered)})
+    return from_http2(f"grpc-reverse-{name}", want, first, *steps[1:], **more)
+
+
 TEXT = "application/grpc-web-text"
 CASES = (
     web("unary", "200", OK),
@@ -68,4 +85,32 @@ CASES = (
     counted("trailers-only", ONLY, "stats_for_all_methods: true"),
     counted("messages", TWO, "stats_for_all_methods: true", sent=MESSAGE * 3),
     from_http2("grpc-stream", "200", CALL + data(1, MESSAGE, False), Wait(0.1), data(1, MESSAGE), up=upstream((head(STREAM, fields=fields(200, GRPC), end=False) + data(STREAM, MESSAGE, False), Wait(0.1), data(STREAM, MESSAGE, False) + head(STREAM, fields=[(b"grpc-status", b"0")]))), filters="- grpc_stats: {stats_for_all_methods: true}"),
+    reverse("unary", "200", response("200 OK", PROTO, body=b"hi")),
+    reverse("frames-stay", "200", response("200 OK", PROTO, body=MESSAGE), "content_type: application/x-protobuf"),
+    reverse("empty", "200", response("200 OK", PROTO, body=b"")),
+    reverse("empty-no-length", "200", response("200 OK", PROTO, "Transfer-Encoding: chunked", body=None) + b"0\r\n\r\n"),
+    reverse("no-body", "200", response("204 No Content", PROTO, body=None)),
+    reverse("chunked", "200", response("200 OK", PROTO, "Transfer-Encoding: chunked", body=None) + b"2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"),
+    reverse("pieces", "200", (response("200 OK", PROTO, "Transfer-Encoding: chunked", body=None) + b"2\r\nab\r\n", Wait(0.1), b"3\r\ncde\r\n0\r\n\r\n")),
+    reverse("trailers", "200", response("200 OK", PROTO, "Transfer-Encoding: chunked", body=None) + b"2\r\nab\r\n0\r\nx-t: 1\r\n\r\n", cluster="{typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {'@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http_protocol_options: {enable_trailers: true}}}}}"),
+    *(reverse(f"status-{code}", "200", response(f"{code} X", PROTO, body=b"hi")) for code in (400, 404, 500, 503, 201)),
+    reverse("other-type", "200", response("200 OK", "Content-Type: text/html", body=b"hi")),
+    reverse("other-type-failed", "200", response("404 Not Found", "Content-Type: text/html", body=b"hi")),
+    reverse("no-type", "200", response("200 OK", body=b"hi")),
+    reverse("refused", "200", b"", routes="- {match: {prefix: /}, route: {cluster: $dead}}", up={}),
+    reverse("no-route", "200", b"", routes="- {match: {prefix: /nothing}, route: {cluster: $up}}"),
+    reverse("too-small", "200", response("200 OK", PROTO, body=b"hi"), sent=b"abc"),
+    reverse("request-length", "200", response("200 OK", PROTO, body=b"hi"), fields=[(b"content-length", b"7")]),
+    reverse("request-pieces", "200", response("200 OK", PROTO, body=b"hi"), HELD, data(1, MESSAGE[:6], False), Wait(0.05), data(1, MESSAGE[6:])),
+    reverse("sized", "200", response("200 OK", PROTO, "x-size: 2", body=b"hi"), SIZED),
+    reverse("sized-pieces", "200", (response("200 OK", PROTO, "x-size: 5", "Transfer-Encoding: chunked", body=None) + b"2\r\nab\r\n", Wait(0.1), b"3\r\ncde\r\n0\r\n\r\n"), SIZED),
+    reverse("sized-wrong", "200", response("200 OK", PROTO, "x-size: 9", body=b"hi"), SIZED),
+    reverse("sized-missing", "200", response("200 OK", PROTO, body=b"hi"), SIZED),
+    reverse("sized-twice", "200", response("200 OK", PROTO, "x-size: 2, 7", body=b"hi"), SIZED),
+    reverse("sized-empty", "200", response("200 OK", PROTO, "x-size: 0", body=b""), SIZED),
+    reverse("other-route", "200", response("200 OK", PROTO, body=b"hi"), routes="- {match: {prefix: /, headers: [{name: content-type, string_match: {exact: application/x-protobuf}}]}, route: {cluster: $up}, name: proto}\n- {match: {prefix: /}, route: {cluster: $dead}}"),
+    reverse("route-off", "200", response("200 OK", PROTO, body=b"hi"), routes="- {match: {prefix: /}, route: {cluster: $up}, per_filter: {grpc_http1_reverse_bridge: {disabled: true}}}"),
+    from_http2("grpc-reverse-not-grpc", "200", head(1, (b"content-type", b"text/plain"), fields=POST, end=False) + data(1, b"hi"), up={"up": answers(response())}, cluster="", filters=f"- grpc_http1_reverse_bridge: {{{HELD}}}"),
+    from_http2("grpc-reverse-head-only", "200", head(1, GRPC, fields=POST), up={"up": answers(response("200 OK", PROTO, body=b"hi"))}, cluster="", filters=f"- grpc_http1_reverse_bridge: {{{HELD}}}"),
+    Case("grpc-reverse-http1", "200", (ask(request(PATH, "Content-Type: application/grpc", method="POST", body=MESSAGE)),), filters=f"- grpc_http1_reverse_bridge: {{{HELD}}}", upstream={"up": answers(response("200 OK", PROTO, body=b"hi"))}),
 )  # fmt: skip

@@ -90,6 +90,27 @@ def sans(kind: str, **matcher: Any) -> dict[str, Any]:
     return trust(match_typed_subject_alt_names=[{"san_type": kind, "matcher": matcher}])
 
 
+MUST = CA.issue("must", ("a.test",), must_staple=True)
+ASKS = Tls(asks_staple=True)
+
+
+def staple(name: str, policy: str, response: bytes | None, one: Issued = SERVER, tls: Tls = ASKS, *, fails: bool = False) -> Case:
+    """A server with an OCSP response, or none."""
+    entry = cert(one)[0]
+    if response is not None:
+        entry["ocsp_staple"] = {"inline_bytes": base64.b64encode(response).decode()}
+    context = server(common={"tls_certificates": [entry]}, ocsp_staple_policy=policy)
+    return refused(f"staple-{name}", context, tls) if fails else web(f"staple-{name}", context, tls)
+
+
+def routed(name: str, match: str, want: str) -> Case:
+    """Clients with a certificate, without one, and one that comes again: 201 for those that the route is for."""
+    again = Tls(resume=True, certificate=CLIENT)
+    routes = f"- {{match: {{prefix: /, tls_context: {{{match}}}}}, direct_response: {{status: 201}}}}"
+    others = "- {match: {prefix: /}, direct_response: {status: 202}}"
+    return web(f"route-{name}", server(validation=trust()), (ME, ANYONE, again, again), want, routes=f"{routes}\n{others}")
+
+
 RETURNING = Tls(resume=True, certificate=CLIENT)
 LUA = """
 - lua:
@@ -122,6 +143,24 @@ def xfcc(name: str, hcm: str, tls: Tls) -> Case:
 
 
 CASES = (
+    *(staple(f"{policy.lower()}-{name}", f"{policy}_STAPLE" if policy == "MUST" else f"{policy}_STAPLING", response, fails=fails) for policy, name, response, fails in (
+        ("LENIENT", "good", CA.staple(SERVER), False), ("LENIENT", "expired", CA.staple(SERVER, expired=True), False),
+        ("LENIENT", "endless", CA.staple(SERVER, endless=True), False), ("LENIENT", "none", None, False),
+        ("STRICT", "good", CA.staple(SERVER), False), ("STRICT", "expired", CA.staple(SERVER, expired=True), True), ("STRICT", "none", None, False),
+        ("MUST", "good", CA.staple(SERVER), False), ("MUST", "expired", CA.staple(SERVER, expired=True), True))),
+    routed("presented", "presented: true", "201 202 201 201"),
+    routed("not-presented", "presented: false", "202 201 202 202"),
+    routed("validated", "validated: true", "201 202 201 202"),
+    routed("both", "presented: true, validated: false", "202 202 202 201"),
+    routed("neither", "", "201 201 201 201"),
+    Case("route-tls-context-on-plain-text", "202 201", ((*ask(request()),), (*ask(request("/no")),)), routes="""
+- {match: {prefix: /no, tls_context: {validated: false}}, direct_response: {status: 201}}
+- {match: {prefix: /, tls_context: {presented: true}}, direct_response: {status: 200}}
+- {match: {prefix: /}, direct_response: {status: 202}}"""),
+    staple("not-asked", "MUST_STAPLE", CA.staple(SERVER, expired=True), tls=ANYONE),
+    staple("v12", "LENIENT_STAPLING", CA.staple(SERVER), tls=Tls(asks_staple=True, maximum=V12, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")),
+    staple("feature-good", "LENIENT_STAPLING", CA.staple(MUST), MUST),
+    staple("feature-expired", "LENIENT_STAPLING", CA.staple(MUST, expired=True), MUST, fails=True),
     web("plain", server()),
     web("keep-alive", server(), send=get("/", "/b", "/c"), want="200 200 200"),
     web("v12", server(), Tls(maximum=V12, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")),

@@ -155,6 +155,11 @@ FAILURES = [
     wasm("trap-open-old-field", "200", Guest().on("request_headers", TRAP), more="fail_open: true"),
     wasm("trap-reload", "503 503", Guest().on("request_headers", TRAP), request("/"), request("/"), more="failure_policy: FAIL_RELOAD"),
     wasm("trap-body", "503", Guest().on("request_body", TRAP), request("/", body=b"abc", method="POST")),
+    wasm("trap-response-body", "200", Guest().on("response_body", TRAP)),
+    wasm("trap-response-body-kept", "503", Guest().on("response_headers", returns=1).on("response_body", TRAP), more="allow_on_headers_stop_iteration: true"),
+    wasm("trap-context-create", "503 503", Guest().on("context_create", "(if (i32.gt_u (local.get 0) (i32.const 1)) (then unreachable))").on("request_headers"), request("/"), request("/")),
+    wasm("trap-delete", "200 503", Guest().on("delete", TRAP), request("/"), request("/")),
+    wasm("trap-allocator", "503", Guest(allocator="unused", extra='(func (export "malloc") (param i32) (result i32) unreachable)').on("request_headers", value(0, ":path"))),
     wasm("trap-log", "200 503", Guest().on("log", TRAP), request("/"), request("/")),
     wasm("trap-done", "200 503", Guest().on("done", TRAP, returns=1), request("/"), request("/")),
     wasm("trap-grpc", "200", Guest().on("request_headers", TRAP), request("/", "content-type: application/grpc", method="POST")),
@@ -201,7 +206,13 @@ def number(*path: str) -> object:
     return call("get_property", "\0".join(path), At(256), At(260), label=".".join(path) + "#")
 
 
+LOCALITY = (
+    "{load_assignment: {cluster_name: x, endpoints: [{metadata: {filter_metadata: {ns: {k: v}}}, lb_endpoints: [{endpoint: "
+    "{address: {socket_address: {address: 127.0.0.1, port_value: $up_port}}}}]}]}}"
+)
+
 PROPERTIES = [
+    on_response("property-locality-metadata", prop("xds", "upstream_host_locality_metadata", "filter_metadata", "ns", "k"), prop("xds", "upstream_host_locality_metadata", "filter_metadata", "other"), cluster=LOCALITY),
     on_request("property-request", prop("request", "path"), prop("request", "url_path"), prop("request", "host"), prop("request", "scheme"), prop("request", "method"), prop("request", "referer"), prop("request", "useragent"), prop("request", "id"), prop("request", "protocol"), prop("request", "query"), prop("request", "headers", "x-a"), prop("request", "headers", "none"), number("request", "size"), number("request", "time"), number("request", "duration"), number("request", "total_size"), lines=("x-a: 1", "x-a: 2", "user-agent: me")),
     on_request("property-missing", prop("request.path"), prop("nothing"), prop("request", "nothing"), prop("node"), prop("cluster_name"), prop("route_name"), prop("listener_direction"), prop("response", "code"), prop("response", "headers"), prop("upstream", "address"), prop("upstream", "port"), prop(""), prop("request", "headers", "\u20ac"), prop("\u20ac")),
     on_request("property-xds", prop("xds", "cluster_name"), prop("xds", "route_name"), prop("xds", "virtual_host_name"), number("xds", "listener_direction"), prop("xds", "filter_chain_name"), prop("xds", "node", "id"), prop("xds", "node", "cluster"), prop("xds", "route_metadata", "filter_metadata", "ns", "key"), prop("xds", "cluster_metadata"), routes="- {match: {prefix: /}, route: {cluster: $up}, name: all, metadata: {filter_metadata: {ns: {key: deep}}}}"),
@@ -291,7 +302,17 @@ TWO = Guest().on("request_headers", note("q", P(0)), call("get_property", "plugi
 SHARED = plugin_yaml(TWO, vm="vm_id: $id", name="one"), plugin_yaml(TWO, vm="vm_id: $id", name="two"), plugin_yaml(TWO, vm="vm_id: $id-other", name="three")
 TRAPS = Guest().on("request_headers", when_path("/trap", call("get_property", "plugin_name", OUT), "(br_if $other (i32.ne (i32.load (i32.const 260)) (i32.const 5)))", TRAP)).on("response_headers", note("s", P(0)), show_header(2, "x-s"))
 TRAPPING = [plugin_yaml(TRAPS, vm="vm_id: $id", name="one"), plugin_yaml(TRAPS, vm="vm_id: $id", name="other")]
+def reader(header: str) -> Guest:
+    return Guest().on("request_headers", call("get_shared_data", "k", OUT, At(600), label="g"), show_header(0, header))
+
+
+SHARING = [
+    plugin_yaml(Guest().on("request_headers", call("set_shared_data", "k", "of one", 0, quiet=True)), vm="vm_id: $id-one"),
+    plugin_yaml(reader("x-same"), vm="vm_id: $id-one", name="same"),
+    plugin_yaml(reader("x-other"), vm="vm_id: $id-other", name="other"),
+]
 SEVERAL = [
+    Case("wasm-shared-data-by-vm-id", "200", get("/"), filters="".join(f"- {{name: w{at}, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, config: {config}}}}}\n" for at, config in enumerate(SHARING))),
     Case("wasm-two-in-a-vm", "200 200", (ask(request("/"), request("/")),), filters="".join(f"- wasm: {{config: {config}}}\n" for config in SHARED)),
     Case("wasm-trap-in-a-shared-vm", "200 503 503", (ask(request("/"), request("/trap"), request("/")),), filters="".join(f"- {{name: w{at}, typed_config: {{'@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, config: {config}}}}}\n" for at, config in enumerate(TRAPPING))),
     wasm("struct-configuration", "200", Guest().on("configure", call("get_buffer_bytes", 7, 0, 999, OUT, label="b"), returns=1).on("request_headers", show_reply(), returns=1), more="configuration: {'@type': type.googleapis.com/google.protobuf.Struct, value: {a: 1}}"),
@@ -312,16 +333,18 @@ SEVERAL = [
 MODULES = Path(__file__).parents[2] / "modules" / "built"
 
 
-def built(name: str, *requests: bytes, root_id: str = "", **case: object) -> Case:
+def built(name: str, *requests: bytes, root_id: str = "", kind: str = "", want: str = "200 200", **case: object) -> Case:
     """A module of tests/modules, made by a compiler."""
     code = base64.b64encode((MODULES / f"{name}.wasm").read_bytes()).decode()
     text = "{'@type': type.googleapis.com/google.protobuf.StringValue, value: 'from the configuration'}"
     config = f"{{name: {name}, root_id: '{root_id}', configuration: {text}, vm_config: {{vm_id: $id, code: {{local: {{inline_bytes: '{code}'}}}}}}}}"
-    return Case(f"wasm-built-{name}", "200 200", (ask(*requests),), filters=f"- wasm: {{config: {config}}}", **case)  # type: ignore[arg-type]
+    return Case(f"wasm-built-{name}{kind}", want, (ask(*requests),), filters=f"- wasm: {{config: {config}}}", **case)  # type: ignore[arg-type]
 
 
 POST = request("/two", method="POST", body=b"some body")
-BUILT = [built("c", request("/one"), POST), built("assemblyscript", request("/one"), POST, root_id="add_header"), built("rust", request("/one"), POST)]
+BUILT = [built("c", request("/one"), POST), built("assemblyscript", request("/one"), POST, root_id="add_header"), built("rust", request("/one"), POST),
+         built("cpp", request("/one"), POST, root_id="sdk_root"), built("zig", request("/one"), POST),
+         built("cpp", request("/refused"), POST, root_id="sdk_root", kind="-refused", want="403 200")]
 if (MODULES / "go.wasm").exists():
     BUILT.append(built("go", request("/one"), POST))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pyvoy.cli import filter as command
 from pyvoy.cli.main import main
+from pyvoy.cli.new_filter import class_name, languages
 
 
 @pytest.fixture
@@ -97,5 +97,5 @@ def test_a_filter_that_waits(here, capsys):
 
 
 def test_names():
-    assert command.class_name("add-my_header") == "AddMyHeader"
-    assert {"lua", "python"} <= set(command.languages())
+    assert class_name("add-my_header") == "AddMyHeader"
+    assert {"lua", "python"} <= set(languages())

@@ -1,5 +1,7 @@
 """Attributes of a stream by path, as Envoy's page names them."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from pyvoy.extensions.attributes import ATTRIBUTES, Place, compile_attribute, place_of
@@ -194,3 +196,9 @@ def test_a_unix_peer_has_no_port(stream):
     stream.connection.remote = Address("", 0, "/run/x.sock")
     assert read(stream, "source.address") == "/run/x.sock"
     assert read(stream, "source.port") is None
+
+
+def test_the_metadata_of_the_hosts_locality(stream):
+    assert read(stream, "xds.upstream_host_locality_metadata") is None
+    stream.info.upstream_host = SimpleNamespace(locality_metadata={"ns": {"k": "v"}})
+    assert read(stream, "xds.upstream_host_locality_metadata.ns.k") == "v"

@@ -78,14 +78,6 @@ def test_no_timeout_and_an_empty_message():
     assert request.body == b"\0\0\0\0\0"
 
 
-@pytest.mark.parametrize(
-    ("timeout_s", "text"),
-    [(0.0001, b"1m"), (0.25, b"250m"), (99_999.999, b"99999999m"), (100_000, b"100000S"), (1e8, b"1666666M")],
-)
-def test_the_timeout_has_at_most_eight_digits(timeout_s, text):
-    assert grpc_call.timeout_text(timeout_s) == text
-
-
 def test_the_answer_its_metadata_and_what_is_counted():
     scene = Scene()
     scene.grpc()

@@ -152,3 +152,18 @@ def test_the_log_has_levels(host, caplog):
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("WARNING", "100% seen")]
     with pytest.raises(KeyError):
         host.log("loud", "x")
+
+
+def test_the_time_and_which_clusters_there_are(host, fakes, trial):
+    assert host.wall_ns() == int(fakes.clock.wall() * 1e9)
+    assert trial.wall_ns() > host.wall_ns()
+    fakes.clusters.add("up")
+    assert [host.has_cluster("up"), host.has_cluster("other"), trial.has_cluster("up")] == [True, False, False]
+
+
+def test_what_belongs_to_no_stream_ends_with_the_configuration(host):
+    ended = []
+    host.closing.add(lambda: ended.append(1))
+    host.close()
+    host.close()
+    assert ended == [1]

@@ -48,6 +48,16 @@ def test_what_the_upstream_sees():
     )
 
 
+def test_headers_of_its_hop_go_out_as_given_but_those_that_frame():
+    scene = Scene()
+    hop = ((b"connection", b"keep-alive"), (b"te", b"x"), (b"transfer-encoding", b"chunked"), (b"upgrade", b"h2c"))
+    scene.call(b"", *hop, method=b"GET", timeout_s=None, send_xff=False)
+    upstream = scene.relay.accept()
+    assert upstream.wire.out == (
+        b"GET /c HTTP/1.1\r\nhost: auth.test\r\nconnection: keep-alive\r\nte: x\r\nx-envoy-internal: true\r\n\r\n"
+    )
+
+
 def test_without_a_timeout_and_without_this_hosts_address():
     scene = Scene()
     scene.call(timeout_s=None, send_xff=False, method=b"GET")

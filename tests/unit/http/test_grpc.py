@@ -2,7 +2,15 @@
 
 import pytest
 
-from pyvoy.http.grpc import MessageCounter, MessageCutter, is_grpc_request, is_grpc_response, method_of
+from pyvoy.http.grpc import (
+    MessageCounter,
+    MessageCutter,
+    http_status_of,
+    is_grpc_request,
+    is_grpc_response,
+    method_of,
+    timeout_text,
+)
 from pyvoy.http.headers import HeaderMap
 
 BODY = b"\0\0\0\0\2hi" + b"\0\0\0\0\0" + b"\1\0\0\1\0" + b"x" * 256
@@ -46,3 +54,23 @@ def test_a_response_without_a_body_must_tell_its_status():
     assert is_grpc_response(HeaderMap([(b":status", b"200"), (b"grpc-status", b"0")]), True)
     assert not is_grpc_response(HeaderMap([(b":status", b"200"), (b"content-type", b"application/grpc")]), True)
     assert not is_grpc_response(HeaderMap([(b":status", b"503"), (b"content-type", b"application/grpc")]), False)
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "text"),
+    [
+        (0.0, b"0m"),
+        (0.0001, b"1m"),
+        (0.25, b"250m"),
+        (2.0 - 1.6, b"400m"),
+        (99_999.999, b"99999999m"),
+        (100_000, b"100000S"),
+        (1e8, b"1666666M"),
+    ],
+)
+def test_a_timeout_has_at_most_eight_digits(timeout_s, text):
+    assert timeout_text(timeout_s) == text
+
+
+def test_statuses_in_http():
+    assert [http_status_of(status) for status in (0, 5, 14, 99)] == [200, 404, 503, 500]

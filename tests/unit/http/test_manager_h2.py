@@ -79,6 +79,14 @@ def test_a_reset_frees_the_upstream_and_leaves_the_others():
     assert stat(relay, "rq_rx_reset") == 1
 
 
+def test_an_answer_before_the_request_is_whole_asks_the_client_to_stop_a_little_later():
+    relay = client(head(1, fields=POST, end=False))
+    relay.accept().sends(answer())
+    assert (got(relay)[1][0].status, resets(relay)) == (200, {})
+    relay.wait(0.2)
+    assert resets(relay) == {1: 0}
+
+
 def test_an_upstream_that_fails_in_its_body_resets_the_stream():
     relay = client(head(1))
     upstream = relay.accept()

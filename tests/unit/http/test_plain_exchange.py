@@ -450,7 +450,13 @@ HELD = {("buffer", "post"), ("buffer", "get-")}
 """Chains that hold a request until it is whole."""
 
 
-def run(steps: list[Step], way: str, monkeypatch: pytest.MonkeyPatch, filters: str = "") -> tuple[dict[str, Any], int]:
+def run(
+    steps: list[Step],
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+    filters: str = "",
+    prepare: Callable[[Proxy, DownstreamConnection], None] = lambda proxy, client: None,
+) -> tuple[dict[str, Any], int]:
     """What is seen of a conversation, and how many exchanges took a short way."""
     loop = asyncio.new_event_loop()
     lines = Lines()
@@ -461,6 +467,7 @@ def run(steps: list[Step], way: str, monkeypatch: pytest.MonkeyPatch, filters: s
         log = "" if line is None else LOG.format(format=line)
         proxy = Proxy(loop, log, monkeypatch, filters)
         client, wire = proxy.client()
+        prepare(proxy, client)
         for step in steps:
             step(proxy, client, wire)
         loop.run_until_complete(asyncio.sleep(0))

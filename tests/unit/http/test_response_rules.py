@@ -36,7 +36,12 @@ SERVER = (b"server", b"envoy")
         ([], [], {"server_header": ServerHeader.PASS_THROUGH}, [DATE]),
         ([], [], {"via": b"v1"}, [DATE, SERVER, (b"via", b"v1")]),
         ([(b"via", b"y")], [], {"via": b"v1"}, [(b"via", b"y, v1"), DATE, SERVER]),
-        ([(b"connection", b"x"), (b"x", b"1"), (b"keep-alive", b"4")], [], {}, [(b"x", b"1"), DATE, SERVER]),
+        (
+            [(b"connection", b"x"), (b"x", b"1"), (b"keep-alive", b"4")],
+            [],
+            {},
+            [(b"x", b"1"), (b"keep-alive", b"4"), DATE, SERVER],
+        ),
         ([], [(b"x-request-id", b"id")], {}, [DATE, SERVER]),
         ([], [(b"x-request-id", b"id")], {"always_set_request_id": True}, [DATE, SERVER, (b"x-request-id", b"id")]),
         (

@@ -41,6 +41,25 @@ class Ends(NetworkFilter):
         return STOP
 
 
+class Late(NetworkFilter):
+    """Hands on what goes to the client a while later (its plan, in seconds); never when that is negative."""
+
+    def __init__(self, plan: float) -> None:
+        self.delay_s = plan
+
+    def on_write(self, connection: Any, data: bytes, end: bool) -> NetworkVerdict:
+        connection.runner.hold_writes(True)
+        if self.delay_s >= 0:
+            connection.services.loop.call_later(self.delay_s, self._hand_on, connection, data, end)
+        return NetworkVerdict.TAKEN
+
+    def _hand_on(self, connection: Any, data: bytes, end: bool) -> None:
+        runner = connection.runner
+        if runner is not None:
+            runner.inject_write(self, data, end=end)
+            runner.hold_writes(False)
+
+
 class Direct(NetworkFilter):
     """Takes its bytes directly, after reading was disabled for a while."""
 
@@ -107,6 +126,48 @@ def test_the_ways_to_end(kind: CloseType, seen: bytes | None) -> None:
         chain = FilterChain("c", ((Ends, kind),), delayed_close_timeout_s=0.02)
         client = await worker.dial(await worker.listen(chain=chain))
         assert await client.rest() == seen
+        client.close()
+        await logged(worker)
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen"), [(CloseType.FLUSH, b"bye"), (CloseType.FLUSH_AND_DELAY, b"bye"), (CloseType.ABORT, None)]
+)
+@pytest.mark.parametrize("leave", [False, True])
+def test_an_orderly_end_waits_for_a_filter_that_holds_bytes(kind: CloseType, seen: bytes | None, leave: bool) -> None:
+    async def work(worker: Worker) -> None:
+        chain = FilterChain("c", ((Late, 0.03), (Ends, kind)), delayed_close_timeout_s=0.02)
+        client = await worker.dial(await worker.listen(chain=chain))
+        if leave and seen is not None:
+            client.fin()
+        assert await client.rest() == seen
+        client.close()
+        await logged(worker)
+
+    run(work)
+
+
+def test_a_half_close_waits_for_a_filter_that_holds_bytes() -> None:
+    async def work(worker: Worker) -> None:
+        chain = FilterChain("c", ((Late, 0.03), (Says, None)))
+        client = await worker.dial(await worker.listen(chain=chain))
+        client.send(b"hello")
+        client.fin()
+        assert await client.rest() == b"HELLO"
+        await logged(worker)
+
+    run(work)
+
+
+def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyvoy.network.connection.FILTER_FLUSH_LIMIT_S", 0.05)
+
+    async def work(worker: Worker) -> None:
+        chain = FilterChain("c", ((Late, -1.0), (Ends, CloseType.FLUSH)))
+        client = await worker.dial(await worker.listen(chain=chain))
+        assert await client.rest() in (b"", None)
         client.close()
         await logged(worker)
 

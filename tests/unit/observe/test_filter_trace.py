@@ -3,7 +3,7 @@
 import pytest
 
 from pyvoy.http.headers import HeaderMap
-from pyvoy.observe.filter_trace import Passed, changes, identity_of
+from pyvoy.observe.filter_trace import Passed, Trace, changes, identity_of
 
 
 def place(*pairs, body=b"", trailers=None):
@@ -49,3 +49,16 @@ def test_trailers():
 )
 def test_identities(given, identity):
     assert identity_of(HeaderMap([(b"x-pyvoy-trace", given)])) == identity
+
+
+def test_host_calls_stand_with_the_callback_that_made_them():
+    trace = Trace("id", ("a", "b"), 0.0)
+    trace.begin()
+    trace.call("in a")
+    trace.step(0, "request_headers", 1, 2.0, "holds (STOP)")
+    trace.call("between")
+    trace.begin()
+    trace.step(1, "request_headers", 3, 4.0, "goes on")
+    trace.call("after")
+    assert [step["calls"] for step in trace.steps] == [["in a"], []]
+    assert trace.other_calls == ["between", "after"]

@@ -71,6 +71,22 @@ def test_new_files_are_watched_and_old_ones_left(scene, tmp_path):
     assert scene.told == 1
 
 
+def test_what_a_changed_file_needs_is_watched_from_then_on(tmp_path):
+    scene = Scene(tmp_path)
+    helper = tmp_path / "helper.py"
+    helper.write_text("1")
+    scene.watch._related = lambda name: [str(helper)]
+    helper.write_text("12")
+    scene.look(3)
+    assert scene.told == 0
+    scene.file.write_text("import helper")
+    scene.look(3)
+    assert scene.told == 1
+    helper.write_text("123")
+    scene.look(3)
+    assert scene.told == 2
+
+
 def test_stopping(scene):
     scene.watch.stop()
     scene.watch.stop()

@@ -85,6 +85,13 @@ def test_default_tags(name, left, tags):
     assert list(found.tags) == [(f"envoy.{tag}", value) for tag, value in tags.items()]
 
 
+def test_the_name_of_a_timed_filter_is_a_tag_whatever_it_is():
+    for name in ("guard", "envoy.filters.http.lua", "request_ns.x"):
+        found = EXTRACTOR.extract(f"http.p.filter_time.{name}.request_ns")
+        assert found.name == "http.filter_time.request_ns"
+        assert set(found.tags) == {("envoy.http_conn_manager_prefix", "p"), ("pyvoy.filter_name", name)}
+
+
 def test_fixed_tags_are_on_every_name():
     found = TagExtractor(fixed=(("zone", "z1"),)).extract("server.live")
     assert (found.name, found.tags) == ("server.live", (("zone", "z1"),))

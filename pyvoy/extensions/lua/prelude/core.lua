@@ -11,13 +11,14 @@ local create, resume, status, yield = coroutine.create, coroutine.resume, corout
 local getfenv, setfenv, getinfo, traceback = debug.getfenv, debug.setfenv, debug.getinfo, debug.traceback
 local debug_getmetatable, getregistry = debug.getmetatable, debug.getregistry
 local error, newproxy, next = error, newproxy, next
-local select, tonumber, tostring, type = select, tonumber, tostring, type
-local format, find, floor, ceil = string.format, string.find, math.floor, math.ceil
+local pcall, select, tonumber, tostring, type = pcall, select, tonumber, tostring, type
+local format, find, gsub, floor, ceil = string.format, string.find, string.gsub, math.floor, math.ceil
 local concat = table.concat
 
 local DEAD = "object used outside of proper scope"
 local MEMORY = "not enough memory"
 local live = 0
+local calls, nesting = 0, 0 -- of functions that cannot wait
 local begin_stretch, end_stretch
 local short_of_memory = false -- what the last hook has filled it with is garbage only when that hook is gone
 local explaining = false
@@ -178,8 +179,10 @@ local function kept(state, key, kind, field, value)
 end
 
 for level, name in ipairs({ "logTrace", "logDebug", "logInfo", "logWarn", "logErr", "logCritical" }) do
-  local log = host.log
-  core[name] = function(_, count, text)
+  local log, log_at = host.log, host.log_at -- the latter where requests are traced
+  core[name] = log_at and function(_, count, text)
+    log_at(level, to_string(text, 2, count), here())
+  end or function(_, count, text)
     log(level, to_string(text, 2, count))
   end
 end
@@ -253,6 +256,11 @@ local function text_of(value)
   return value
 end
 
+-- The frames of the script in a coroutine that has failed.
+local function frames(co)
+  return (gsub(traceback(co), "\n\tpyvoy/[^\n]*", ""))
+end
+
 -- Take over the limits of limits.lua, if it was loaded.
 function core.apply_limits()
   begin_stretch, end_stretch = core.begin_stretch, core.end_stretch
@@ -265,14 +273,14 @@ function core.load(code, name)
   if not chunk then
     return wrong
   end
-  local co = create(chunk)
-  if begin_stretch then
-    begin_stretch()
+  if not begin_stretch then -- on the main thread, as in Envoy, where a yield is the script's error
+    local ok, value = pcall(chunk)
+    return not ok and text_of(value) or nil
   end
+  local co = create(chunk) -- limits hold in coroutines only
+  begin_stretch()
   local ok, value = resume(co)
-  if end_stretch then
-    end_stretch()
-  end
+  end_stretch()
   if not ok then
     return text_of(value)
   elseif status(co) ~= "dead" then
@@ -280,20 +288,23 @@ function core.load(code, name)
   end
 end
 
--- Call a function that cannot wait: true and its last result, or false, text and traceback.
+-- Call a function that cannot wait: true and its last result, or false, text and traceback.  What it asks for may call
+-- another one (a write, the function that sees writes): its own objects then live on behind that.
 function core.call(fn, ...)
-  local co = create(fn)
+  local co, outer = create(fn), live
   local function ended(ok, ...)
-    live = live + 1
+    nesting = nesting - 1
+    live = nesting > 0 and outer or 0
     if not ok then
-      return false, text_of((...)), traceback(co)
+      return false, text_of((...)), frames(co)
     elseif status(co) ~= "dead" then
-      return false, "script performed an unexpected yield", traceback(co)
+      return false, "script performed an unexpected yield", frames(co)
     end
     local count = select("#", ...)
     return true, count > 0 and (select(count, ...)) or nil
   end
-  live = live + 1
+  calls, nesting = calls + 1, nesting + 1
+  live = calls
   return ended(resume(co, ...))
 end
 
@@ -304,6 +315,9 @@ function core.call_limited(fn, ...)
   end
   local function ended(...)
     end_stretch()
+    if nesting > 0 then
+      begin_stretch() -- the limit of the one that goes on
+    end
     return ...
   end
   begin_stretch()
@@ -334,14 +348,14 @@ local function after(state, co, ok, value)
       suspended[last_id] = state
       return what, last_id
     end
-    return ERROR, "script performed an unexpected yield", traceback(co)
+    return ERROR, "script performed an unexpected yield", frames(co)
   end
   waiting = nil
   if value == MEMORY then
     short_of_memory = true
     return ERROR, MEMORY, ""
   end
-  return ERROR, text_of(value), traceback(co)
+  return ERROR, text_of(value), frames(co)
 end
 
 -- A function that runs a hook of the script: 0 when it has ended, or the changes that it has left to make; else what it
@@ -354,7 +368,7 @@ function core.runner(fn, changing)
       collectgarbage()
     end
     live = live + 1
-    collecting = changing
+    collecting, change_count = changing, 0
     local state = { kind = Handle, live = live }
     current = state
     local handle = newproxy(proto)

@@ -3,8 +3,8 @@
 
 local host, core = ...
 
-local UNRELATED = { log = true, header_changes = true, base64_encode = true, base64_decode = true, timestamp = true,
-  timestamp_text = true, at_end = true, buffer = true, answer = true, metric = true, metric_value = true }
+local UNRELATED = { log = true, log_at = true, header_changes = true, base64_encode = true, base64_decode = true,
+  timestamp = true, timestamp_text = true, at_end = true, buffer = true, answer = true, metric = true, metric_value = true }
 for name, fn in next, host do
   if not UNRELATED[name] then
     host[name] = core.behind_changes(fn)

@@ -16,6 +16,7 @@ from pyvoy.extensions.wasm.calls import (
     callouts,
     foreign,
     general,
+    grpc,
     headers,
     metrics,
     properties,
@@ -35,6 +36,7 @@ _GROUPS: tuple[Callable[[Vm], Mapping[str, HostFunction]], ...] = (
     buffers.functions,
     streams.functions,
     callouts.functions,
+    grpc.functions,
     shared.functions,
     metrics.functions,
     properties.functions,
@@ -51,7 +53,8 @@ def host_functions(vm: Vm) -> dict[ImportName, HostFunction]:
         for name, function in group(vm).items():
             refused = allowed and name.startswith("proxy_") and name not in allowed
             found[("env", name)] = _refusing(function, abi.INTERNAL_FAILURE) if refused else function
-    if not allowed and not vm.settings.trace:
+    settings = vm.settings
+    if not allowed and not settings.trace and not settings.trace_streams:
         found[LOAD] = HostFunction(">", vm.load_mirror)
     for name, function in wasi.functions(vm).items():
         # proc_exit cannot answer: it ends the VM whether it is allowed or not.
@@ -59,7 +62,7 @@ def host_functions(vm: Vm) -> dict[ImportName, HostFunction]:
         offered = _refusing(function, wasi.NOT_CAPABLE) if refused else function
         for module in WASI_MODULES:
             found[(module, name)] = offered
-    if vm.settings.trace:
+    if settings.trace or settings.trace_streams:
         return {key: traced(vm, key[1], function) for key, function in found.items()}
     return found
 

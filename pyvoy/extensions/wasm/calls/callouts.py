@@ -1,7 +1,5 @@
-"""Calls to clusters.  All belong to the root context, whoever makes them.
+"""HTTP calls to clusters.  All belong to the root context, whoever makes them.
 
-gRPC needs HTTP/2 to the upstream, which is not there: those calls answer INTERNAL_FAILURE, a status that every SDK
-takes for "not now" (UNIMPLEMENTED would end a Rust module).
 Source: Proxy-Wasm specification; what is refused, and the ids, are Envoy's.
 """
 
@@ -71,17 +69,4 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         memory.write_u32(id_at, call_id)
         return abi.OK
 
-    def no_grpc(*_: int) -> int:
-        return abi.INTERNAL_FAILURE
-
-    def no_such_call(*_: int) -> int:
-        return abi.NOT_FOUND
-
-    return {
-        "proxy_http_call": HostFunction("iiiiiiiiii>i", checked(http_call)),
-        "proxy_grpc_call": HostFunction("iiiiiiiiiiii>i", no_grpc),
-        "proxy_grpc_stream": HostFunction("iiiiiiiii>i", no_grpc),
-        "proxy_grpc_send": HostFunction("iiii>i", no_such_call),
-        "proxy_grpc_close": HostFunction("i>i", no_such_call),
-        "proxy_grpc_cancel": HostFunction("i>i", no_such_call),
-    }
+    return {"proxy_http_call": HostFunction("iiiiiiiiii>i", checked(http_call))}

@@ -6,7 +6,6 @@ Source: Proxy-Wasm specification; the log line is Envoy's.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -44,7 +43,7 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         return abi.OK
 
     def get_current_time(at: int) -> int:
-        memory.write_u64(at, time.time_ns())
+        memory.write_u64(at, vm.wall_ns())
         return abi.OK
 
     def set_tick_period(milliseconds: int) -> int:

@@ -43,6 +43,7 @@ _MESSAGES = frozenset(
         "xds.listener_metadata",
         "xds.virtual_host_metadata",
         "xds.upstream_host_metadata",
+        "xds.upstream_host_locality_metadata",
     )
 )
 """Attributes that are Metadata messages in Envoy: their one field stands between their name and a namespace."""

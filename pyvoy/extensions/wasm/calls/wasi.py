@@ -129,7 +129,7 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
     def clock_time_get(clock: int, _precision: int, at: int) -> int:
         if clock > 1:
             return NOT_SUPPORTED
-        memory.write_u64(at, time.monotonic_ns() if clock else time.time_ns())
+        memory.write_u64(at, time.monotonic_ns() if clock else vm.wall_ns())
         return SUCCESS
 
     def clock_res_get(clock: int, at: int) -> int:

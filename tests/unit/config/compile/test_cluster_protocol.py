@@ -85,9 +85,17 @@ def test_upstream_filters_are_refused():
     assert problems[0].endswith("http_filters[0]: upstream HTTP filters are not supported by pyvoy")
 
 
-def test_auto_config_is_not_implemented():
-    where = f'typed_extension_protocol_options["{HTTP}"].auto_config'
-    assert f"error: {where}: is not supported by pyvoy" in unsupported(typed(HTTP, "auto_config: {}"))
+def test_auto_config_needs_tls():
+    _, problems = compiled(typed(HTTP, "auto_config: {}"))
+    assert len(problems) == 1
+    assert problems[0].endswith("ALPN configured for cluster c which has a non-ALPN transport socket")
+
+
+def test_auto_config_does_not_speak_http3():
+    where = f'typed_extension_protocol_options["{HTTP}"].auto_config.http3_protocol_options'
+    assert f"error: {where}: is not supported by pyvoy" in unsupported(
+        typed(HTTP, "auto_config: {http3_protocol_options: {}}")
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,15 @@ from tests.support.certificates import authority, issued
 
 SERVER, OTHER, CA = issued("server", ("a.test",)), issued("b", ("b.test",)), authority()
 
+MUST = CA.issue("must", ("m.test",), must_staple=True)
+
 
 def pair(cert: str = SERVER.cert, key: str = SERVER.key) -> dict[str, Any]:
     return {"certificate_chain": {"inline_string": cert}, "private_key": {"inline_string": key}}
+
+
+def stapled(response: bytes) -> dict[str, Any]:
+    return {**pair(), "ocsp_staple": {"inline_bytes": base64.b64encode(response).decode()}}
 
 
 def said(factory: Any, common: dict[str, Any], **fields: Any) -> str:
@@ -52,6 +59,11 @@ def trusting(**fields: Any) -> dict[str, Any]:
         (trusting(match_typed_subject_alt_names=[{"matcher": {"exact": "a"}}]), {}, "san_type"),
         ({"validation_context": {"match_subject_alt_names": [{"exact": "a"}]}}, {}, "without trusted CA is insecure"),
         ({"validation_context": {"allow_expired_certificate": True}}, {}, "always ignored without trusted CA"),
+        ({"tls_certificates": [{**pair(), "ocsp_staple": {"inline_string": "x"}}]}, {}, "provided via inline_string"),
+        ({"tls_certificates": [stapled(CA.staple(OTHER))]}, {}, "OCSP response does not match its TLS certificate"),
+        ({"tls_certificates": [stapled(b"junk")]}, {}, "tls_certificates[0].ocsp_staple"),
+        ({}, {"ocsp_staple_policy": "MUST_STAPLE"}, "Required OCSP response is missing from TLS context"),
+        ({"tls_certificates": [pair(MUST.cert, MUST.key)]}, {}, "is required for must-staple certificate"),
         ({}, {"session_ticket_keys": {"keys": [{"inline_string": "short"}]}}, "Length 5, expected length 80"),
         ({"tls_certificate_sds_secret_configs": [{"name": "nobody"}]}, {}, "Unknown static secret: nobody"),
         ({"tls_certificate_sds_secret_configs": [{"name": "s", "sds_config": {"ads": {}}}]}, {}, "from files only"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pyvoy.extensions.lua.bridge import unflatten
 from pyvoy.extensions.lua.changes import read_changes
 from pyvoy.http.headers import HeaderMap
 from pyvoy.testing.playbook import data, forwarded, headers, held, sent, whole_response
@@ -22,6 +23,12 @@ def test_changes_are_made_in_their_order() -> None:
         (b"a", b"3"),
         (b"b", b"4"),
     ]
+
+
+def test_the_host_of_a_call_is_its_authority() -> None:
+    flat = b"Host\0b.test\0:authority\0a.test\0X-A\x001\0"
+    assert list(unflatten(flat, of_request=True)) == [(b":authority", b"b.test,a.test"), (b"x-a", b"1")]
+    assert next(iter(unflatten(flat))) == (b"host", b"b.test")
 
 
 def test_the_host_of_a_request_is_its_authority() -> None:

@@ -16,8 +16,8 @@ from tests.unit.extensions.lua.lua_play import lua, on_request, on_response
 HELLO = 'h:headers():add("x-r", "1")'
 
 
-def with_options(make: Any, script: str, **options: Any) -> Play:
-    play: Play = make(script, stage={"listener_metadata": {"pyvoy.lua": options}})
+def with_options(make: Any, script: str, *, route: dict[str, Any] | None = None, **options: Any) -> Play:
+    play: Play = make(script, route=route, stage={"listener_metadata": {"pyvoy.lua": options}})
     return play
 
 
@@ -65,6 +65,23 @@ def test_fail_reload_begins_with_a_new_state() -> None:
     p >> headers("GET") << forwarded(x_n="1", end=True)
     assert p.counter("http.test.lua.reloads") == 1
     p.stage.close()
+
+
+def test_fail_reload_loads_the_script_of_a_route_too() -> None:
+    script = 'n = 0 function envoy_on_request(h) n = n + 1 if n == 2 then error("x") end h:headers():add("x-n", n) end'
+    route = {"source_code": {"inline_string": script}}
+    p = with_options(lua, "", route=route, failure_policy="FAIL_RELOAD")
+    p >> headers("GET") << forwarded(x_n="1", end=True) >> response(200, end=True) << sent(200, end=True)
+    p >> headers("GET") << reply(500, detail="extension_failed{lua}")
+    p >> headers("GET") << forwarded(x_n="1", end=True)
+    p.stage.close()
+
+
+def test_the_script_of_a_route_has_the_limit_too() -> None:
+    route = {"source_code": {"inline_string": "function envoy_on_request(h) while true do end end"}}
+    p = with_options(lua, "", route=route, failure_policy="FAIL_CLOSED", max_instructions=10_000)
+    p >> headers("GET") << reply(500, detail="extension_failed{lua}")
+    p.end()
 
 
 def test_a_stat_prefix_can_have_options_of_its_own() -> None:

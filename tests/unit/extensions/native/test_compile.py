@@ -1,6 +1,7 @@
 """Filters of the lower level, and what happens when a filter of either level fails."""
 
 import logging
+import sys
 
 import pytest
 
@@ -398,3 +399,38 @@ def test_wrong_configuration_is_reported_at_its_place():
     assert "config.n" in text
     with pytest.raises(ConfigErrors, match="text is required"):
         python(CONFIG, config={"text": "x"}, route={})
+
+
+TWO = """
+from dataclasses import dataclass
+from pyvoy.api import *
+
+@dataclass
+class Config:
+    text: str = "default"
+
+class A(Filter):
+    config: Config
+    def on_request(self, request):
+        request.headers["x-c"] = "A " + self.config.text
+
+class B(StreamFilter):
+    def on_request_headers(self, stream, headers, end):
+        headers.set(b"x-c", b"B " + str(dict(self.config)).encode())
+"""
+
+
+@pytest.mark.parametrize("kind", ["module", "filename", "inline_string"])
+@pytest.mark.parametrize("route", [None, {"text": "route"}])
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_every_place_of_code_with_a_class_by_name(tmp_path, monkeypatch, kind, route, name):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    (tmp_path / "two_filters.py").write_text(TWO)
+    code = {"module": "two_filters", "filename": str(tmp_path / "two_filters.py"), "inline_string": TWO}[kind]
+    try:
+        p = python("", code={kind: code}, **{"class": name}, config={"text": "own"}, route=route)
+    finally:
+        sys.modules.pop("two_filters", None)
+    text = "own" if route is None else "route"
+    p >> headers() << forwarded(x_c=f"A {text}" if name == "A" else f"B {{'text': '{text}'}}")
+    p.end()

@@ -38,16 +38,16 @@ class Behind(NetworkFilter):
 class Scene:
     """A connection with the filter of this code in front of `Behind`."""
 
-    def __init__(self, code, **fields):
+    def __init__(self, code, *, last=Behind, twice=False, **fields):
         self.got = b""
         self.ended = self.opened = False
         self.fakes = FakeServices()
         text = message(code, **fields)
         configuration = Configuration(self.fakes.scope, self.fakes.arena, services=self.fakes.services)
         plan = configuration.network_filter(PythonNetworkFilter, text)
-        makers = [(plan.filter_class, plan)]
+        makers = [(plan.filter_class, plan)] * (2 if twice else 1)
         if not plan.filter_class.terminal:
-            makers.append((Behind, self))
+            makers.append((last, self))
         self.connection = FilteredConnection(self.fakes.services, Record())
         self.fakes.loop.happen(self.connection.start, makers)
 
@@ -56,7 +56,8 @@ class Scene:
         return self
 
     def answers(self, data):
-        self.fakes.loop.happen(self.connection.write, data)
+        if self.connection.is_open:
+            self.fakes.loop.happen(self.connection.write, data)
 
     def wait(self, seconds):
         self.fakes.loop.advance(seconds)
@@ -269,7 +270,7 @@ def test_fail_reload_starts_anew():
     ("code", "text"),
     [
         ("class F(NetworkFilter): pass", "F defines no event"),
-        ("class F(NetworkFilter):\n  async def on_upstream_data(self, *a): pass", "cannot be async"),
+        ("class F(NetworkFilter):\n  async def on_close(self, *a): pass", "cannot be async"),
         ("class F(Filter):\n  def on_request(self, r): pass", "there is no filter"),
     ],
 )
@@ -309,3 +310,194 @@ def test_the_message_is_as_in_a_bootstrap():
     fakes = FakeServices()
     with pytest.raises(ConfigErrors, match="NameError"):
         Configuration(fakes.scope, fakes.arena).network_filter(PythonNetworkFilter, text)
+
+
+# ---- coroutines on the way to the client ----
+
+SLOW = """
+    class F(NetworkFilter):
+        async def on_upstream_data(self, connection, data, end):
+            await asyncio.sleep(1)
+            return b"<" + data + (b"!" if end else b"") + b">"
+"""
+
+
+def test_data_to_the_client_stays_in_order():
+    scene = Scene(SLOW)
+    for piece in (b"a", b"b", b"c"):
+        scene.answers(piece)
+    assert scene.connection.written == b""
+    scene.wait(1)
+    assert scene.connection.written == b"<a>"
+    scene.answers(b"d")
+    scene.wait(3)
+    assert scene.connection.written == b"<a><b><c><d>"
+
+
+def test_one_that_does_not_wait_costs_no_turn():
+    scene = Scene("""
+        class F(NetworkFilter):
+            async def on_upstream_data(self, connection, data, end):
+                if data == b"slow":
+                    await asyncio.sleep(1)
+                return data.upper()
+    """)
+    scene.connection.write(b"fast")
+    assert scene.connection.written == b"FAST"
+    scene.answers(b"slow")
+    scene.answers(b"fast")
+    assert scene.connection.written == b"FAST"
+    scene.wait(1)
+    assert scene.connection.written == b"FASTSLOWFAST"
+
+
+def test_a_half_close_comes_behind_the_data():
+    scene = Scene(SLOW)
+    scene.answers(b"a")
+    scene.fakes.loop.happen(scene.connection.write_end)
+    scene.wait(1.5)
+    assert scene.connection.written == b"<a>"
+    assert "write_end" not in str(scene.connection.record.facts)
+    scene.wait(1)
+    assert scene.connection.written == b"<a><!>"
+    assert "write_end" in str(scene.connection.record.facts)
+
+
+@pytest.mark.parametrize("kind", [CloseType.FLUSH, CloseType.FLUSH_AND_DELAY])
+def test_an_orderly_close_comes_behind_the_data(kind):
+    scene = Scene(SLOW)
+    scene.answers(b"a")
+    scene.answers(b"b")
+    scene.fakes.loop.happen(scene.connection.close, kind)
+    scene.answers(b"late")
+    assert (scene.connection.closed, scene.connection.is_open) == (None, False)
+    scene.wait(2)
+    assert (scene.connection.written, scene.connection.closed) == (b"<a><b>", kind)
+
+
+@pytest.mark.parametrize("kind", [CloseType.NO_FLUSH, CloseType.ABORT])
+def test_any_other_close_does_not_wait(kind):
+    scene = Scene(SLOW)
+    scene.answers(b"a")
+    scene.fakes.loop.happen(scene.connection.close, CloseType.FLUSH)
+    scene.fakes.loop.happen(scene.connection.close, kind)
+    assert scene.connection.closed is kind
+
+
+def test_both_directions_do_not_wait_for_each_other():
+    scene = Scene("""
+        class F(NetworkFilter):
+            async def on_upstream_data(self, connection, data, end):
+                await asyncio.sleep(5)
+
+            async def on_downstream_data(self, connection, data, end):
+                await asyncio.sleep(1)
+    """)
+    scene.answers(b"to client")
+    scene.sends(b"to upstream")
+    scene.wait(1)
+    assert (scene.got, scene.connection.written) == (b"to upstream", b"")
+    scene.wait(4)
+    assert scene.connection.written == b"to client"
+
+
+def test_what_waits_pauses_the_filter_that_writes():
+    marks = []
+
+    class Marked(Behind):
+        def on_high_watermark(self, connection):
+            marks.append("high")
+
+        def on_low_watermark(self, connection):
+            marks.append("low")
+
+    scene = Scene(SLOW, last=Marked)
+    scene.connection.buffer_limit_bytes = 10
+    scene.answers(b"1234")
+    scene.answers(b"5678")
+    assert marks == []
+    scene.answers(b"90")
+    assert marks == ["high"]
+    scene.fakes.loop.happen(scene.connection.runner.on_watermark, True)
+    scene.wait(3)
+    assert marks == ["high"], "the transport is still full"
+    scene.fakes.loop.happen(scene.connection.runner.on_watermark, False)
+    assert marks == ["high", "low"]
+
+
+def test_a_client_that_leaves_ends_the_coroutine():
+    scene = Scene("""
+        class F(NetworkFilter):
+            async def on_upstream_data(self, connection, data, end):
+                try:
+                    await asyncio.sleep(9)
+                finally:
+                    self.counter("left").inc()
+    """)
+    scene.answers(b"a")
+    scene.answers(b"b")
+    scene.lose()
+    scene.wait(0)
+    assert scene.fakes.counter("network.python.F.left") == 1
+    assert scene.errors == 0
+    assert not scene.fakes.services.tasks
+
+
+@pytest.mark.parametrize(("policy", "written"), [("FAIL_CLOSED", b"<a>"), ("FAIL_OPEN", b"<a>bc")])
+def test_a_failure_on_the_way_to_the_client(policy, written):
+    scene = Scene(
+        """
+        class F(NetworkFilter):
+            async def on_upstream_data(self, connection, data, end):
+                await asyncio.sleep(1)
+                if data == b"b":
+                    raise ValueError("no")
+                return b"<" + data + b">"
+        """,
+        failure_policy=policy,
+    )
+    for piece in (b"a", b"b", b"c"):
+        scene.answers(piece)
+    scene.fakes.loop.happen(scene.connection.close, CloseType.FLUSH)
+    scene.wait(5)
+    assert scene.connection.written == written
+    assert scene.connection.closed is (CloseType.NO_FLUSH if policy == "FAIL_CLOSED" else CloseType.FLUSH)
+    assert scene.errors == 1
+
+
+def test_two_filters_that_wait_hand_on_in_order():
+    scene = Scene(SLOW, twice=True)
+    scene.answers(b"a")
+    scene.answers(b"b")
+    scene.fakes.loop.happen(scene.connection.write_end)
+    scene.wait(10)
+    assert scene.connection.written == b"<<a>><<b>><<!>!>"
+
+
+def test_a_grpc_call_ends_with_the_connection():
+    from pyvoy.testing.filters import FakeCaller
+
+    scene = Scene("""
+        class F(NetworkFilter):
+            async def on_downstream_data(self, connection, data, end):
+                self.chat = self.grpc_stream("chat", "my.Chat", "Talk")
+                await self.chat.send(data)
+    """)
+    caller = FakeCaller(scene.fakes, {}, ["chat"])
+    scene.connection.runner.filters[0].host.caller = caller
+    scene.sends(b"hello")
+    (peer,) = caller.peers
+    assert (peer.messages, peer.cancelled) == ([b"hello"], False)
+    scene.lose()
+    assert peer.cancelled
+
+
+def test_the_contract_of_a_filter_that_waits_both_ways():
+    code = """
+        class F(NetworkFilter):
+            async def on_downstream_data(self, connection, data, end):
+                await asyncio.sleep(0.1)
+            async def on_upstream_data(self, connection, data, end):
+                await asyncio.sleep(0.1)
+    """
+    check_network_filter(PythonNetworkFilter, message(code))

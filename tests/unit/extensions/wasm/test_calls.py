@@ -167,10 +167,12 @@ def test_contexts_that_are_not_there(puppet):
     assert puppet.do("continue_stream", 9) == puppet.do("close_stream", 9) == abi.BAD_ARGUMENT
 
 
-def test_grpc_says_not_now(puppet):
-    assert puppet.do("grpc_call", *[b"x"] * 5, 1000, 64) == abi.INTERNAL_FAILURE
-    assert puppet.do("grpc_stream", *[b"x"] * 4, 64) == abi.INTERNAL_FAILURE
-    assert puppet.do("grpc_send", 5, b"x", 1) == puppet.do("grpc_close", 5) == abi.NOT_FOUND
+def test_grpc_to_nobody(puppet):
+    assert puppet.do("grpc_call", *[b"x"] * 5, 1000, 64) == abi.PARSE_FAILURE
+    assert puppet.do("grpc_stream", *[b"x"] * 4, 64) == abi.PARSE_FAILURE
+    assert puppet.do("grpc_call", b"", *[b"x"] * 4, 1000, 64) == abi.BAD_ARGUMENT
+    assert puppet.do("grpc_send", 6, b"x", 1) == puppet.do("grpc_close", 5) == abi.NOT_FOUND
+    assert puppet.do("grpc_send", 5, b"x", 1) == puppet.do("grpc_cancel", 4) == abi.BAD_ARGUMENT
 
 
 @pytest.mark.parametrize(

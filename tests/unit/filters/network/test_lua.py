@@ -116,6 +116,32 @@ def test_a_connection_is_dead_outside_of_its_events() -> None:
     assert filter_.on_data(connection, b"", False) == b"object used outside of proper scope"
 
 
+@pytest.mark.parametrize("options", [{}, {"max_instructions": 100_000}])
+def test_a_write_of_the_script_passes_its_own_on_write(options: dict[str, Any]) -> None:
+    tester = Scripted(
+        """
+        function on_data(c, d)
+          c:write("bye") c:close()
+          if d == "loop" then while true do end end
+          return c:state().seen
+        end
+        function on_write(c, d) c:state().seen = "<" .. d .. ">" kept = c return c:state().seen end""",
+        **options,
+    )
+    filter_, connection = tester.open()
+    written: list[Any] = []
+    connection.write = lambda data, *_: written.append(filter_.on_write(connection, data, False))  # type: ignore[method-assign]
+    filter_.on_data(connection, b"quit", False)
+    assert written == [b"<bye>"]
+    assert connection.closed is not None
+    assert tester.fakes.counter("lua.errors") == 0
+    if options:
+        other, connection = tester.open()
+        connection.write = lambda data, *_: written.append(other.on_write(connection, data, False))  # type: ignore[method-assign]
+        other.on_data(connection, b"loop", False)
+        assert tester.fakes.counter("lua.errors") == 1
+
+
 def test_the_module_and_on_close() -> None:
     tester = Scripted("local pyvoy = require('pyvoy') function on_close(c) pyvoy.counter('closed'):inc() end")
     filter_, connection = tester.open()

@@ -21,6 +21,7 @@ class Response:
         self.informational: list[bytes] = []
         self.headers: HeaderMap | None = None
         self.body = b""
+        self.pieces: list[bytes] = []
         self.ended = False
         self.trailers: list[Pair] = []
 
@@ -40,6 +41,7 @@ class Response:
     def on_data(self, data: bytes, end: bool) -> None:
         assert not self.ended
         self.body += data
+        self.pieces.append(data)
         self.ended = end
 
     def on_trailers(self, trailers: HeaderMap) -> None:
@@ -103,6 +105,10 @@ GOOD: dict[str, Row] = {
                  b"Content-Length: 0\r\n\r\n",
                  [(b"set-cookie", b"a"), (b"vary", b"x,y"), (b"set-cookie", b"b"), (b"content-length", b"0")], b"",
                  True),
+    "keep-alive": (b"GET", b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 1\r\n\r\nx",
+                   [(b"content-length", b"1")], b"x", True),
+    "keep-alive chunked": (b"GET", b"HTTP/1.1 200 OK\r\nKeep-Alive: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                           [(b"transfer-encoding", b"chunked")], b"", True),
     "head": (b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", [(b"content-length", b"10")], b"", True),
     "head chunked": (b"HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
                      [(b"transfer-encoding", b"chunked")], b"", True),
@@ -270,6 +276,14 @@ def test_a_connect_names_its_target() -> None:
 def test_an_upgrade_goes_out_as_it_is() -> None:
     out = Client(b"GET", PLAN, *UPGRADE).out
     assert out == b"GET /p HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+
+
+def test_the_chunks_of_a_read_are_one_piece() -> None:
+    client = Client()
+    client.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n3\r\nd")
+    client.feed(b"ef\r\n1\r\ng\r\n0\r\n\r\n")
+    assert client.response.pieces == [b"abcd", b"efg", b""]
+    assert client.response.ended
 
 
 def test_a_body_of_unknown_length_is_chunked() -> None:

@@ -21,8 +21,11 @@ LENGTH = b"content-length: 0\r\n"
         ((*PSEUDO, (b"a", b"1"), (b"a", b"2")), b"", b"GET /p HTTP/1.1\r\nhost: h\r\na: 1\r\na: 2\r\n\r\n"),
         ((*PSEUDO[::-1], (b"a", b"1")), b"", b"GET /p HTTP/1.1\r\nhost: h\r\na: 1\r\n\r\n"),
         (((b"a", b"1"), *PSEUDO), b"", b"GET /p HTTP/1.1\r\nhost: h\r\na: 1\r\n\r\n"),
+        ((*PSEUDO, (b":odd", b"1"), (b"a", b"1")), b"", b"GET /p HTTP/1.1\r\nhost: h\r\na: 1\r\n\r\n"),
+        ((*PSEUDO, (b"a", b"1"), (b":odd", b"1")), LENGTH,
+         b"GET /p HTTP/1.1\r\nhost: h\r\na: 1\r\ncontent-length: 0\r\n\r\n"),
     ],
-)
+)  # fmt: skip
 def test_request_heads(pairs: tuple[Pair, ...], extra: bytes, expected: bytes) -> None:
     assert encoder.request_head(HeaderMap(pairs), extra) == expected
 
@@ -37,6 +40,8 @@ def test_request_heads(pairs: tuple[Pair, ...], extra: bytes, expected: bytes) -
         (((b":status", b"200"), (b"a", b"1"), (b"a", b"2")), b"", b"HTTP/1.1 200 OK\r\na: 1\r\na: 2\r\n\r\n"),
         (((b"a", b"1"), (b":status", b"404")), b"", b"HTTP/1.1 404 Not Found\r\na: 1\r\n\r\n"),
         (((b":status", b"799"), (b"a", b"1")), b"", b"HTTP/1.1 799 Unknown\r\na: 1\r\n\r\n"),
+        (((b":status", b"200"), (b":odd", b"1"), (b"a", b"1")), b"", b"HTTP/1.1 200 OK\r\na: 1\r\n\r\n"),
+        (((b":status", b"200"), (b"a", b"1"), (b":path", b"/")), b"", b"HTTP/1.1 200 OK\r\na: 1\r\n\r\n"),
     ],
 )  # fmt: skip
 def test_response_heads(pairs: tuple[Pair, ...], extra: bytes, expected: bytes) -> None:

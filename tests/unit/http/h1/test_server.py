@@ -22,6 +22,7 @@ class Request:
     def __init__(self) -> None:
         self.headers: HeaderMap | None = None
         self.body = b""
+        self.pieces: list[bytes] = []
         self.ended = False
         self.trailers: list[Pair] = []
         self.error: CodecError | None = None
@@ -34,6 +35,7 @@ class Request:
     def on_data(self, data: bytes, end: bool) -> None:
         assert not self.ended
         self.body += data
+        self.pieces.append(data)
         self.ended = end
 
     def on_trailers(self, trailers: HeaderMap) -> None:
@@ -277,6 +279,14 @@ def test_faults_in_the_body_come_behind_the_head(body: bytes, whole: bool) -> No
     assert request.line[0] == b"POST"
     assert request.error is not None
     assert not request.ended
+
+
+def test_the_chunks_of_a_read_are_one_piece() -> None:
+    server = Server()
+    server.feed(post(b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n3\r\nd"))
+    server.feed(b"ef\r\n1\r\ng\r\n0\r\n\r\n")
+    assert server.requests[0].pieces == [b"abcd", b"efg", b""]
+    assert server.requests[0].ended
 
 
 def test_chunk_extensions_are_limited() -> None:

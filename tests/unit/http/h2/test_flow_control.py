@@ -122,11 +122,42 @@ def test_padding_counts_and_is_given_back():
     assert increments(server, 1) == [11]
 
 
-def test_an_early_answer_tells_the_client_to_stop():
+def test_a_request_behind_its_answer_is_still_held_to_the_rules():
     server = Server()
     server.feed(OPEN)
     server.respond(1)
-    assert server.reset_codes() == {1: 0}
+    assert (server.early, server.reset_codes()) == ([1], {})
+    server.feed(head(1, fields=[(b":method", b"GET")]))
+    assert server.goaway == 1
+
+
+def test_a_request_that_ends_behind_its_answer_needs_no_reset():
+    server = Server()
+    server.feed(OPEN)
+    server.respond(1)
+    server.feed(data(1, b"late"))
+    assert (server.reset_codes(), server.goaway, server.codec.streams) == ({}, None, {})
+
+
+def test_a_tunnel_that_is_lost_is_reset_behind_what_waits_of_it():
+    server = Server((4, 1))
+    server.feed(OPEN)
+    server.codec.send_headers(1, HeaderMap([(b":status", b"200")]), False)
+    server.codec.send_data(1, b"hello", False)
+    server.codec.reset_behind(1, 10)
+    server.codec.finish(1)
+    assert server.reset_codes() == {}
+    server.feed(window(1, 10))
+    assert (server.body(1), server.reset_codes()) == (b"hello", {1: 10})
+
+
+def test_an_early_answer_that_waited_for_the_window_is_told_of_when_it_is_out():
+    server = Server((4, 1))
+    server.feed(OPEN)
+    server.respond(1, b"hello")
+    assert server.early == []
+    server.feed(window(1, 10))
+    assert (server.early, server.body(1)) == ([1], b"hello")
 
 
 def test_the_answer_to_head_has_no_body():

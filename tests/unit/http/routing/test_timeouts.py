@@ -67,7 +67,7 @@ def test_expected_timeout(total, per_try, elapsed, expected):
 @pytest.mark.parametrize(
     ("value", "expected"),
     [(b"1H", 3600.0), (b"2M", 120.0), (b"3S", 3.0), (b"4m", 0.004), (b"1u", 0.001), (b"1500000n", 0.002),
-     (b"", None), (b"S", None), (b"3", None), (b"3x", None)],
+     (b"99999999S", 99999999.0), (b"", None), (b"S", None), (b"3", None), (b"3x", None), (b"123456789S", None)],
 )  # fmt: skip
 def test_grpc_timeout(value, expected):
     assert timeouts.grpc_timeout_s(HeaderMap([(b"grpc-timeout", value)])) == expected
@@ -90,3 +90,21 @@ def test_grpc_timeout(value, expected):
 def test_stream_duration(fields, header, default, expected):
     headers = HeaderMap([] if header is None else [(b"grpc-timeout", header)])
     assert timeouts.stream_duration_s(route(**fields), headers, default) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "header", "times", "expected"),
+    [
+        ({}, b"5S", (15.0, None), None),
+        ({"has_max_stream_duration": True, "max_stream_duration_s": 3.0}, None, (None, None), 3.0),
+        ({"has_max_stream_duration": True, "grpc_timeout_header_max_s": 9.0}, b"5S", (None, 1.0), 5.0),
+        ({"has_max_stream_duration": True, "grpc_timeout_header_max_s": 9.0}, None, (None, None), None),
+        ({"max_grpc_timeout_s": 9.0}, b"5S", (5.0, None), 5.0),
+        ({"max_grpc_timeout_s": 9.0}, b"5S", (5.0, 2.0), 2.0),
+        ({"max_grpc_timeout_s": 0.0}, None, (None, None), None),
+    ],
+)
+def test_what_the_upstream_of_a_call_is_told(fields, header, times, expected):
+    said = [] if header is None else [(b"grpc-timeout", header)]
+    assert timeouts.told_deadline_s(route(**fields), HeaderMap([GRPC, *said]), *times) == expected
+    assert timeouts.told_deadline_s(route(**fields), HeaderMap(said), *times) is None

@@ -46,7 +46,7 @@ def contexts(*certificates: Issued, scan_all: bool = False) -> Any:
     ],
 )  # fmt: skip
 def test_a_name_gets_its_certificate_and_any_other_the_first(name: str, common: str) -> None:
-    assert contexts(A, B, NAMELESS).choose(name).local.common_name == common
+    assert contexts(A, B, NAMELESS).choose(name).agreements.local.common_name == common
 
 
 def test_one_context_holds_a_certificate_of_each_key_type() -> None:

@@ -164,6 +164,13 @@ def test_bytes_of_any_size_pass_whole(size: int) -> None:
     assert ends.got == b"r" * size
 
 
+def test_the_peer_is_shown_what_was_loaded_and_nothing_that_the_trusted_certificates_would_add() -> None:
+    trust = ValidationPlan(trusted_ca=authority().cert.encode())
+    plan = TlsPlan((CertificatePlan(SERVER.cert.encode(), SERVER.key.encode()),), trust)
+    ends = Ends(plan=plan).shake()
+    assert len(ends.peer.object._sslobj.get_unverified_chain()) == 1  # type: ignore[attr-defined]
+
+
 def test_a_handshake_that_comes_byte_by_byte_is_the_same() -> None:
     ends = Ends()
     ends.peer.start()

@@ -229,6 +229,27 @@ def test_logging_refuses(bench, query, text):
     assert response.body.startswith(text)
 
 
+def test_filter_timing_is_told_to_the_workers(bench):
+    off = "filters are timed for 0 % of the requests (runtime key pyvoy.filter_timing)\n"
+    assert bench.post("/filter_timing").body == off
+    assert bench.sent == []
+    told = bench.post("/filter_timing", percent="0.01").body
+    assert told == "filters are timed for 0.01 % of the requests (asked for here)\n"
+    assert bench.sent == [("workers:filter_timing", {"fraction": (100, 1_000_000)})]
+    assert bench.post("/filter_timing", percent="default").body == off
+    assert bench.sent[-1] == ("workers:filter_timing", {"fraction": None})
+
+
+@pytest.mark.parametrize(
+    "query", [{"percent": "x"}, {"percent": "-1"}, {"percent": "nan"}, {"rate": "1"}, {"percent": "1", "rate": "1"}]
+)
+def test_filter_timing_refuses(bench, query):
+    response = bench.post("/filter_timing", **query)
+    assert response.status == 400
+    assert "usage: /filter_timing?percent=" in response.body
+    assert bench.sent == []
+
+
 def test_the_front_page_shows_everything_and_escapes_it():
     bench = Bench(BOOTSTRAP.replace("id: n1", "id: '<script>'"))
     bench.proxy.addresses = {"<b>": ["127.0.0.1:1"]}

@@ -1,4 +1,7 @@
-"""A small HTTP/1.1 upstream for machines without nginx: a JSON book for every path, or so many bytes."""
+"""A small HTTP/1.1 upstream for machines without nginx: a JSON book for every path, or so many bytes.
+
+`python -m pyvoy.bench.upstream_server PORT`.  What stands at which path is in upstream.py.
+"""
 
 import asyncio
 import sys
@@ -6,8 +9,20 @@ from typing import cast
 
 import uvloop
 
-BOOK = b'{"id":1,"author":"William Shakespeare","year":1595,"type":"paperback","pages":200,"publisher":"PublisherA"}'
-SIZES = {b"/4k": 4 * 1024, b"/64k": 64 * 1024, b"/10m": 10 * 1024 * 1024}
+from pyvoy.bench.upstream import ACCOUNT, ACCOUNT_PATH, BOOK, CHECK_PATH, SIZES, USER
+
+
+def _answer(body: bytes, headers: bytes = b"") -> bytes:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%scontent-length: %d\r\n\r\n" % (headers, len(body))
+    return head + body
+
+
+_BOOK = _answer(BOOK)
+_ANSWERS = {
+    ACCOUNT_PATH: _answer(ACCOUNT),
+    CHECK_PATH: _answer(b"{}", b"x-user: %s\r\n" % USER),
+    **{path: _answer(b"x" * size) for path, size in SIZES.items()},
+}
 
 
 class Answering(asyncio.Protocol):
@@ -39,9 +54,8 @@ class Answering(asyncio.Protocol):
             self._answer(head.split(b" ")[1])
 
     def _answer(self, path: bytes) -> None:
-        body = b"x" * SIZES[path] if path in SIZES else BOOK
         assert self._transport is not None
-        self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        self._transport.write(_ANSWERS.get(path, _BOOK))
 
 
 async def serve(port: int) -> None:

@@ -1,0 +1,126 @@
+"""The far end of a streaming gRPC call, for the unit tests of filters: it hears what is sent and answers when told to.
+
+stream = FakeStream(Chat, streams=["chat"])
+stream.request("GET", "/")
+peer = stream.peers[0]
+assert peer.messages == [b"hello"]
+peer.sends(b"hi").finishes()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from pyvoy.extensions.call_stream import StreamEvents
+from pyvoy.extensions.grpc_call import frame
+from pyvoy.extensions.grpc_stream import MessageReader
+from pyvoy.extensions.http_call import MAX_RESPONSE_BYTES, CallOptions, CallResult, Failure
+from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
+from pyvoy.http.headers import HeaderMap
+from pyvoy.http.local_reply import percent_encode
+from pyvoy.testing.fakes import FakeServices
+
+
+class GrpcPeer:
+    """One call, as its server sees it; what the filter holds of it is a `RunningStream`.
+
+    `messages` came from the filter, `ended` says that there will be no more, `cancelled` that it has given the call up,
+    `paused` that it takes no more for now.  `metadata` and `options` are those of the call."""
+
+    def __init__(
+        self, fakes: FakeServices, cluster: str, headers: HeaderMap, options: CallOptions, events: StreamEvents
+    ) -> None:
+        self.cluster = cluster
+        self.metadata = Headers(headers)
+        self.options = options
+        self.messages: list[bytes] = []
+        self.ended = False
+        self.cancelled = False
+        self.paused = False
+        self.done = False
+        self.full = False
+        self._fakes = fakes
+        self._events = events
+        self._reader = MessageReader(MAX_RESPONSE_BYTES)
+        self._begun = False
+        if options.timeout_s:
+            fakes.timers.call_later(options.timeout_s, lambda: self._fail(Failure.TIMEOUT))
+
+    @property
+    def path(self) -> str:
+        """`/service/method`."""
+        return self.metadata[":path"]
+
+    # ---- what a test does ----
+
+    def answers(self, metadata: HeaderInput | None = None) -> GrpcPeer:
+        """The metadata in front of the first message; without it the first message sends an empty one."""
+        self._begun = True
+        head = HeaderMap([(b":status", b"200"), (b"content-type", b"application/grpc"), *pairs(metadata)])
+        self._happen(partial(self._events.on_headers, head, False))
+        return self
+
+    def sends(self, *messages: bytes) -> GrpcPeer:
+        """Messages to the filter."""
+        if not self._begun:
+            self.answers()
+        for message in messages:
+            self._happen(partial(self._events.on_data, frame(message), False))
+        return self
+
+    def finishes(self, status: int = 0, message: str = "", metadata: HeaderInput | None = None) -> GrpcPeer:
+        """The end of the call."""
+        text = percent_encode(message.encode())
+        end = [(b"grpc-status", b"%d" % status), (b"grpc-message", text), *pairs(metadata)]
+        if self._begun:
+            self._happen(partial(self._events.on_trailers, HeaderMap(end)), end=True)
+        else:
+            head = HeaderMap([(b":status", b"200"), *end])
+            self._happen(partial(self._events.on_headers, head, True), end=True)
+        return self
+
+    def fails(self, failure: Failure = Failure.RESET) -> GrpcPeer:
+        """The call breaks off."""
+        self._fakes.loop.happen(self._fail, failure)
+        return self
+
+    def blocks(self, block: bool = True) -> GrpcPeer:
+        """Take no more messages for now, or again."""
+        self.full = block
+        if not block:
+            self._happen(self._events.on_writable)
+        return self
+
+    def _happen(self, event: Callable[[], None], *, end: bool = False) -> None:
+        def happen() -> None:
+            if not self.done:
+                self.done = end
+                event()
+
+        self._fakes.loop.happen(happen)
+
+    def _fail(self, failure: Failure) -> None:
+        if not self.done:
+            self.done = True
+            headers = HeaderMap([(b":status", b"503")])
+            result = CallResult(headers, b"", None, failure, failure.value, answered=not self._begun)
+            self._events.on_failure(result)
+
+    # ---- RunningStream ----
+
+    def send_data(self, data: bytes, end: bool) -> None:
+        """The filter sends."""
+        self._reader.feed(data)
+        while (message := self._reader.next()) is not None:
+            self.messages.append(message)
+        self.ended = end
+
+    def pause(self, pause: bool) -> None:
+        """The filter takes no more for now."""
+        self.paused = pause
+
+    def cancel(self) -> None:
+        """The filter has given the call up, or it is over."""
+        if not self.done:
+            self.done = self.cancelled = True
