@@ -2,17 +2,15 @@
 leave or never arrive, the headers of calls, the pieces of a body, what stands in a state."""
 # ruff: noqa: E501 - a table: a case reads best on its own line
 
-from tests.parity.case import Case, answers, ask, request, response
+from tests.parity.case import Case, answers, request, response
 from tests.parity.cases.lua import lua, req, resp
-from tests.parity.cases.lua_flow import POST, UP_CHUNKED, both
-from tests.support.steps import Wait
+from tests.parity.cases.lua_flow import CHUNKED, POST, UP_CHUNKED, both
 
 STATIC = "- {match: {prefix: /}, direct_response: {status: 200, body: {inline_string: static}}}"
-PIECES = (request("/p", "Transfer-Encoding: chunked", method="POST") + b"5\r\nhello\r\n1\r\n \r\n", Wait(0.25), b"5\r\nworld\r\n2\r\n!!\r\n0\r\n\r\n")
 SIZES = 'local t = {} for c in h:bodyChunks() do t[#t + 1] = c:length() end h:logInfo("x") h:streamInfo():dynamicMetadata():set("m", "sizes", table.concat(t, " "))'
 LOG = "%DYNAMIC_METADATA(m:sizes)%\n"
 UP_KEEPS = {"up": answers(response("200 OK", "Keep-Alive: timeout=5", "Connection: keep-alive", "X-U: 1", body=b"u"))}
-UP_TWO_PIECES = {"up": answers((response("200 OK", "Transfer-Encoding: chunked", body=None) + b"4\r\nabcd\r\n2\r\nef\r\n", Wait(0.25), b"1\r\ng\r\n0\r\n\r\n"))}
+UP_CHUNKS = {"up": answers(response("200 OK", "Transfer-Encoding: chunked", body=None) + b"4\r\nabcd\r\n2\r\nef\r\n1\r\ng\r\n0\r\n\r\n")}
 CALL_TO_B = {"routes": "- {match: {prefix: /}, route: {cluster: $up}}\n- {match: {prefix: /b}, route: {cluster: $b}}"}
 
 
@@ -48,8 +46,8 @@ CASES = (
     call("hop", '["keep-alive"] = "5", ["proxy-connection"] = "x", te = "deflate"'),
     call("nominated", 'connection = "x-hop", ["x-hop"] = "1"'),
     call("framing", '["content-length"] = "7"'),
-    Case("lua-edge-pieces-request", "200", ((*PIECES, *ask(b"")[1:]),), filters=req("x", SIZES).filters, log=LOG),
-    resp("edge-pieces-response", SIZES, upstream=UP_TWO_PIECES, log=LOG),
+    req("edge-pieces-request", SIZES, CHUNKED, log=LOG),
+    resp("edge-pieces-response", SIZES, upstream=UP_CHUNKS, log=LOG),
     resp("edge-pieces-response-one", SIZES, upstream=UP_CHUNKED, log=LOG),
     req("edge-pieces-whole", SIZES, POST, log=LOG),
     req("edge-loaded-modules", 'local t = {} for k in pairs(package.loaded) do t[#t + 1] = k end table.sort(t) out(h, "r", table.concat(t, " "))'),
