@@ -40,7 +40,6 @@ _WHOLE = "a response that came in one piece is read whole, so that its connectio
 _BEFORE = "a request that lacks what it needs is refused before there is a connection for it, not by its codec"
 _SAME_PIECE = "the end of a request that came with its last piece is known when a filter looks at the piece"
 _COUNTED = "what a script counts through pyvoy's own module is not counted in Envoy, which has none"
-_STOPPED = "a request that was not whole when it was answered is told to stop, though its rest came in the same read"
 _HELD = "Envoy never takes back from the transcoder's gauges what it has added: here they tell what is held now"
 
 _SOON = "the end of a WebSocket's upstream reaches the client at once, who may close before the delayed close does"
@@ -56,13 +55,8 @@ KNOWN: tuple[Known, ...] = (
     Known("json-request-limit*", "header:connection", _LAST_PIECE),
     Known("json-request-limit*", "stat:*.downstream_cx_*", _LAST_PIECE),
     Known("up2-h2-grpc-reverse-*", "stat:cluster.*", _WHOLE),
-    *(
-        Known(f"up2-h2-grpc-{name}", "framing", _STOPPED)
-        for name in ("direct*", "redirect", "log-no-route", "log-local", "rbac", "*-no-route", "mapped")
-    ),
     Known("up2-h2-grpc-deadline-zero", "upstream up:*", "a call without any time is not begun"),
     Known("up2-h2-grpc-deadline-zero", "stat:cluster.*", "a call without any time is not begun"),
-    Known("up2-h2-grpc-reverse-no-route", "framing", "Envoy replies twice in one, and resets no request then"),
     Known("up2-h2-grpc-reverse-sized-wrong", "*", "a message of another size than announced is not begun"),
     Known("json-pieces-over-limit", "*", "max_request_body_size limits the body, as documented, not each piece of it"),
     Known("json-out-any-broken", "*", "a message in an Any that is cut off is an error, as it is elsewhere"),
