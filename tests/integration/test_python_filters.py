@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pyvoy.bench.process import StartError
 from tests.integration.proxy import Proxy, address, cluster, listener, peak_bytes, typed, upstream
 
 CODE = """
@@ -115,7 +116,7 @@ def test_a_filter_that_cannot_be_loaded_ends_the_start_with_its_place(scene):
         import nothing_there
     """)
     )
-    with pytest.raises(AssertionError):
+    with pytest.raises(StartError):
         proxy.start()
     assert "f.py:3: ModuleNotFoundError: No module named 'nothing_there'" in proxy.log()
 
