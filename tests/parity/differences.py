@@ -24,6 +24,7 @@ class Known:
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
 _ALERT = "OpenSSL cannot send bad_certificate_hash_value for a certificate that is not pinned"
+_EITHER = "Envoy closes before or after the end of the TLS handshake, as the moment has it; pyvoy before"
 _NOT_AGREED = "BoringSSL says TLSv1.2 before a version is agreed on, OpenSSL what it would like best"
 _OTHER_WORDS = "OpenSSL notices something else first in the same bad bytes"
 _RESUMED = "a resumed session of OpenSSL does not know how its peer signed"
@@ -84,6 +85,7 @@ KNOWN: tuple[Known, ...] = (
     Known("upa-*", "stat:*.sigalgs.*", _RESUMED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
+    Known("tls-l4-direct-response*", "*", _EITHER),
     Known("tls-refused-pin*", "tls", _ALERT),
     Known("tls-refused-staple-*", "tls", "OpenSSL's alert for a client that gets no OCSP response is internal_error"),
     Known("tls-refused-staple-*", "log:ve", _NOT_AGREED),
