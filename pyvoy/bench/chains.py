@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from pyvoy.bench.text import PROXIES, form_name
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The points of one mechanism in one proxy, chain of none included, and the line through all their rounds."""
+    """The points of one mechanism in one proxy, chain of none included, and the line through their rounds."""
 
     peer: str
     mechanism: str
@@ -30,17 +31,25 @@ def fitted(points: Sequence[ScalePoint]) -> list[Chain]:
     """A chain for each mechanism and proxy that has at least three lengths.
 
     The line goes through the chains with filters; the one without is drawn, but the first filter also takes the
-    request off the short way of a chain without any, which is a step and no slope.
+    request off the short way of a chain without any, which is a step and no slope.  The chains of a round are measured
+    within seconds: what they share, the pace of the machine, is taken out.
     """
     found = []
     for peer, mechanism, form in dict.fromkeys(map(_key, points)):
         ours = [point for point in points if _key(point) == (peer, mechanism, form) and point.filters]
         none = [point for point in points if point.peer == peer and not point.filters]
-        xs = [float(point.filters) for point in ours for _ in point.cpu_us.samples]
-        ys = [sample for point in ours for sample in point.cpu_us.samples]
         if len({point.filters for point in ours}) >= 3:
-            found.append(Chain(peer, mechanism, form, [*none, *ours], line(xs, ys)))
+            found.append(Chain(peer, mechanism, form, [*none, *ours], _line(ours)))
     return found
+
+
+def _line(points: Sequence[ScalePoint]) -> Line:
+    """The line through all rounds of these chains, each round moved to the mean of all."""
+    rounds = list(zip(*(point.cpu_us.samples for point in points), strict=False))  # one that was cut off counts nowhere
+    level = statistics.fmean(sample for each in rounds for sample in each)
+    xs = [float(point.filters) for point in points] * len(rounds)
+    ys = [sample - statistics.fmean(each) + level for each in rounds for sample in each]
+    return line(xs, ys, estimated=len(rounds) - 1)
 
 
 def _key(point: ScalePoint) -> tuple[str, str, str]:

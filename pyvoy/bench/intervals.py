@@ -96,15 +96,18 @@ def resampled(samples: Sequence[float], statistic: Callable[[Sequence[float]], f
     return Figure(value, low, high, tuple(samples))
 
 
-def line(xs: Sequence[float], ys: Sequence[float]) -> Line:
-    """The least-squares line through points, with the t interval of its slope.  Raises ValueError below 3 points."""
-    if len(xs) < 3:
+def line(xs: Sequence[float], ys: Sequence[float], *, estimated: int = 0) -> Line:
+    """The least-squares line through points, with the t interval of its slope.
+
+    `estimated` figures were taken out of the points before.  Raises ValueError when fewer than 3 are left then."""
+    freedom = len(xs) - 2 - estimated
+    if freedom < 1:
         raise ValueError("a line with an interval needs three points")
     slope, intercept = statistics.linear_regression(xs, ys)
     rest = sum((y - intercept - slope * x) ** 2 for x, y in zip(xs, ys, strict=True))
     middle = statistics.fmean(xs)
     spread = sum((x - middle) ** 2 for x in xs)
-    half = t_quantile(len(xs) - 2) * math.sqrt(rest / (len(xs) - 2) / spread)
+    half = t_quantile(freedom) * math.sqrt(rest / freedom / spread)
     total = sum((y - statistics.fmean(ys)) ** 2 for y in ys)
     return Line(Figure(slope, slope - half, slope + half), intercept, 1 - rest / total if total else 1.0)
 

@@ -82,6 +82,8 @@ def test_the_known_example_of_a_line():
 def test_a_line_needs_three_points():
     with pytest.raises(ValueError, match="three points"):
         intervals.line([1, 2], [1, 2])
+    with pytest.raises(ValueError, match="three points"):
+        intervals.line([1, 2, 3, 4], [1, 2, 3, 4], estimated=2)
 
 
 def test_half_widths_of_a_change_add_as_squares():

@@ -11,9 +11,9 @@ from pyvoy.bench import svg
 from pyvoy.bench.chains import fitted
 from pyvoy.bench.decision import choices, protected
 from pyvoy.bench.html import as_html
-from pyvoy.bench.intervals import Figure
+from pyvoy.bench.intervals import Figure, mean
 from pyvoy.bench.markdown import as_markdown
-from pyvoy.bench.results import Results
+from pyvoy.bench.results import Results, ScalePoint
 from tests.unit.bench.samples import MACHINE, SETTINGS, results, row
 
 VOID = {"meta", "br", "line", "path", "circle"}
@@ -112,6 +112,17 @@ def test_a_chain_is_a_line_through_its_rounds():
     assert chain.line.slope.value == pytest.approx(5.0)
     assert chain.line.intercept == pytest.approx(25.0)
     assert [point.filters for point in chain.points] == [0, 1, 4, 8, 16]
+
+
+def test_the_pace_of_the_machine_in_a_round_is_no_part_of_a_line():
+    points = []
+    for filters in (1, 4, 8, 16):
+        samples = [25 + 5.0 * filters + pace for pace in (0, 40, 10, 70)]
+        points.append(ScalePoint("pyvoy", "lua", "lua", filters, 1, mean(samples), mean(samples)))
+    (chain,) = fitted(points)
+    assert chain.line.slope.value == pytest.approx(5.0)
+    assert chain.line.r_squared == pytest.approx(1.0)
+    assert chain.line.slope.half == pytest.approx(0.0, abs=1e-6)
 
 
 def test_choices_are_in_order_and_know_what_was_refused():
