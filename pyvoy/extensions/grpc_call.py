@@ -16,11 +16,10 @@ from dataclasses import dataclass, replace
 
 from pyvoy.extensions.encoding import base64_encode
 from pyvoy.extensions.http_call import CallMaker, CallOptions, CallRefused, CallResult, Failure, RunningCall
-from pyvoy.http.grpc import GRPC, timeout_text
+from pyvoy.http.grpc import GRPC, PREFIX_BYTES, timeout_text
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import GRPC_STATUS
 
-PREFIX_BYTES = 5
 _NAME = re.compile(r"[\w.\-]+", re.ASCII).fullmatch
 COMPRESSED = "the response is compressed"
 NO_TRAILERS = "the response has no trailers"

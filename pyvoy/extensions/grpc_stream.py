@@ -15,7 +15,6 @@ from pyvoy.extensions.call_stream import RunningStream
 from pyvoy.extensions.grpc_call import (
     COMPRESSED,
     NO_TRAILERS,
-    PREFIX_BYTES,
     GrpcStatus,
     failed_status,
     frame,
@@ -23,6 +22,7 @@ from pyvoy.extensions.grpc_call import (
     read_end,
 )
 from pyvoy.extensions.http_call import CallMaker, CallOptions, CallResult, Failure
+from pyvoy.http.grpc import PREFIX_BYTES
 from pyvoy.http.headers import HeaderMap
 from pyvoy.observe.details import VIA_UPSTREAM
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pyvoy.stats.store import Scope
 
 GRPC = b"application/grpc"
-_PREFIX_BYTES = 5
+PREFIX_BYTES = 5
+"""Of a message on the wire: its flag and its length."""
 _MAX_TIMEOUT = 99_999_999
 _TIMEOUT_UNITS = ((b"m", 1000), (b"S", 60), (b"M", 60), (b"H", 1))
 _AS_HTTP = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
@@ -87,10 +88,10 @@ class MessageCounter:
                 self._left -= step
                 data = data[step:]
                 continue
-            need = _PREFIX_BYTES - len(self._prefix)
+            need = PREFIX_BYTES - len(self._prefix)
             self._prefix += data[:need]
             data = data[need:]
-            if len(self._prefix) == _PREFIX_BYTES:
+            if len(self._prefix) == PREFIX_BYTES:
                 self._left = int.from_bytes(self._prefix[1:], "big")
                 self._prefix = b""
                 begun += 1
@@ -111,8 +112,8 @@ class MessageCutter:
         held = self._held + data
         found = []
         at = 0
-        while len(held) - at >= _PREFIX_BYTES:
-            stop = at + _PREFIX_BYTES + int.from_bytes(held[at + 1 : at + _PREFIX_BYTES], "big")
+        while len(held) - at >= PREFIX_BYTES:
+            stop = at + PREFIX_BYTES + int.from_bytes(held[at + 1 : at + PREFIX_BYTES], "big")
             if stop > len(held):
                 break
             found.append(held[at:stop])

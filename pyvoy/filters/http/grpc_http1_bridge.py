@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.http.grpc import GRPC, is_grpc_request
+from pyvoy.http.grpc import GRPC, PREFIX_BYTES, is_grpc_request
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, HttpFilter, Stream, Verdict
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 TYPE = "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config"
 
 supports(TYPE, "upgrade_protobuf_to_grpc ignore_query_parameters")
-
-_PREFIX_BYTES = 5
 
 
 @dataclass(slots=True, frozen=True)
@@ -105,7 +103,7 @@ class GrpcHttp1Bridge(HttpFilter):
             head.set(b"grpc-message", message)
         body = stream.response_body(self)
         if self._framing:
-            body = body[_PREFIX_BYTES:]
+            body = body[PREFIX_BYTES:]
             stream.replace_response_body(self, body)
         head.set(b"content-length", b"%d" % len(body))
         return CONTINUE

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.http.grpc import is_grpc_request
+from pyvoy.http.grpc import PREFIX_BYTES, is_grpc_request
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, HttpFilter, LocalReply, Stream, Verdict
 from pyvoy.http.local_reply import GRPC_STATUS
@@ -26,7 +26,6 @@ ROUTE_TYPE = "envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterC
 supports(TYPE, "content_type withhold_grpc_frames response_size_header")
 supports(ROUTE_TYPE, "disabled")
 
-_PREFIX_BYTES = 5
 _UNKNOWN = 2
 _INTERNAL = 13
 _BRIDGE = "envoy reverse bridge: upstream"
@@ -86,7 +85,7 @@ class GrpcHttp1ReverseBridge(HttpFilter):
         headers.set(b"content-type", plan.content_type)
         headers.set(b"accept", plan.content_type)
         if plan.withhold:
-            _adjust_length(headers, lambda length: max(length - _PREFIX_BYTES, 0))
+            _adjust_length(headers, lambda length: max(length - PREFIX_BYTES, 0))
         stream.clear_route_cache()
         return CONTINUE
 
@@ -94,13 +93,13 @@ class GrpcHttp1ReverseBridge(HttpFilter):
         """Take the prefix away."""
         if not self._content_type or not self._plan.withhold or self._stripped:
             return CONTINUE
-        if len(data) < _PREFIX_BYTES:
+        if len(data) < PREFIX_BYTES:
             stream.send_local_reply(
                 200, b"invalid request body", details="grpc_bridge_data_too_small", grpc_status=_UNKNOWN
             )
             return STOP
         self._stripped = True
-        stream.replace_request_data(self, data[_PREFIX_BYTES:])
+        stream.replace_request_data(self, data[PREFIX_BYTES:])
         return CONTINUE
 
     # ---- response ----
@@ -122,8 +121,8 @@ class GrpcHttp1ReverseBridge(HttpFilter):
         self._status = 0 if status == 200 else GRPC_STATUS.get(status, _UNKNOWN)
         headers.set(b":status", b"200")
         if end and plan.withhold:
-            headers.set(b"content-length", b"%d" % _PREFIX_BYTES)
-            stream.add_response_data(self, bytes(_PREFIX_BYTES))
+            headers.set(b"content-length", b"%d" % PREFIX_BYTES)
+            stream.add_response_data(self, bytes(PREFIX_BYTES))
             self._add_trailers(stream)
         return CONTINUE
 
@@ -131,13 +130,13 @@ class GrpcHttp1ReverseBridge(HttpFilter):
         """Correct content-length by the prefix; False if the upstream should have told the size and has not."""
         header = self._plan.size_header
         if header is None:
-            _adjust_length(headers, lambda length: length + _PREFIX_BYTES)
+            _adjust_length(headers, lambda length: length + PREFIX_BYTES)
             return True
         value = (headers.get(header) or b"").partition(b",")[0].strip()
         if not value.isdigit():
             return False
         self._size_bytes = int(value)
-        headers.set(b"content-length", b"%d" % (self._size_bytes + _PREFIX_BYTES))
+        headers.set(b"content-length", b"%d" % (self._size_bytes + PREFIX_BYTES))
         return True
 
     def _refuse(self, stream: Stream, text: bytes, detail: str, grpc_status: int) -> Verdict:

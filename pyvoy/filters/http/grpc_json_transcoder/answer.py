@@ -15,7 +15,7 @@ from pyvoy.filters.http.grpc_json_transcoder.http_body import read_http_body
 from pyvoy.filters.http.grpc_json_transcoder.response_translation import Delimiting, ResponseTranslation
 from pyvoy.filters.http.grpc_json_transcoder.schema import UnknownTypeError
 from pyvoy.filters.http.grpc_json_transcoder.wire import WireError, delimited, read_message, varint
-from pyvoy.http.grpc import MessageCutter, http_status_of
+from pyvoy.http.grpc import PREFIX_BYTES, MessageCutter, http_status_of
 
 if TYPE_CHECKING:
     from pyvoy.filters.http.grpc_json_transcoder.plan import Method, TranscoderPlan
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 JSON: Final = b"application/json"
 EVENTS: Final = b"text/event-stream"
-_PREFIX_BYTES: Final = 5
 _TOO_LARGE: Final = (
     "Response not transcoded because the transcoder's internal buffer size exceeds the configured limit."
 )
@@ -88,9 +87,9 @@ class Answer:
         self._seen_body = True
         bodies = []
         for message in self._cutter.take(data):
-            if len(message) == _PREFIX_BYTES:
+            if len(message) == PREFIX_BYTES:
                 continue
-            content_type, body = read_http_body(message[_PREFIX_BYTES:], self._method.raw_response_path)
+            content_type, body = read_http_body(message[PREFIX_BYTES:], self._method.raw_response_path)
             bodies.append(body)
             if not self._method.server_streaming:
                 self._head.set(b"content-type", content_type)

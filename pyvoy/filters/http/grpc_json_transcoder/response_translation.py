@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pyvoy.filters.http.grpc_json_transcoder.errors import PrintError, TranscodingError
 from pyvoy.filters.http.grpc_json_transcoder.schema import UnknownTypeError
 from pyvoy.filters.http.grpc_json_transcoder.wire import WireError
+from pyvoy.http.grpc import PREFIX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyvoy.filters.http.grpc_json_transcoder.json_printer import JsonPrinter
     from pyvoy.filters.http.grpc_json_transcoder.schema import MessageType
-
-_PREFIX_BYTES: Final = 5
 
 
 class Delimiting(Enum):
@@ -45,10 +44,10 @@ class FrameReader:
         held += data
         at = 0
         try:
-            while len(held) - at >= _PREFIX_BYTES:
+            while len(held) - at >= PREFIX_BYTES:
                 if held[at]:
                     raise _broken(f"Unsupported gRPC frame flag: {held[at]}")
-                begin = at + _PREFIX_BYTES
+                begin = at + PREFIX_BYTES
                 stop = begin + int.from_bytes(held[at + 1 : begin], "big")
                 if stop > len(held):
                     break
@@ -62,10 +61,10 @@ class FrameReader:
         held = self._held
         if not held:
             return
-        if len(held) < _PREFIX_BYTES:
+        if len(held) < PREFIX_BYTES:
             raise _broken("Incomplete gRPC frame header received")
-        size = int.from_bytes(held[1:_PREFIX_BYTES], "big")
-        raise _broken(f"Incomplete gRPC frame expected size: {size} actual size: {len(held) - _PREFIX_BYTES}")
+        size = int.from_bytes(held[1:PREFIX_BYTES], "big")
+        raise _broken(f"Incomplete gRPC frame expected size: {size} actual size: {len(held) - PREFIX_BYTES}")
 
 
 def _broken(text: str) -> TranscodingError:
