@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from pyvoy.extensions.encoding import base64_encode
 from pyvoy.extensions.http_call import CallMaker, CallOptions, CallRefused, CallResult, Failure, RunningCall
-from pyvoy.http.grpc import GRPC, PREFIX_BYTES, timeout_text
+from pyvoy.http.grpc import GRPC, PREFIX_BYTES, frame, timeout_text
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import GRPC_STATUS
 
@@ -112,11 +112,6 @@ def request_head(
             raise CallRefused(f"{name!r} cannot be metadata")
         headers.add(name, base64_encode(value) if name.endswith(b"-bin") else value)
     return headers
-
-
-def frame(message: bytes) -> bytes:
-    """A message with its prefix, not compressed."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
 
 
 def messages(body: bytes) -> list[bytes]:

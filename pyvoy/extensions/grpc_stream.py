@@ -17,12 +17,11 @@ from pyvoy.extensions.grpc_call import (
     NO_TRAILERS,
     GrpcStatus,
     failed_status,
-    frame,
     http_status,
     read_end,
 )
 from pyvoy.extensions.http_call import CallMaker, CallOptions, CallResult, Failure
-from pyvoy.http.grpc import PREFIX_BYTES
+from pyvoy.http.grpc import PREFIX_BYTES, frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.observe.details import VIA_UPSTREAM
 

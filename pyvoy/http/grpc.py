@@ -99,6 +99,11 @@ class MessageCounter:
         return begun
 
 
+def frame(message: bytes | bytearray) -> bytes:
+    """A message with its prefix, not compressed."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
 class MessageCutter:
     """Cuts a body into whole length-prefixed messages, prefixes included; holds at most one message."""
 

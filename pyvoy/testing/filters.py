@@ -22,11 +22,11 @@ import yaml
 from pyvoy.config.registry import REGISTRY, load_builtin
 from pyvoy.extensions.call_stream import StreamEvents
 from pyvoy.extensions.failure import FailurePolicy
-from pyvoy.extensions.grpc_call import frame
 from pyvoy.extensions.http_call import CallOptions, CallResult, Failure, OnDone, UnknownCluster
 from pyvoy.extensions.native.filters import StreamFilter
 from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
 from pyvoy.http.chain import FilterSpec
+from pyvoy.http.grpc import frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.configuring import Configuration

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from functools import partial
 
 from pyvoy.extensions.call_stream import StreamEvents
-from pyvoy.extensions.grpc_call import frame
 from pyvoy.extensions.grpc_stream import MessageReader
 from pyvoy.extensions.http_call import MAX_RESPONSE_BYTES, CallOptions, CallResult, Failure
 from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
+from pyvoy.http.grpc import frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.fakes import FakeServices

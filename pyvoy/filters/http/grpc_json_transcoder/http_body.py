@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from pyvoy.filters.http.grpc_json_transcoder import kinds
 from pyvoy.filters.http.grpc_json_transcoder.errors import TranscodingError
-from pyvoy.filters.http.grpc_json_transcoder.request_translation import framed
 from pyvoy.filters.http.grpc_json_transcoder.scalars import raw_text
 from pyvoy.filters.http.grpc_json_transcoder.wire import WireError, delimited, read_varint, tag
+from pyvoy.http.grpc import frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ class HttpBodyRequest:
         fields, self._fields = self._fields, b""
         self._content_type = b""
         self.sent = True
-        return framed(fields + envelope)
+        return frame(fields + envelope)
 
     def _unknown_at_its_place(self) -> bytes:
         return _EXTENSIONS + delimited(self._unknown) if self._unknown else b""

@@ -13,6 +13,7 @@ from pyvoy.filters.http.grpc_json_transcoder.faults import Faults
 from pyvoy.filters.http.grpc_json_transcoder.json_reader import JsonError, JsonReader
 from pyvoy.filters.http.grpc_json_transcoder.json_values import Elements, Tree, read_whole
 from pyvoy.filters.http.grpc_json_transcoder.message_writer import MessageWriter
+from pyvoy.http.grpc import frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
 _CLOSING: Final = b'}]"'
 """What a text ends with that no further piece could change."""
-
-
-def framed(message: bytes | bytearray) -> bytes:
-    """A message as gRPC sends it."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
 
 
 class Body:
@@ -62,7 +58,7 @@ class Body:
             raise TranscodingError("Message too deep.") from None
         if faults:
             raise TranscodingError(str(faults[-1]))
-        return framed(message)
+        return frame(message)
 
 
 class RequestTranslation(Protocol):
