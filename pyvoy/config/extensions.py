@@ -90,8 +90,9 @@ def build_route(context: Context, category: str, config: Any) -> RouteConfig | N
 
 
 def _nearest(category: str, type_name: str, *, route: bool = False) -> str:
-    known = [(item.route_type_url if route else item.type_url) for item in registry.REGISTRY.extensions(category)]
-    return nearest_type(type_name, [name for name in known if name])
+    items = registry.REGISTRY.extensions(category)
+    known = [url for item in items for url in item.route_type_urls] if route else [item.type_url for item in items]
+    return nearest_type(type_name, known)
 
 
 def _words(category: str) -> str:

@@ -584,13 +584,14 @@ class HttpStream(FilteredStream):
         self.finished = True
         self.info.end_s = now_s
         self._calling = True
-        chain = self.chain
-        if chain.log:
-            notify(chain.log, self.filters, self, self.manager.plan)
+        log = self.chain.log
+        if log:
+            notify(log, self.filters, self, self.manager.plan)
         if self.manager.plan.access_logs:
             self.manager.log_access(self, "DownstreamEnd")
-        if chain.destroy:
-            notify(chain.destroy, self.filters, self, self.manager.plan)
+        destroy = self.chain.destroy
+        if destroy:
+            notify(destroy, self.filters, self, self.manager.plan)
         self.filters = []
         if self._tasks is not None:
             for task in self._tasks:

@@ -115,11 +115,11 @@ def _chain(message: Any, context: Context, routes: RouteTable) -> ChainPlan:
                 f"non-terminal filter named {entry.name} of type {built.extension.name} is the last filter in a http "
                 "filter chain.",
             )
-        specs.append(FilterSpec(entry.name, getattr(built.plan, "filter_class", cls), built.plan, entry.disabled))
         if hasattr(built.plan, "bind_route"):
             for name, plan in context.env.route_plans:
-                if name == entry.name:
+                if name == entry.name and plan is not None:
                     built.plan.bind_route(plan)
+        specs.append(FilterSpec.of(entry.name, cls, built.plan, disabled=entry.disabled))
     trace = context.env.trace_sink
     if trace is not None:
         from pyvoy.http.traced_chain import traced

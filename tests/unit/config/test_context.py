@@ -85,7 +85,7 @@ class Buffer:
 def _buffer(monkeypatch):
     made = Registry()
     entry = Extension(
-        "http_filter", "envoy.filters.http.buffer", BUFFER, BUFFER + "PerRoute", "stable", "unknown", Buffer
+        "http_filter", "envoy.filters.http.buffer", BUFFER, (BUFFER + "PerRoute",), "stable", "unknown", Buffer
     )
     made.add(entry)
     monkeypatch.setattr(registry, "REGISTRY", made)
