@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.failure import FailurePolicy
-from pyvoy.extensions.native.compile import ClassError, compile_filter, dispatching
+from pyvoy.extensions.native.compile import ClassError, compile_filter
 from pyvoy.extensions.native.configuring import build_config, from_mapping
+from pyvoy.extensions.native.dispatch import dispatching
 from pyvoy.extensions.native.filters import StreamFilter
 from pyvoy.extensions.native.load import LoadError
 from pyvoy.extensions.native.plan import Compile, PythonPlan, build_plan, complete, struct_values

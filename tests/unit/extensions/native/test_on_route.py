@@ -222,6 +222,27 @@ def test_a_reply_of_an_earlier_filter_passes_the_routes_filter():
     p.end()
 
 
+def test_a_reply_of_an_earlier_filter_finds_the_routes_configuration():
+    code = """
+        class C(StreamFilter):
+            def on_local_reply(self, stream, reply):
+                reply.body = self.config["text"].encode()
+            def on_response_headers(self, stream, headers, end):
+                headers.set(b"x-by", self.config["text"].encode())
+    """
+    fakes = FakeServices()
+    configuration = Configuration(fakes.scope, fakes.arena, services=fakes.services)
+    route_plan = configuration.http_filter_on_route(PythonFilter, "config: {text: route}")
+    configuration.environment.route_plans.append(("c", route_plan))
+    message = {key: value for key, value in own(code, config={"text": "listener"}).items() if key != "@type"}
+    spec = filter_spec(configuration, PythonFilter, yaml.safe_dump(message), 0, [route_plan])
+    p = Play(Stage(fakes, [FilterSpec("before", Before, None), spec], {spec.name: (route_plan,)}))
+    p >> headers(x_answer="1") << reply(403, b"route", x_by="route")
+    p.stage.routes.route = None
+    p >> headers(x_answer="1") << reply(403, b"listener", x_by="listener")
+    p.end()
+
+
 def test_a_reply_without_a_route_passes_the_listeners():
     p, _ = between()
     p.stage.routes.route = None
