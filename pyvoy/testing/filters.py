@@ -26,7 +26,7 @@ from pyvoy.extensions.http_call import CallOptions, CallResult, Failure, OnDone,
 from pyvoy.extensions.native.filters import StreamFilter
 from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
 from pyvoy.http.chain import FilterSpec
-from pyvoy.http.grpc import frame
+from pyvoy.http.grpc_frames import frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.configuring import Configuration
