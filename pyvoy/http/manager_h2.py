@@ -63,14 +63,8 @@ class Http2ConnectionManager(HttpConnectionManager):
 
     def take_over(self, connection: DownstreamConnection) -> None:
         """The connection is this manager's from now on."""
-        self.connection = connection
-        info = self.connection_info = connection.info
-        self.services = connection.services
-        self._choose_writer(connection)
-        self.buffer_limit_bytes = connection.buffer_limit_bytes
         plan = self.plan
-        self.share = plan.share_http2 or self._make_share(plan)
-        self.wall_offset_s = info.start_wall_s - info.start_s
+        self._hold(connection, plan.share_http2)
         transport = connection.transport
         codec = self.codec = Http2ServerCodec(
             self, self.write, plan.http2, plan.stats.http2, transport.get_write_buffer_size, meters=plan.meters
