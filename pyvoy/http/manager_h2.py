@@ -22,6 +22,7 @@ from pyvoy.http.manager import HttpConnectionManager
 from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.http.manager_share import ManagerShare
 from pyvoy.http.plain_plan import PlainRequest
+from pyvoy.http.response_stream import ResponseStream
 from pyvoy.http.stream import HttpStream
 from pyvoy.network.network_filter import CloseType, NetworkVerdict
 from pyvoy.observe.details import Flag
@@ -229,7 +230,7 @@ class Http2ConnectionManager(HttpConnectionManager):
         """As in Envoy, the connection begins to end."""
         self._start_drain()
 
-    def finish_response_headers(self, stream: HttpStream, headers: HeaderMap) -> None:
+    def finish_response_headers(self, stream: ResponseStream, headers: HeaderMap) -> None:
         """The last rules on a response head, and whether the connection begins to end."""
         self._note_response(stream, headers)
         if not self.draining and (self.services.draining() or stream.connection_close):

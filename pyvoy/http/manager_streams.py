@@ -14,6 +14,7 @@ from pyvoy.http.h1.metered import received_field_bytes
 from pyvoy.http.h1.server import Http1ServerCodec
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.manager_timeouts import ManagerTimeouts
+from pyvoy.http.response_stream import ResponseStream
 from pyvoy.http.stream import HttpStream
 from pyvoy.network.network_filter import CloseType
 from pyvoy.observe import details
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pyvoy.observe.stream_info import ConnectionInfo
 
 
-def _is_tunnel(stream: HttpStream, status: int) -> bool:
+def _is_tunnel(stream: ResponseStream, status: int) -> bool:
     """Whether a status grants the change of protocol that the request asked for."""
     return status == 101 or (200 <= status < 300 and stream.request_headers.map.get(b":method") == b"CONNECT")
 
@@ -125,7 +126,7 @@ class ManagerStreams(ManagerTimeouts):
 
     # ---- responses ----
 
-    def send_informational(self, stream: HttpStream, headers: HeaderMap) -> None:
+    def send_informational(self, stream: ResponseStream, headers: HeaderMap) -> None:
         """A 1xx response; counted like any other, as in Envoy."""
         done = self.share.done[1]
         if not done.count:
@@ -133,7 +134,7 @@ class ManagerStreams(ManagerTimeouts):
         done.count += 1
         self.codec.send_informational(stream.stream_id, headers)
 
-    def finish_response_headers(self, stream: HttpStream, headers: HeaderMap) -> None:
+    def finish_response_headers(self, stream: ResponseStream, headers: HeaderMap) -> None:
         """The last rules on a response head, and whether the connection ends behind it."""
         plan = self.plan
         status = self._note_response(stream, headers)
@@ -150,7 +151,7 @@ class ManagerStreams(ManagerTimeouts):
         if (self.closing or self.draining) and not (stream.upgraded and _is_tunnel(stream, status)):
             headers.set(b"connection", b"close")
 
-    def _note_response(self, stream: HttpStream, headers: HeaderMap) -> int:
+    def _note_response(self, stream: ResponseStream, headers: HeaderMap) -> int:
         """Apply the last rules on a response head and count it; its status."""
         plan = self.plan
         info = stream.info
@@ -166,7 +167,7 @@ class ManagerStreams(ManagerTimeouts):
             plan.stats.downstream_rq_response_before_rq_complete.inc()
         return status
 
-    def _think_of_connection(self, stream: HttpStream, headers: HeaderMap) -> None:
+    def _think_of_connection(self, stream: ResponseStream, headers: HeaderMap) -> None:
         """Whether the connection ends behind this response, and what an HTTP/1.0 client is told of it."""
         plan = self.plan
         codec = self.codec
