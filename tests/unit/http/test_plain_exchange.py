@@ -229,7 +229,6 @@ class Proxy:
         self.store = memory_store()
         self.clock = Clock()
         arena = local_arena(self.clock)
-        plan = build(load(config_yaml=BOOTSTRAP.format(access_log=log, filters=filters)), self.store.root, arena)
         chance = random.Random(1)
         self.clusters = ClusterManager(self.store.root, arena, chance)
         self.services = Services(
@@ -242,6 +241,8 @@ class Proxy:
             random=chance,
             connection_ids=itertools.count(1).__next__,
         )
+        bootstrap = load(config_yaml=BOOTSTRAP.format(access_log=log, filters=filters))
+        plan = build(bootstrap, self.store.root, arena, services=self.services)
         self.clusters.apply(plan.clusters)
         self.listener = Listener(plan.listeners[0], self.services)
         self.upstreams: list[tuple[h1.Http1Connection, Wire]] = []
