@@ -77,8 +77,13 @@ _FIXED: dict[str, tuple[str, int]] = {
 
 def functions(vm: Vm) -> Mapping[str, HostFunction]:
     """All of preview 1."""
+    fixed = {name: HostFunction(signature, _always(errno)) for name, (signature, errno) in _FIXED.items()}
+    return {**_files(vm), **_environment(vm), **_clocks(vm), **_process(vm), **fixed}
+
+
+def _files(vm: Vm) -> dict[str, HostFunction]:
+    """There are two: what is written to standard output and error is logged."""
     memory = vm.memory
-    environment = [f"{key}={value}".encode() + b"\0" for key, value in vm.settings.environment]
 
     def fd_write(fd: int, vectors: int, count: int, written_at: int) -> int:
         if fd not in _OUTPUT:
@@ -109,6 +114,18 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         memory.write_u32(used_at, 0)
         return NOT_A_FOLDER
 
+    return {
+        "fd_write": HostFunction("iiii>i", _faulting(fd_write)),
+        "fd_fdstat_get": HostFunction("ii>i", _faulting(fd_fdstat_get)),
+        "fd_readdir": HostFunction("iiiIi>i", _faulting(fd_readdir)),
+    }
+
+
+def _environment(vm: Vm) -> dict[str, HostFunction]:
+    """The environment that the configuration gives, and no arguments."""
+    memory = vm.memory
+    environment = [f"{key}={value}".encode() + b"\0" for key, value in vm.settings.environment]
+
     def environ_sizes_get(count_at: int, size_at: int) -> int:
         memory.write_u32(count_at, len(environment))
         memory.write_u32(size_at, sum(map(len, environment)))
@@ -126,6 +143,18 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         memory.write_u32(size_at, 0)
         return SUCCESS
 
+    return {
+        "environ_sizes_get": HostFunction("ii>i", _faulting(environ_sizes_get)),
+        "environ_get": HostFunction("ii>i", _faulting(environ_get)),
+        "args_sizes_get": HostFunction("ii>i", _faulting(args_sizes_get)),
+        "args_get": HostFunction("ii>i", lambda _table, _buffer: SUCCESS),
+    }
+
+
+def _clocks(vm: Vm) -> dict[str, HostFunction]:
+    """Wall clock and monotonic clock, to the nanosecond; nothing can be waited for."""
+    memory = vm.memory
+
     def clock_time_get(clock: int, _precision: int, at: int) -> int:
         if clock > 1:
             return NOT_SUPPORTED
@@ -138,14 +167,25 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         memory.write_u64(at, 1)
         return SUCCESS
 
+    def poll_oneoff(_subscriptions: int, _events: int, _count: int, events_at: int) -> int:
+        memory.write_u32(events_at, 0)  # Go's runtime takes anything but success for its end
+        return SUCCESS
+
+    return {
+        "clock_time_get": HostFunction("iIi>i", _faulting(clock_time_get)),
+        "clock_res_get": HostFunction("ii>i", _faulting(clock_res_get)),
+        "poll_oneoff": HostFunction("iiii>i", _faulting(poll_oneoff)),
+    }
+
+
+def _process(vm: Vm) -> dict[str, HostFunction]:
+    """Random bytes, and the end."""
+    memory = vm.memory
+
     def random_get(at: int, size: int) -> int:
         if size > MAX_RANDOM_BYTES:
             return INVALID
         memory.write(at, os.urandom(size))
-        return SUCCESS
-
-    def poll_oneoff(_subscriptions: int, _events: int, _count: int, events_at: int) -> int:
-        memory.write_u32(events_at, 0)  # Go's runtime takes anything but success for its end
         return SUCCESS
 
     def proc_exit(code: int) -> None:
@@ -153,21 +193,10 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
 
         raise GuestExit(f"the module called proc_exit({code - (1 << 32) if code >> 31 else code})")
 
-    written = {
-        "fd_write": HostFunction("iiii>i", _faulting(fd_write)),
-        "fd_fdstat_get": HostFunction("ii>i", _faulting(fd_fdstat_get)),
-        "fd_readdir": HostFunction("iiiIi>i", _faulting(fd_readdir)),
-        "environ_sizes_get": HostFunction("ii>i", _faulting(environ_sizes_get)),
-        "environ_get": HostFunction("ii>i", _faulting(environ_get)),
-        "args_sizes_get": HostFunction("ii>i", _faulting(args_sizes_get)),
-        "args_get": HostFunction("ii>i", lambda _table, _buffer: SUCCESS),
-        "clock_time_get": HostFunction("iIi>i", _faulting(clock_time_get)),
-        "clock_res_get": HostFunction("ii>i", _faulting(clock_res_get)),
+    return {
         "random_get": HostFunction("ii>i", _faulting(random_get)),
-        "poll_oneoff": HostFunction("iiii>i", _faulting(poll_oneoff)),
         "proc_exit": HostFunction("i>", proc_exit),
     }
-    return written | {name: HostFunction(signature, _always(errno)) for name, (signature, errno) in _FIXED.items()}
 
 
 def _always(errno: int) -> Callable[..., int]:
