@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pyvoy.network.tls import openssl
 from pyvoy.network.tls.agreed import Agreed, Agreements
@@ -21,6 +22,9 @@ from pyvoy.network.tls.failures import NO_PEER_CERTIFICATE, VERIFY_FAILED
 from pyvoy.network.tls.ocsp import StaplePolicy, Stapler, stapled
 from pyvoy.network.tls.stats import TlsStats
 from pyvoy.network.tls.verify import ValidationPlan, Verifier
+
+if TYPE_CHECKING:
+    from pyvoy.network.tls.session import Session
 
 DEFAULT_CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -110,7 +114,7 @@ class ClientSessions:
             kept.pop()
         return session
 
-    def keep(self, server_name: str, connection: ssl.SSLObject) -> None:
+    def keep(self, server_name: str, connection: Session) -> None:
         """Remember a connection's session."""
         session = connection.session
         if session is not None and session.has_ticket:
@@ -135,10 +139,16 @@ class TlsContext:
     kept: object = None
     """What must live as long as the context."""
 
-    def count(self, session: ssl.SSLObject) -> Agreed:
-        """A handshake is complete; returns what it has agreed on."""
-        agreed = self.agreements.of(session)
-        self.stats.count_handshake(agreed.counters, session, asks=self.asks)
+    def count(self, session: Session, said: bytes) -> Agreed:
+        """A handshake is complete; returns what it has agreed on.  `said` is what a server said first."""
+        agreed = self.agreements.of(session, said)
+        cells = agreed.cells
+        for index in agreed.indexes:
+            cells[index] += 1
+        if session.session_reused:
+            self.stats.session_reused.inc()
+        if self.asks:
+            self.stats.count_peer(session)
         return agreed
 
     def count_failure(self, reason: str) -> None:
@@ -160,6 +170,7 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         _load_certificate(context, certificate, index)
     verifier = Verifier(plan.validation or ValidationPlan(), stats)
     kept = _set_verification(context, plan, verifier, server_side=server_side)
+    asks = not server_side or kept is not None
     staples = _set_staples(context, plan, stats) if server_side else None
     if plan.alpn:
         context.set_alpn_protocols(list(plan.alpn))
@@ -172,10 +183,10 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         stats,
         verifier,
         validates=plan.validation is not None and plan.validation.checks_chain,
-        agreements=Agreements(stats, plan.certificates[0].leaf if plan.certificates else CertificateFacts()),
+        agreements=Agreements(stats, plan.certificates[0].leaf if plan.certificates else CertificateFacts(), asks=asks),
         is_choosing=len(plan.certificates) > 1,
         sessions=ClientSessions(plan.max_sessions) if plan.max_sessions else None,
-        asks=not server_side or kept is not None,
+        asks=asks,
         kept=(kept, staples),
     )
 

@@ -13,7 +13,10 @@ import ctypes
 import functools
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyvoy.network.tls.session import Session
 
 TICKET_KEYS_BYTES = 80
 """Name (16), HMAC secret (32) and AES key (32) of OpenSSL's session tickets."""
@@ -101,7 +104,8 @@ def _library() -> ctypes.CDLL | None:
     if library.SSL_CTX_get_options(_pointer(probe)) != int(probe.options) & 0xFFFFFFFFFFFFFFFF:
         return None
     session = probe.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="probe")
-    return library if library.SSL_get_SSL_CTX(_session_pointer(session)) == _pointer(probe) else None
+    inner: Any = session
+    return library if library.SSL_get_SSL_CTX(_session_pointer(inner._sslobj)) == _pointer(probe) else None
 
 
 def available() -> bool:
@@ -115,9 +119,9 @@ def _pointer(context: ssl.SSLContext) -> int:
     return ctypes.c_void_p.from_address(address).value or 0
 
 
-def _session_pointer(session: Any) -> int:
-    """The SSL of an SSLObject: the second field behind the header of what it wraps."""
-    return _POINTER.from_address(id(session._sslobj) + _SESSION_OFFSET).value or 0
+def _session_pointer(session: Session) -> int:
+    """The SSL of a session: the second field behind the object's header."""
+    return _POINTER.from_address(id(session) + _SESSION_OFFSET).value or 0
 
 
 @functools.cache
@@ -137,7 +141,7 @@ def _quick() -> ctypes.PyDLL | None:
     return quick
 
 
-def group_number(session: ssl.SSLObject) -> int:
+def group_number(session: Session) -> int:
     """OpenSSL's number of the key exchange group that a handshake used; 0 where it cannot be told."""
     quick = _quick()
     return 0 if quick is None else int(quick.SSL_ctrl(_session_pointer(session), _CTRL_GET_NEGOTIATED_GROUP, 0, None))
@@ -148,17 +152,17 @@ def group_name(number: int) -> str:
     return _GROUPS.get(number, "")
 
 
-def say_goodbye(session: ssl.SSLObject) -> None:
+def say_goodbye(session: Session) -> None:
     """Send close_notify; whether the peer has sent its own is of no interest here."""
     quick = _quick()
     if quick is None:
         with contextlib.suppress(OSError):  # the peer's own is not there, or the connection is broken
-            session.unwrap()
+            session.shutdown()
     elif quick.SSL_shutdown(_session_pointer(session)) < 0:
         quick.ERR_clear_error()  # whoever comes next looks into the same queue of errors
 
 
-def peer_signature_name(session: ssl.SSLObject) -> str:
+def peer_signature_name(session: Session) -> str:
     """The TLS name of the algorithm that the peer signed the handshake with; "" when it did not, or cannot be told."""
     library = _library()
     if library is None:
@@ -174,13 +178,13 @@ def peer_signature_name(session: ssl.SSLObject) -> str:
     return "" if names is None else names[_DIGESTS.get(digest.value, 0)]
 
 
-def version_name(session: ssl.SSLObject) -> str:
+def version_name(session: Session) -> str:
     """The version that a handshake, even one that failed, came to; "" where it cannot be told."""
     library = _library()
     return "" if library is None else str(library.SSL_get_version(_session_pointer(session)).decode())
 
 
-def own_certificate(session: ssl.SSLObject) -> bytes:
+def own_certificate(session: Session) -> bytes:
     """The DER form of the certificate that we have shown; b"" for none, or where it cannot be told."""
     library = _library()
     certificate = None if library is None else library.SSL_get_certificate(_session_pointer(session))
