@@ -37,8 +37,6 @@ class ServerContexts:
 
     def choose(self, server_name: str) -> TlsContext:
         """The context for the name that the client asks for ("": none)."""
-        if not self.by_name:
-            return self.default
         name = server_name.lower()
         found = self.by_name.get(name)
         if found is None:
@@ -169,7 +167,7 @@ class ServerTransport(TlsTransport):
     def _choose(self, contexts: ServerContexts, name: str) -> None:
         if name:
             self._info.server_name = name
-        self.begin_server(contexts.choose(name))
+        self.begin_server(contexts.choose(name) if contexts.by_name else contexts.default)
         self.data_received = self._shake
 
     def _await_hello(self, data: bytes) -> None:
