@@ -175,7 +175,7 @@ class Session:
 
     def _control(self, command: int, number: int, place: ctypes.c_char_p | None = None) -> int:
         """What the standard library's ssl does not offer."""
-        library = openssl._loaded()
+        library = openssl.loaded()
         return int(library.SSL_ctrl(openssl._session_pointer(self.object._sslobj), command, number, place))
 
     def _peer_name(self) -> str:

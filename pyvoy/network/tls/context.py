@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyvoy.network.tls import openssl
+from pyvoy.network.tls import openssl, tickets
 from pyvoy.network.tls.agreed import Agreed, Agreements
 from pyvoy.network.tls.certificates import CertificateFacts, facts_of, pem_blocks
 from pyvoy.network.tls.failures import NO_PEER_CERTIFICATE, VERIFY_FAILED
@@ -91,7 +91,7 @@ class TlsPlan:
     session_ids: bool = True
     session_timeout_s: int | None = None
     ticket_keys: bytes = b""
-    """OpenSSL's keys for session tickets; b"" leaves them to the context."""
+    """OpenSSL's keys for session tickets, one behind the other: the first encrypts; b"" leaves them to the context."""
     staple_policy: StaplePolicy = StaplePolicy.LENIENT_STAPLING
     max_sessions: int = 0
     """How many sessions a client keeps to resume them."""
@@ -176,7 +176,7 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         context.set_alpn_protocols(list(plan.alpn))
     if plan.key_log_path:
         context.keylog_filename = plan.key_log_path
-    _set_sessions(context, plan, server_side=server_side)
+    kept_tickets = _set_sessions(context, plan) if server_side else None
     _show_expiries(plan, stats)
     return TlsContext(
         context,
@@ -187,7 +187,7 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         is_choosing=len(plan.certificates) > 1,
         sessions=ClientSessions(plan.max_sessions) if plan.max_sessions else None,
         asks=asks,
-        kept=(kept, staples),
+        kept=(kept, staples, kept_tickets),
     )
 
 
@@ -310,18 +310,20 @@ def _show_expiries(plan: TlsPlan, stats: TlsStats) -> None:
         stats.show_no_expiry()
 
 
-def _set_sessions(context: ssl.SSLContext, plan: TlsPlan, *, server_side: bool) -> None:
-    if not server_side:
-        return
+def _set_sessions(context: ssl.SSLContext, plan: TlsPlan) -> object:
+    """Whether and how clients may resume; returns what must live as long as the context does."""
     if not plan.tickets:
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
     if not plan.session_ids and openssl.available():
         openssl.forget_sessions(context)
-    if plan.ticket_keys:
-        openssl.set_ticket_keys(context, plan.ticket_keys)
     if plan.session_timeout_s is not None and openssl.available():
         openssl.set_session_timeout(context, plan.session_timeout_s)
+    if len(plan.ticket_keys) > openssl.TICKET_KEYS_BYTES:
+        return tickets.set_several_keys(context, plan.ticket_keys)
+    if plan.ticket_keys:
+        openssl.set_ticket_keys(context, plan.ticket_keys)
+    return None
 
 
 def ticket_keys(secret: bytes, *belonging: bytes) -> bytes:

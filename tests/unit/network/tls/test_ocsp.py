@@ -93,7 +93,7 @@ def test_clients_hear_whose_certificates_are_trusted() -> None:
         require_certificate=True,
     )
     ends = Ends(Tls(certificate=issued("client", ("c.test",))), plan).shake()
-    library = openssl._loaded()
+    library = openssl.loaded()
     for function in (library.SSL_get_client_CA_list, library.OPENSSL_sk_num):
         function.argtypes = (ctypes.c_void_p,)
     library.SSL_get_client_CA_list.restype = ctypes.c_void_p
