@@ -24,7 +24,9 @@ class Known:
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
 _ALERT = "OpenSSL cannot send bad_certificate_hash_value for a certificate that is not pinned"
-_EITHER = "Envoy closes before or after the end of the TLS handshake, as the moment has it; pyvoy before"
+_EITHER = (
+    "Envoy closes before or after the end of the TLS handshake, as the moment has it, without the text; pyvoy before"
+)
 _NOT_AGREED = "BoringSSL says TLSv1.2 before a version is agreed on, OpenSSL what it would like best"
 _OTHER_WORDS = "OpenSSL notices something else first in the same bad bytes"
 _RESUMED = "a resumed session of OpenSSL does not know how its peer signed"
