@@ -50,6 +50,8 @@ from tests.parity.cases import (
     upstream,
     upstream_faults,
     wasm,
+    wasm_bodies,
+    wasm_flow,
     wasm_grpc,
     workers,
 )
@@ -105,5 +107,7 @@ CASES: tuple[Case, ...] = (
     *workers.CASES,
     *wasm.CASES,
     *gallery.CASES,
+    *wasm_bodies.CASES,
+    *wasm_flow.CASES,
     *wasm_grpc.CASES,
 )
