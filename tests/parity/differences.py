@@ -50,6 +50,7 @@ _DEAD_REPLY = "the details of a reply that was not sent are not told"
 _REPLY_FIRST = "a reply asked for beside a resume is known before the request is sent on"
 _RESET_FIRST = "a close beside a reply leaves no answer: none is logged"
 _AT_ONCE = "the streams of a VM that has failed end at once, not at their next event"
+_MAIN_TOO = "Envoy's main thread starts a VM of its own, which calls too"
 _NO_BODY = "a response of this status has no body (RFC 9110 6.4.1)"
 
 KNOWN: tuple[Known, ...] = (
@@ -165,6 +166,11 @@ KNOWN: tuple[Known, ...] = (
     Known("wasm-trap-in-call-answer", "stat:cluster.*", _AT_ONCE),
     Known("wasm-trap-in-queue", "stat:cluster.*", _AT_ONCE),
     Known("wasm-trap-in-queue", "upstream up:*", _AT_ONCE),
+    Known("wasm-start-logs", "said", "a line from the start of a VM names the VM"),
+    Known("wasm-http-call-in-start", "stat:cluster.*", "Envoy's main thread starts a VM of its own, which calls too"),
+    Known(
+        "wasm-http-call-in-configure", "stat:cluster.*", "Envoy's main thread starts a VM of its own, which calls too"
+    ),
     Known("wasm-continue-unpaused-response", "*", "Envoy answers twice when a response that goes on is resumed"),
     Known("wasm-l4-*", "log:rx", _AT_THE_PROXY),
     Known("wasm-l4-notes", "log:tx", _AT_THE_PROXY),

@@ -53,6 +53,7 @@ from tests.parity.cases import (
     wasm_bodies,
     wasm_flow,
     wasm_grpc,
+    wasm_host,
     workers,
 )
 from tests.parity.cases.transcoder_common import gathered
@@ -110,4 +111,5 @@ CASES: tuple[Case, ...] = (
     *wasm_bodies.CASES,
     *wasm_flow.CASES,
     *wasm_grpc.CASES,
+    *wasm_host.CASES,
 )
