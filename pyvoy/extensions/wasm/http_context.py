@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.extensions.stream_facts import filter_state
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.body import REQUEST, RESPONSE, BodyView
 from pyvoy.extensions.wasm.context import Context
@@ -414,12 +415,13 @@ class HttpContext(Context, HttpFilter):
     def clear_route_cache(self) -> None:
         self.stream.clear_route_cache()
 
-    def set_state(self, key: str, value: bytes) -> int:
-        self.stream.info.filter_state[key] = value
+    def set_state(self, key: str, value: bytes | str, *, of_connection: bool = False) -> int:
+        stream = self.stream
+        (stream.connection.filter_state if of_connection else stream.info.filter_state)[key] = value
         return abi.OK
 
     def get_state(self, key: str) -> bytes | None:
-        found = self.stream.info.filter_state.get(key)
+        found = filter_state(self.stream, key)
         return found if isinstance(found, bytes) else None
 
 

@@ -54,6 +54,7 @@ from tests.parity.cases import (
     wasm_flow,
     wasm_grpc,
     wasm_host,
+    wasm_state,
     workers,
 )
 from tests.parity.cases.transcoder_common import gathered
@@ -112,4 +113,5 @@ CASES: tuple[Case, ...] = (
     *wasm_flow.CASES,
     *wasm_grpc.CASES,
     *wasm_host.CASES,
+    *wasm_state.CASES,
 )

@@ -7,6 +7,7 @@ are not there: they are NOT_FOUND, as every unknown name.  Source: Envoy's forei
 
 from __future__ import annotations
 
+import ipaddress
 import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from pyvoy.extensions.wasm import abi, cel
 from pyvoy.extensions.wasm.calls.properties import STATE_PREFIX, UnserializableError, attribute_of, encode
 from pyvoy.extensions.wasm.calls.results import checked, giver
 from pyvoy.extensions.wasm.cel_values import CelError
+from pyvoy.extensions.wasm.declared import CONNECTION, declaration
 from pyvoy.extensions.wasm.engine.interface import HostFunction
 
 if TYPE_CHECKING:
@@ -23,19 +25,6 @@ if TYPE_CHECKING:
 
 MAX_UNCOMPRESSED_BYTES = 16 << 20
 """A few bytes may uncompress to gigabytes: what is longer is refused."""
-
-STATE_OBJECTS = frozenset(
-    (
-        "envoy.network.application_protocols",
-        "envoy.network.upstream_server_name",
-        "envoy.network.upstream_subject_alt_names",
-        "envoy.tcp_proxy.cluster",
-        "envoy.tcp_proxy.per_connection_idle_timeout_ms",
-        "envoy.upstream.dynamic_host",
-        "envoy.upstream.dynamic_port",
-    )
-)
-"""Keys for which Envoy can make an object out of bytes; every other is NOT_FOUND."""
 
 MAX_EXPRESSIONS = 4096
 """How many expressions a VM may keep."""
@@ -92,25 +81,72 @@ def _set_filter_state(context: Context, arguments: bytes) -> Answer:
     fields = _fields(arguments)
     if fields is None or context.subject is None:
         return abi.BAD_ARGUMENT
-    path = fields.get(1, b"").decode("utf-8", "replace")
-    if path not in STATE_OBJECTS:
+    path, value = _text(fields.get(1)), _text(fields.get(2))
+    accepts = STATE_OBJECTS.get(path)
+    if accepts is None:
         return abi.NOT_FOUND
-    status = context.set_state(path, fields.get(2, b""))
+    if not accepts(value):
+        return abi.BAD_ARGUMENT
+    status = context.set_state(path, value, of_connection=fields.get(3) == CONNECTION)
     return b"" if status == abi.OK else status
 
 
-def _declare_property(context: Context, arguments: bytes) -> Answer:
-    """DeclarePropertyArguments: name 1, type 2, schema 3, readonly 4, span 5.
+def _text(value: bytes | int | None) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
 
-    A property has the form its writer gave it, so that nothing has to be remembered of the type."""
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) < 1 << 64
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_address(text: str) -> bool:
+    """An IP address and a port."""
+    ip, _, port = text.rpartition(":")
+    return _is_number(port) and int(port) <= 0xFFFF and _is_ip(ip.removeprefix("[").removesuffix("]"))
+
+
+def _is_text(_text: str) -> bool:
+    return True
+
+
+STATE_OBJECTS: Mapping[str, Callable[[str], bool]] = {
+    "envoy.filters.listener.original_dst.local_ip": _is_address,
+    "envoy.filters.listener.original_dst.remote_ip": _is_address,
+    "envoy.hashable_string": _is_text,
+    "envoy.network.application_protocols": _is_text,
+    "envoy.network.ip": _is_ip,
+    "envoy.network.transport_socket.original_dst_address": _is_address,
+    "envoy.network.upstream_server_name": _is_text,
+    "envoy.network.upstream_subject_alt_names": _is_text,
+    "envoy.ratelimit.hits_addend": _is_number,
+    "envoy.string": _is_text,
+    "envoy.tcp_proxy.cluster": _is_text,
+    "envoy.tcp_proxy.per_connection_idle_timeout_ms": _is_number,
+    "envoy.upstream.dynamic_host": _is_text,
+    "envoy.upstream.dynamic_port": _is_number,
+}
+"""Keys for which Envoy can make an object out of text, and which text; every other key is NOT_FOUND."""
+
+
+def _declare_property(context: Context, arguments: bytes) -> Answer:
+    """A property's name is declared once."""
     fields = _fields(arguments)
-    if fields is None or not fields.get(1):
+    if not fields:
         return abi.BAD_ARGUMENT
-    name = STATE_PREFIX + fields[1].decode("utf-8", "replace")
-    declared = context.vm.declared
-    if name in declared:
+    name = STATE_PREFIX + _text(fields.get(1))
+    if context.declared is None:
+        context.declared = {}
+    if name in context.declared:
         return abi.BAD_ARGUMENT
-    declared.add(name)
+    context.declared[name] = declaration(fields)
     return b""
 
 
@@ -153,9 +189,9 @@ def _expr_delete(context: Context, arguments: bytes) -> Answer:
     return b""
 
 
-def _fields(data: bytes) -> dict[int, bytes] | None:
-    """The length-delimited fields of a protobuf message, the last of each number; None for what is none."""
-    found: dict[int, bytes] = {}
+def _fields(data: bytes) -> dict[int, bytes | int] | None:
+    """The length-delimited and varint fields of a protobuf message, the last of each number; None for what is none."""
+    found: dict[int, bytes | int] = {}
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -169,6 +205,8 @@ def _fields(data: bytes) -> dict[int, bytes] | None:
                 return None
             found[tag >> 3] = data[at : at + length]
             at += length
+        else:
+            found[tag >> 3] = length
     return found
 
 
