@@ -1,9 +1,13 @@
 """Properties, filter state and foreign functions of Proxy-Wasm modules: what can be read when, and in which form."""
 # ruff: noqa: E501 - a table: a case reads best on its own line
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from tests.parity.case import Case, answers, request, response
 from tests.parity.cases.wasm import number, on_request, on_response, prop, value, wasm
-from tests.support.guest import OUT, At, Guest, Step, call, note, plugin_yaml, show_header, show_log, show_reply
+from tests.support.guest import OUT, At, Guest, Step, call, plugin_yaml, show_header, show_log, show_reply
 
 HEX = "".join
 """Notes may have any byte, headers not: what is binary goes into replies or is noted as a number."""
@@ -96,5 +100,37 @@ FOREIGN = (
     on_request("foreign-route", foreign("clear_route_cache", "arguments", out=False), foreign("clear_route_cache", ""), call("replace_header_map_value", 0, ":path", "/b/x", quiet=True), foreign("clear_route_cache", ""), prop("xds", "route_name"), routes="- {match: {prefix: /b/}, route: {cluster: $b}, name: b}\n- {match: {prefix: /}, route: {cluster: $up}, name: a}"),
     on_request("foreign-unknown", foreign("", ""), foreign("resolve_dns", "x"), foreign("COMPRESS", "x"), foreign("expr_nothing", "x"), foreign("nothing", "x", out=False)),
 )
-CASES = (*PROPERTIES, *STATES, *FOREIGN)
-_ = note
+def message(*pairs: tuple[int, bytes]) -> bytes:
+    """A protobuf message of fields that may be long."""
+    return b"".join(bytes([number_ << 3 | 2]) + (bytes([len(data)]) if len(data) < 128 else bytes([len(data) & 127 | 128, len(data) >> 7])) + data for number_, data in pairs)
+
+
+def _keys(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> tuple[bytes, bytes, bytes, bytes]:
+    """Private and public, each in DER and PEM."""
+    private = [key.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption()) for encoding in (Encoding.DER, Encoding.PEM)]
+    public = [key.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo) for encoding in (Encoding.DER, Encoding.PEM)]
+    return (*private, *public)  # type: ignore[return-value]
+
+
+_RSA = rsa.generate_private_key(65537, 2048)
+_EC = ec.generate_private_key(ec.SECP256R1())
+RSA_DER, RSA_PEM, RSA_PUBLIC_DER, RSA_PUBLIC_PEM = _keys(_RSA)
+EC_DER, EC_PEM, EC_PUBLIC_DER, EC_PUBLIC_PEM = _keys(_EC)
+SIGNED = _RSA.sign(b"text", padding.PKCS1v15(), hashes.SHA256())
+EC_SIGNED = _EC.sign(b"text", ec.ECDSA(hashes.SHA256()))
+
+
+def verify(label: str, key: tuple[int, bytes], signature: bytes = SIGNED, text: bytes = b"text", digest: bytes = b"sha256", *more: tuple[int, bytes]) -> Step:
+    return foreign("verify_signature", message((1, digest), key, (3, signature), (4, text), *more), label=label)
+
+
+def sign(label: str, key: tuple[int, bytes], digest: bytes = b"sha256", *more: tuple[int, bytes]) -> Step:
+    return foreign("sign", message((1, digest), key, (3, b"text"), *more), label=label)
+
+
+SIGNATURES = (
+    on_request("sign-verify", verify("der", (2, RSA_PUBLIC_DER)), verify("pem", (5, RSA_PUBLIC_PEM)), verify("ec", (2, EC_PUBLIC_DER), EC_SIGNED), verify("ecpem", (5, EC_PUBLIC_PEM), EC_SIGNED), verify("text", (2, RSA_PUBLIC_DER), text=b"other"), verify("sha1", (2, RSA_PUBLIC_DER), digest=b"sha1"), verify("SHA256", (2, RSA_PUBLIC_DER), digest=b"SHA256"), verify("md5", (2, RSA_PUBLIC_DER), digest=b"md5"), verify("nohash", (2, RSA_PUBLIC_DER), digest=b""), verify("short", (2, RSA_PUBLIC_DER), b"x"), verify("ecbad", (2, EC_PUBLIC_DER), SIGNED), verify("bad", (2, b"no key")), verify("badpem", (5, b"no key")), verify("none", (9, b"")), verify("both", (2, RSA_PUBLIC_DER), SIGNED, b"text", b"sha256", (5, RSA_PUBLIC_PEM)), verify("private", (2, RSA_DER)), foreign("verify_signature", b"\xff", label="junk"), foreign("verify_signature", "", label="empty")),
+    on_request("sign-rsa", sign("der", (2, RSA_DER)), sign("pem", (4, RSA_PEM)), sign("sha512", (4, RSA_PEM), b"sha512"), sign("md5", (2, RSA_DER), b"md5"), sign("bad", (2, b"no key")), sign("badpem", (4, b"no key")), sign("none", (9, b"")), sign("both", (2, RSA_DER), b"sha256", (4, RSA_PEM)), sign("public", (2, RSA_PUBLIC_DER)), foreign("sign", b"\xff", label="junk"), foreign("sign", "", label="empty")),
+    on_request("sign-ec", call("call_foreign_function", "sign", message((1, b"sha256"), (2, EC_DER), (3, b"text")), At(256), At(260), label="ec"), call("call_foreign_function", "sign", message((1, b"sha384"), (4, EC_PEM), (3, b"text")), At(0), At(0), label="ecpem"), "(call $note (i32.load (i32.const 256)) (i32.const 2))"),
+)
+CASES = (*SIGNATURES, *PROPERTIES, *STATES, *FOREIGN)

@@ -1,8 +1,8 @@
 """Foreign functions: what Envoy offers beside the ABI.
 
-`compress` and `uncompress` (zlib), `set_envoy_filter_state` and `declare_property` (protobuf arguments) and
-`clear_route_cache`, and CEL: `expr_create`, `expr_evaluate`, `expr_delete`.  Signatures (`sign`, `verify_signature`)
-are not there: they are NOT_FOUND, as every unknown name.  Source: Envoy's foreign.cc.
+`compress` and `uncompress` (zlib), `set_envoy_filter_state`, `declare_property`, `sign` and `verify_signature` (protobuf
+arguments), `clear_route_cache`, and CEL: `expr_create`, `expr_evaluate`, `expr_delete`.  An unknown name is NOT_FOUND.
+Source: Envoy's foreign.cc.
 """
 
 from __future__ import annotations
@@ -150,6 +150,41 @@ def _declare_property(context: Context, arguments: bytes) -> Answer:
     return b""
 
 
+def _sign(_context: Context, arguments: bytes) -> Answer:
+    """SignArguments: hash_function 1, private_key 2 (DER), text 3, private_key_pem 4."""
+    from pyvoy.extensions import keys
+
+    fields = _fields(arguments)
+    if fields is None or bool(fields.get(2)) is bool(fields.get(4)):
+        return abi.BAD_ARGUMENT
+    key = keys.load_private(_octets(fields[2])) if fields.get(2) else keys.load_private_pem(_octets(fields[4]))
+    signature, error = keys.sign(_octets(fields.get(1)), key, _octets(fields.get(3)))
+    return b"\x08\1" + _field(2, signature) if signature else _field(3, error)
+
+
+def _verify_signature(_context: Context, arguments: bytes) -> Answer:
+    """VerifySignatureArguments: hash_function 1, public_key 2 (DER), signature 3, text 4, public_key_pem 5."""
+    from pyvoy.extensions import keys
+
+    fields = _fields(arguments)
+    if fields is None or bool(fields.get(2)) is bool(fields.get(5)):
+        return abi.BAD_ARGUMENT
+    key = keys.load(_octets(fields[2])) if fields.get(2) else keys.load_pem(_octets(fields[5]))
+    error = keys.verify(_octets(fields.get(1)), key, _octets(fields.get(3)), _octets(fields.get(4)))
+    return b"\x08\1" if error is None else _field(2, error)
+
+
+def _octets(value: bytes | int | None) -> bytes:
+    return value if isinstance(value, bytes) else b""
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """A length-delimited field; nothing for an empty one."""
+    size = len(data)
+    length = bytes([size]) if size < 0x80 else bytes([size & 0x7F | 0x80, size >> 7])
+    return bytes([number << 3 | 2]) + length + data if data else b""
+
+
 def _expr_create(context: Context, arguments: bytes) -> Answer:
     """Compile an expression; its number, four bytes."""
     vm = context.vm
@@ -231,4 +266,6 @@ FOREIGN: Mapping[str, Callable[[Context, bytes], Answer]] = {
     "expr_delete": _expr_delete,
     "set_envoy_filter_state": _set_filter_state,
     "declare_property": _declare_property,
+    "sign": _sign,
+    "verify_signature": _verify_signature,
 }
