@@ -119,6 +119,7 @@ class HeldPath:
         "current",
         "holds",
         "new_trailers",
+        "released",
         "replaced",
     )
 
@@ -137,6 +138,8 @@ class HeldPath:
         self.current = -1
         self.awaited: set[int] = set()
         """Filters whose coroutine for this direction is running."""
+        self.released = False
+        """The data at hand was held by a filter: whether it ends the stream is known with it."""
         self.new_trailers: HeaderMap | None = None
         """Trailers that a filter has added from inside its last data callback."""
 
@@ -322,10 +325,12 @@ class HeldPath:
             self.headers(hold.headers[0], ends, slot)
             if ends:
                 return
+        outer, self.released = self.released, True
         if not stream.over(side) and (seen or end_seen):
             self.data(seen, end_seen, slot)
         if not stream.over(side) and (unseen or end_unseen):
             self.data(unseen, end_unseen, slot, own=True)
+        self.released = outer
         if not stream.over(side) and trailers is not None:
             self.trailers(trailers, slot, own=whole)
 
@@ -401,4 +406,6 @@ class HeldPath:
             hold.headers = None
             self.headers(headers, False, slot)
         if not self._stream.over(self._direction):
+            outer, self.released = self.released, True
             self.data(data, end, slot)
+            self.released = outer

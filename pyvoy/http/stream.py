@@ -364,6 +364,9 @@ class HttpStream(ResponseStream):
             return
         self.info.response_flags |= flags
         self.info.response_code_details = detail
+        if self.filters and not self._route_known:
+            self._find_route()  # a filter had the request: Envoy knows its route from then on
+        self._note_cluster()
         self._finish()
 
     # ---- flow control ----

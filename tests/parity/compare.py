@@ -68,6 +68,8 @@ def _parts(case: Case, observation: Observation, known: set[int]) -> Iterator[tu
     for number, parts in enumerate(lines if case.workers == 1 else sorted(lines)):
         for part, value in parts:
             yield f"log{number or ''}:{part}", value
+    if observation.said:
+        yield "said", normalise("\n".join(observation.said), known)
     for name, value in sorted(observation.stats.items()):
         if not _SKIP_STATS.search(name) and (value or case.all_stats):
             yield "stat:" + name.replace(case.id, "$id"), str(value)

@@ -392,7 +392,7 @@ class Bridge:
     # ---- keys ----
 
     def import_key(self, der: bytes) -> bytes | None:
-        from pyvoy.extensions.lua import keys
+        from pyvoy.extensions import keys
 
         key = keys.load(der)
         if key is None:
@@ -408,7 +408,7 @@ class Bridge:
         return name in (self.hook.keys or ())
 
     def verify(self, hash_name: bytes, key: bytes, signature: bytes, data: bytes) -> tuple[bool, bytes | None]:
-        from pyvoy.extensions.lua import keys
+        from pyvoy.extensions import keys
 
         known = self.hook.keys
         assert known is not None

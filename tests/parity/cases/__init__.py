@@ -51,7 +51,11 @@ from tests.parity.cases import (
     upstream,
     upstream_faults,
     wasm,
+    wasm_bodies,
+    wasm_flow,
     wasm_grpc,
+    wasm_host,
+    wasm_state,
     workers,
 )
 from tests.parity.cases.transcoder_common import gathered
@@ -107,5 +111,9 @@ CASES: tuple[Case, ...] = (
     *workers.CASES,
     *wasm.CASES,
     *gallery.CASES,
+    *wasm_bodies.CASES,
+    *wasm_flow.CASES,
     *wasm_grpc.CASES,
+    *wasm_host.CASES,
+    *wasm_state.CASES,
 )
