@@ -63,8 +63,11 @@ def processing_plan(message: Any, context: Context) -> ProcPlan:
     if message.stat_prefix:
         scope = scope.scope(message.stat_prefix)
     counters = {name: scope.counter(name) for name in _COUNTERS}
-    if not message.HasField("grpc_service"):
-        context.error("grpc_service", "is required")
+    server: Any = None
+    if message.HasField("grpc_service"):
+        server = grpc_server(message.grpc_service, context.at("grpc_service"), 0.0)
+    elif not message.HasField("http_service"):  # which is reported for itself
+        context.error("", "needs a grpc_service")
     route_cache = RouteCache(message.route_cache_action)
     if message.disable_clear_route_cache:
         if route_cache is not RouteCache.DEFAULT:
@@ -75,7 +78,7 @@ def processing_plan(message: Any, context: Context) -> ProcPlan:
     options = message.metadata_options
     longest_s = context.duration_s(message, "max_message_timeout", 0.0) or 0.0
     return ProcPlan(
-        grpc_server(message.grpc_service, context.at("grpc_service"), 0.0),
+        server,
         checked_mode(message.processing_mode, context.at("processing_mode")),
         message.failure_mode_allow,
         message.observability_mode,

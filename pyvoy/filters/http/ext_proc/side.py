@@ -75,6 +75,7 @@ class Side:
         "body",
         "body_came",
         "body_replaced",
+        "closed",
         "complete",
         "extended",
         "full",
@@ -105,6 +106,8 @@ class Side:
         self.trailers: HeaderMap | None = None
         self.no_body = self.complete = self.body_came = self.body_replaced = self.partial_done = False
         self.attributes_told = self.trailers_told = False
+        self.closed = False
+        """The stream is over; handing something on may bring that about."""
         self.paused = False
         """The filter holds the direction back."""
         self.full = False
@@ -183,7 +186,7 @@ class Side:
         return limit
 
     def _fill(self, full: bool) -> None:
-        if full is not self.full:
+        if full is not self.full and not self.closed:
             self.full = full
             stream = self._stream
             (stream.pause_request if self.is_request else stream.pause_response)(full)
@@ -229,8 +232,7 @@ class Side:
         if self._queue:
             data, end = self.gathered()
             self._pop()
-            if data:
-                self._inject(data, end)
+            self._hand_on(data, end)
         self._fill(False)
         self.go_on()
 
@@ -238,6 +240,8 @@ class Side:
         """The stream is over."""
         self.finish()
         self._queue.clear()
+        self.closed = True
+        self.paused = False
         del self._exchange, self._stream, self._filter
 
     def on_headers(self, common: Any) -> None:
@@ -349,6 +353,8 @@ class Side:
             goes_on = self._on_partial(common)
         else:
             raise Spurious(SPURIOUS)
+        if self.closed:
+            return
         self._exchange.forget_route(common)
         self.headers = None
         if self.sends_trailers and self.trailers is not None and not self._queue:
@@ -391,7 +397,7 @@ class Side:
         self._hand_on(changed_body(common.body_mutation, data), end)
         self.finish()
         self.partial_done = True
-        if self._queue:
+        if self._queue and not self.closed:
             data, end = self.gathered()
             self._pop()
             self._hand_on(data, end)
