@@ -1,4 +1,4 @@
-"""External processing without sockets: what the parity run cannot see (pieces, pauses, late ends, bad configuration)."""
+"""External processing without sockets: what the parity run cannot see (pieces, pauses, late ends, bad bootstraps)."""
 
 from __future__ import annotations
 
