@@ -20,7 +20,7 @@ def proxy(tmp_path):
 def write(path: Path, type_name: str, *resources: dict[str, Any]) -> None:
     """Replace a file in one step, as deployments do."""
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"resources": [typed(type_name, **each) for each in resources]}))
+    fresh.write_text(json.dumps({"resources": [{**typed(type_name), **each} for each in resources]}))
     os.replace(fresh, path)
 
 
