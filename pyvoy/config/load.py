@@ -16,6 +16,7 @@ from pyvoy.config.checks import Checker
 from pyvoy.config.compile import bootstrap as bootstrap_messages
 from pyvoy.config.compile import discovery
 from pyvoy.config.compile.discovery import Subscription
+from pyvoy.config.compile.overload import proxy_limit
 from pyvoy.config.context import Context, Environment
 from pyvoy.config.merge import merge
 from pyvoy.config.messages import MessageReader
@@ -51,6 +52,7 @@ class LoadedBootstrap:
         environment.clusters = bootstrap_messages.cluster_names(self.message)
         environment.secrets = {secret.name: secret for secret in self.message.static_resources.secrets}
         environment.runtime = bootstrap_messages.runtime(self.message, self._at_root(environment))
+        environment.proxy_limit = proxy_limit(self.message, self._at_root(environment))
         return environment
 
     def context(
