@@ -98,10 +98,11 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
     else:
         balance = build_balance(message, found.discovery, context)
     transport_sockets = build_transport_sockets(message, context)
-    health_check = build_health_check(message, context)
+    http = build_http(message, context)
+    speaks_http2 = http.protocol is not UpstreamProtocol.HTTP1
+    health_check = build_health_check(message, context, speaks_http2=speaks_http2)
     if health_check is not None:
         health_check = replace(health_check, transport_sockets=transport_sockets)
-    http = build_http(message, context)
     if http.protocol is UpstreamProtocol.AUTO and not (transport_sockets and transport_sockets.all_secure):
         text = f"ALPN configured for cluster {message.name} which has a non-ALPN transport socket"
         context.error("transport_socket", text)
