@@ -30,15 +30,19 @@ class _OverHttp2(Prober):
 
     alpn = ("h2",)
     _codec: Any
+    _stats: CodecStats
     _stream_id = 0
     _draining = False
+
+    async def _connect(self) -> None:
+        self._stats = CodecStats(self._session.stats.cluster_scope)
+        self._stats.nghttp2_upstream_connections.inc()  # counted before there is one, as in Envoy
+        await super()._connect()
 
     def begin(self) -> None:
         """A new connection: speak first, then ask."""
         self._draining = False
-        stats = CodecStats(self._session.stats.cluster_scope)
-        stats.nghttp2_upstream_connections.inc()
-        self._codec = Http2ClientCodec(self, self.write, _PLAN, stats, self._unwritten)
+        self._codec = Http2ClientCodec(self, self.write, _PLAN, self._stats, self._unwritten)
         self._codec.start(PREFACE)
         self.ask()
 

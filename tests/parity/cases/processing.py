@@ -34,6 +34,8 @@ def _case(name: str, want: str, *said: Any, config: str = "", mode: str = "", re
     script = processor or Script((_say(*said, *(() if said and said[-1] == _FAILED else (_DONE,))),), early=True, http2=True)
     if "forward_rules" not in config:
         config += ", forward_rules: {disallowed_headers: {patterns: [{exact: x-envoy-upstream-service-time}]}}"
+    if "message_timeout: " not in config:
+        config += ", message_timeout: 5s"  # the default of 0.2 s is short where many cases run at once
     filters = before + f"- ext_proc: {{grpc_service: {{envoy_grpc: {{cluster_name: {server}}}}}, processing_mode: {{{mode}}}{config}}}"
     given = {"b": script, **({"up": answers(answer)} if answer else {}), **({"up": upstream_up} if upstream_up else {})}
     rest.setdefault("log", _LOG)
@@ -142,7 +144,7 @@ CASES: tuple[Case, ...] = (
     _case("off-by-route", "200", rq(_SET), mode=_RQ, routes="- {match: {prefix: /}, route: {cluster: $up}, name: all, per_filter: {ext_proc: {disabled: true}}}"),
     _case("route-mode", "200", STATUS, rs(_SET), mode=_RQ, routes="- {match: {prefix: /}, route: {cluster: $up}, name: all, per_filter: {ext_proc: {overrides: {processing_mode: {request_header_mode: SKIP, response_header_mode: SEND}, grpc_initial_metadata: [{key: x-m, value: v}]}}}}"),
     _case("local-reply", "404", STATUS, rs(_SET), mode="request_header_mode: SKIP", routes="- {match: {prefix: /other}, route: {cluster: $up}}"),
-    _case("no-server", "504", processor=Script(raw=((),), early=True)),
+    _case("no-server", "504", config=", message_timeout: 0.5s", processor=Script(raw=((),), early=True)),
     _case("many-headers", "500", rq(*[header(f"x-{n}", raw=b"1") for n in range(101)]), mode=_RQ),
     _case("many-removed", "500", rq(remove=tuple(f"x-{n}" for n in range(101))), mode=_RQ),
     _case("too-many-headers", "500", rq(*[header(f"x-{n}", raw=b"1") for n in range(97)]), mode=_RQ),
