@@ -33,6 +33,7 @@ from tests.parity.cases import (
     mirrors,
     original_dst,
     outliers,
+    processing,
     redirects,
     rewrites,
     route_limits,
@@ -62,6 +63,7 @@ from tests.parity.cases.transcoder_common import gathered
 
 CASES: tuple[Case, ...] = (
     *routing.CASES,
+    *processing.CASES,
     *rewrites.CASES,
     *header_rules.CASES,
     *manager.CASES,
