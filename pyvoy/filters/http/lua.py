@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
@@ -178,7 +177,8 @@ class Lua(HttpFilter):
         """The filter of this stream alone, which may keep what is the stream's."""
         if self._is_own:
             return self
-        own = copy(self)
+        own = type(self)(self._plan)
+        own.slot = self.slot
         own._is_own = True
         stream.replace_filter(self, own)
         return own
