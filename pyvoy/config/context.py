@@ -47,7 +47,8 @@ class Environment:
     `development`: what goes wrong may be told to clients.  `caller` makes the calls of extensions in place of the
     clusters (tests).  `trace_sink` takes the traces of requests; None where there are none.  `shared` is what the
     extensions of one mechanism share within this load, by the mechanism's name; `warming` is what has to be waited for
-    before its listeners open.  `secrets` are the bootstrap's, by name."""
+    before its listeners open.  `secrets` are the bootstrap's, by name; `proxy_limit` is how many connections
+    all listeners may have (`pyvoy.config.compile.overload.ProxyLimit`)."""
 
     problems: Problems
     root_scope: Scope
@@ -67,6 +68,7 @@ class Environment:
     caller: Any = None
     trace_sink: Callable[[dict[str, Any]], None] | None = None
     secrets: Mapping[str, Any] = field(default_factory=dict)
+    proxy_limit: Any = None
 
 
 @dataclass(slots=True, frozen=True)

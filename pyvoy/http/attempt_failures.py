@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.http.charging import Charging
+from pyvoy.http.grpc import timeout_text
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.http_filter import HttpFilter
 from pyvoy.http.retrying import Retrying
 from pyvoy.http.routing.direct_response import reply_headers
-from pyvoy.http.routing.timeouts import EXPECTED, expected_timeout, is_grpc
+from pyvoy.http.routing.timeouts import EXPECTED, has_own_grpc_timeout, is_grpc, remaining_s
 from pyvoy.http.upstream_request import UpstreamRequest
 from pyvoy.observe import details
 from pyvoy.observe.details import RESET_FLAGS, Flag, Reset, reset_details
@@ -309,11 +310,8 @@ class AttemptFailures(HttpFilter):
         if self._route.virtual_host.include_is_timeout_retry_header:
             stream.request_headers.set(b"x-envoy-is-timeout-retry", b"true" if self._timed_out_try else b"false")
             self._timed_out_try = False
-        if not self.plan.suppress_envoy_headers and self._complete_s is not None:
-            elapsed_s = stream.services.clock() - self._complete_s
-            expected = expected_timeout(self._timeout_s, self._per_try_s, elapsed_s)
-            if expected is not None:
-                stream.request_headers.set(EXPECTED, expected)
+        if self._complete_s is not None:
+            self._tell_time_left(stream.request_headers, stream.services.clock() - self._complete_s)
         body = self._retries.body if self._retries is not None else b""
         done = stream.request_ended
         trailers = stream.request_trailers
@@ -325,6 +323,16 @@ class AttemptFailures(HttpFilter):
             attempt.send_data(body, done and trailers is None)
         if trailers is not None:
             attempt.send_trailers(trailers)
+
+    def _tell_time_left(self, headers: HeaderMap, elapsed_s: float) -> None:
+        """How long the upstream has, in the proxy's header and in gRPC's."""
+        left_s = remaining_s(self._timeout_s, self._per_try_s, elapsed_s)
+        if left_s is None:
+            return
+        if not self.plan.suppress_envoy_headers:
+            headers.set(EXPECTED, b"%d" % round(left_s * 1000))
+        if has_own_grpc_timeout(self._route, headers):
+            headers.set(b"grpc-timeout", timeout_text(left_s))
 
     def _stop_retries(self) -> None:
         retries = self._retries

@@ -222,6 +222,11 @@ class FilteredStream(ABC):
         """What is buffered of the response at this filter."""
         return self._path(RESPONSE_SIDE).body(self_filter.slot)
 
+    def was_held(self, *, request: bool) -> bool:
+        """Whether the piece of body at hand was held by a filter."""
+        path = self._request_path if request else self._response_path
+        return path is not None and path.released
+
     def replace_request_body(self, self_filter: HttpFilter, body: bytes) -> None:
         """Put `body` in place of what is buffered at this filter."""
         self._path(REQUEST_SIDE).replace_body(self_filter.slot, body)

@@ -215,17 +215,18 @@ class LightStream:
     def begin(self, plain: PlainPlan) -> None:
         """Through the filters, then upstream."""
         chain = self.chain
-        filters = self.filters
         end = not self._body
         self._calling = True
         slot = -1
         try:
-            filters += chain.make_light()
-            for slot, handler in chain.light_request_headers:
-                verdict = handler(filters[slot], self, self.request_headers, end)
-                if verdict is not CONTINUE or self.promoted is not None:
-                    self.full().go_on_with_request(slot, verdict, self._body)
-                    return
+            filters = self.filters = chain.make_light()
+            if chain.light_request_headers:
+                headers = self.request_headers
+                for slot, handler in chain.light_request_headers:
+                    verdict = handler(filters[slot], self, headers, end)
+                    if verdict is not CONTINUE or self.promoted is not None:
+                        self.full().go_on_with_request(slot, verdict, self._body)
+                        return
         except Exception as error:  # the wall of the stream: a filter can fail, the proxy cannot
             self.full().fail(error, self._body, made=slot >= 0)
             return
@@ -354,7 +355,7 @@ class LightStream:
             self.full().fail(error)
             return False
         self._calling = False
-        if not has_status(headers):
+        if headers.map.get(b":status") is not self._status and not has_status(headers):
             self.full().refuse_headless()
             return False
         return True

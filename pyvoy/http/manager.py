@@ -295,6 +295,21 @@ class HttpConnectionManager(ManagerStreams):
         done.values.append(took_ms)
         self._idle_since_s = now_s
 
+    def write_last(self, data: bytes) -> None:
+        """The response behind which the client asked to close."""
+        self.closing = True
+        connection = self.connection
+        runner = connection.runner
+        if runner is None or runner.has_write_filters:
+            self.write(data)
+            self.close_answered()
+            return
+        size = len(data)
+        share = self.share
+        share.cells[share.tx_index] += size
+        self.connection_info.bytes_sent += size
+        connection.write_last(data)
+
     def close_answered(self) -> None:
         """The client asked to close behind the response that has just been sent."""
         self.closing = True

@@ -139,7 +139,7 @@ class Http2ConnectionManager(HttpConnectionManager):
         """A request begins."""
         stream = super().new_stream(stream_id)
         limit = self.plan.max_requests_per_connection
-        if limit and self._requests >= limit and not self.draining:
+        if limit and self._requests >= limit:
             self.plan.stats.downstream_cx_max_requests_reached.inc()
             self._start_drain()
         if self._keepalive is not None:
@@ -262,7 +262,7 @@ class Http2ConnectionManager(HttpConnectionManager):
         codec.finish(stream_id)
         if stream.response_ended:
             self._ended += 1
-        if (stream.response_ended or stream.upgraded) and stream_id in codec.streams:
+        if (stream.response_ended or stream.upgraded) and codec.is_flushing(stream_id):
             self._wait_for_flush(stream_id, now_s)
         self._check_ended()
 

@@ -37,21 +37,37 @@ class ResponseStream(FilteredStream):
     def respond(self, headers: HeaderMap, body: bytes) -> None:
         """A whole response of the upstream at once: head and body leave in one write."""
         if self.response_is_streamed:
-            self.respond_headers(headers, not body)
             if body:
-                self.respond_data(body, True)
+                self._respond_corked(body, headers)
+            else:
+                self.respond_headers(headers, True)
             return
         if self.finished or self.local_replied:
             return
         if not self.enter_response(headers, not body):
             if body:
-                self.respond_data(body, True)
+                self._respond_corked(body)
             return
         if body and self.chain.response_data:  # a filter has just asked for it
-            self.encode_headers(headers, False)
-            self.respond_data(body, True)
+            self._respond_corked(body, encoded=headers)
             return
         self.send_whole(headers, body)
+
+    def _respond_corked(
+        self, body: bytes, headers: HeaderMap | None = None, *, encoded: HeaderMap | None = None
+    ) -> None:
+        """The body of a whole response, and its head if a filter has not got that yet (`headers`), or if all have had
+        it (`encoded`): what of them goes out at once leaves in one write."""
+        codec = self.manager.codec
+        codec.corked = True
+        try:
+            if headers is not None:
+                self.respond_headers(headers, False)
+            elif encoded is not None:
+                self.encode_headers(encoded, False)
+            self.respond_data(body, True)
+        finally:
+            codec.uncork()
 
     def enter_response(self, headers: HeaderMap, end: bool) -> bool:
         """Show a response head to the filters; False when one of them stopped it or ended the stream."""

@@ -93,9 +93,16 @@ class HttpStream(ResponseStream):
         """The same for the head of a whole response."""
         self._calling = False
         assert self.response_headers is not None
-        self._leave_fast_path(RESPONSE_SIDE, slot, verdict, self.response_headers, not body)
-        if body:
+        if not body:
+            self._leave_fast_path(RESPONSE_SIDE, slot, verdict, self.response_headers, True)
+            return
+        codec = self.manager.codec
+        codec.corked = True  # head and body leave in one write, if they go out at once
+        try:
+            self._leave_fast_path(RESPONSE_SIDE, slot, verdict, self.response_headers, False)
             self.respond_data(body, True)
+        finally:
+            codec.uncork()
 
     def run_router(self, body: bytes) -> None:
         """The head has passed every filter before the router."""
@@ -364,6 +371,9 @@ class HttpStream(ResponseStream):
             return
         self.info.response_flags |= flags
         self.info.response_code_details = detail
+        if self.filters and not self._route_known:
+            self._find_route()  # a filter had the request: Envoy knows its route from then on
+        self._note_cluster()
         self._finish()
 
     # ---- flow control ----

@@ -91,7 +91,7 @@ def _sample_filter_times(plan: ManagerPlan, context: Context) -> None:
 
 def _routes(message: Any, context: Context) -> RouteTable:
     if message.WhichOneof("route_specifier") != "route_config":
-        context.error("", "needs a route_config: RDS and scoped routes are not supported")
+        context.error("", "needs a route_config, or rds from a file")
         return RouteTable("", lambda stream: None)
     return build_route_table(message.route_config, context.at("route_config"))
 

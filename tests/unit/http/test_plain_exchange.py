@@ -271,9 +271,6 @@ class Proxy:
         self.store = memory_store()
         self.clock = Clock()
         arena = local_arena(self.clock)
-        chain, _, on_routes = filters.partition(ON_ROUTES)
-        text = BOOTSTRAP.format(access_log=log, filters=chain, on_routes=on_routes)
-        plan = build(load(config_yaml=text), self.store.root, arena)
         chance = random.Random(1)
         self.clusters = ClusterManager(self.store.root, arena, chance)
         self.services = Services(
@@ -286,6 +283,9 @@ class Proxy:
             random=chance,
             connection_ids=itertools.count(1).__next__,
         )
+        chain, _, on_routes = filters.partition(ON_ROUTES)
+        text = BOOTSTRAP.format(access_log=log, filters=chain, on_routes=on_routes)
+        plan = build(load(config_yaml=text), self.store.root, arena, services=self.services)
         self.clusters.apply(plan.clusters)
         self.listener = Listener(plan.listeners[0], self.services)
         self.upstreams: list[tuple[h1.Http1Connection, Wire]] = []

@@ -40,20 +40,11 @@ _RIGHT_TO_WRITE = bytes(8) + (64).to_bytes(8, "little") + bytes(8)
 _FIXED: dict[str, tuple[str, int]] = {
     "fd_read": ("iiii>i", NO_SYSTEM_CALL),
     "fd_pread": ("iiiIi>i", NO_SYSTEM_CALL),
-    "fd_pwrite": ("iiiIi>i", NO_SYSTEM_CALL),
     "fd_seek": ("iIii>i", SUCCESS),
-    "fd_tell": ("ii>i", SUCCESS),
     "fd_close": ("i>i", SUCCESS),
     "fd_fdstat_set_flags": ("ii>i", NO_SYSTEM_CALL),
-    "fd_fdstat_set_rights": ("iII>i", NO_SYSTEM_CALL),
     "fd_filestat_get": ("ii>i", BAD_FILE),
-    "fd_filestat_set_size": ("iI>i", NOT_SUPPORTED),
-    "fd_filestat_set_times": ("iIIi>i", NOT_SUPPORTED),
     "fd_advise": ("iIIi>i", SUCCESS),
-    "fd_allocate": ("iII>i", NOT_SUPPORTED),
-    "fd_datasync": ("i>i", SUCCESS),
-    "fd_sync": ("i>i", SUCCESS),
-    "fd_renumber": ("ii>i", NOT_SUPPORTED),
     "fd_prestat_get": ("ii>i", BAD_FILE),
     "fd_prestat_dir_name": ("iii>i", NO_SYSTEM_CALL),
     "path_open": ("iiiiiIIii>i", NO_ENTRY),
@@ -73,16 +64,28 @@ _FIXED: dict[str, tuple[str, int]] = {
     "sched_yield": (">i", SUCCESS),
     "proc_raise": ("i>i", NOT_SUPPORTED),
 }
+_OF_FILES: dict[str, tuple[str, int]] = {
+    "fd_tell": ("ii>i", SUCCESS),
+    "fd_fdstat_set_rights": ("iII>i", SUCCESS),
+    "fd_filestat_set_size": ("iI>i", SUCCESS),
+    "fd_filestat_set_times": ("iIIi>i", SUCCESS),
+    "fd_allocate": ("iII>i", SUCCESS),
+    "fd_datasync": ("i>i", SUCCESS),
+    "fd_sync": ("i>i", SUCCESS),
+    "fd_renumber": ("ii>i", NOT_SUPPORTED),
+}
+"""What these answer for the two outputs; for anything else it is `badf`."""
 
 
 def functions(vm: Vm) -> Mapping[str, HostFunction]:
     """All of preview 1."""
     fixed = {name: HostFunction(signature, _always(errno)) for name, (signature, errno) in _FIXED.items()}
-    return {**_files(vm), **_environment(vm), **_clocks(vm), **_process(vm), **fixed}
+    of_files = {name: HostFunction(signature, _for_output(errno)) for name, (signature, errno) in _OF_FILES.items()}
+    return {**_output(vm), **_environment(vm), **_world(vm), **fixed, **of_files}
 
 
-def _files(vm: Vm) -> dict[str, HostFunction]:
-    """There are two: what is written to standard output and error is logged."""
+def _output(vm: Vm) -> dict[str, HostFunction]:
+    """The two outputs: their lines go to the log."""
     memory = vm.memory
 
     def fd_write(fd: int, vectors: int, count: int, written_at: int) -> int:
@@ -104,6 +107,12 @@ def _files(vm: Vm) -> dict[str, HostFunction]:
             write_line(vm, _OUTPUT[fd], text.removesuffix(b"\n"))
         return SUCCESS
 
+    def fd_pwrite(fd: int, _vectors: int, _count: int, _offset: int, written_at: int) -> int:
+        if fd not in _OUTPUT:
+            return BAD_FILE
+        memory.write_u32(written_at, 0)
+        return SUCCESS
+
     def fd_fdstat_get(fd: int, at: int) -> int:
         if fd not in _OUTPUT:
             return BAD_FILE
@@ -116,13 +125,14 @@ def _files(vm: Vm) -> dict[str, HostFunction]:
 
     return {
         "fd_write": HostFunction("iiii>i", _faulting(fd_write)),
+        "fd_pwrite": HostFunction("iiiIi>i", _faulting(fd_pwrite)),
         "fd_fdstat_get": HostFunction("ii>i", _faulting(fd_fdstat_get)),
         "fd_readdir": HostFunction("iiiIi>i", _faulting(fd_readdir)),
     }
 
 
 def _environment(vm: Vm) -> dict[str, HostFunction]:
-    """The environment that the configuration gives, and no arguments."""
+    """Variables and arguments."""
     memory = vm.memory
     environment = [f"{key}={value}".encode() + b"\0" for key, value in vm.settings.environment]
 
@@ -151,8 +161,8 @@ def _environment(vm: Vm) -> dict[str, HostFunction]:
     }
 
 
-def _clocks(vm: Vm) -> dict[str, HostFunction]:
-    """Wall clock and monotonic clock, to the nanosecond; nothing can be waited for."""
+def _world(vm: Vm) -> dict[str, HostFunction]:
+    """Clocks, chance, waiting, the end."""
     memory = vm.memory
 
     def clock_time_get(clock: int, _precision: int, at: int) -> int:
@@ -167,25 +177,14 @@ def _clocks(vm: Vm) -> dict[str, HostFunction]:
         memory.write_u64(at, 1)
         return SUCCESS
 
-    def poll_oneoff(_subscriptions: int, _events: int, _count: int, events_at: int) -> int:
-        memory.write_u32(events_at, 0)  # Go's runtime takes anything but success for its end
-        return SUCCESS
-
-    return {
-        "clock_time_get": HostFunction("iIi>i", _faulting(clock_time_get)),
-        "clock_res_get": HostFunction("ii>i", _faulting(clock_res_get)),
-        "poll_oneoff": HostFunction("iiii>i", _faulting(poll_oneoff)),
-    }
-
-
-def _process(vm: Vm) -> dict[str, HostFunction]:
-    """Random bytes, and the end."""
-    memory = vm.memory
-
     def random_get(at: int, size: int) -> int:
         if size > MAX_RANDOM_BYTES:
             return INVALID
         memory.write(at, os.urandom(size))
+        return SUCCESS
+
+    def poll_oneoff(_subscriptions: int, _events: int, _count: int, events_at: int) -> int:
+        memory.write_u32(events_at, 0)  # Go's runtime takes anything but success for its end
         return SUCCESS
 
     def proc_exit(code: int) -> None:
@@ -194,9 +193,16 @@ def _process(vm: Vm) -> dict[str, HostFunction]:
         raise GuestExit(f"the module called proc_exit({code - (1 << 32) if code >> 31 else code})")
 
     return {
+        "clock_time_get": HostFunction("iIi>i", _faulting(clock_time_get)),
+        "clock_res_get": HostFunction("ii>i", _faulting(clock_res_get)),
         "random_get": HostFunction("ii>i", _faulting(random_get)),
+        "poll_oneoff": HostFunction("iiii>i", _faulting(poll_oneoff)),
         "proc_exit": HostFunction("i>", proc_exit),
     }
+
+
+def _for_output(errno: int) -> Callable[..., int]:
+    return lambda fd, *_: errno if fd in _OUTPUT else BAD_FILE
 
 
 def _always(errno: int) -> Callable[..., int]:
