@@ -3,10 +3,11 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from benchmarks.contenders import Contender, Ports, Running, start
+from benchmarks.contenders import Contender, Ports, Running, bootstrap, start
 from benchmarks.filters import (
     EMPTY_LOWER,
     EMPTY_UPPER,
@@ -37,6 +38,8 @@ class Setting:
     """One that reads the whole body before it answers; nginx's own replies do not."""
     folder: Path
     connections: int = 5000
+    http2_upstream: int = 0
+    """One that speaks HTTP/2; 0 where there is none."""
 
 
 @dataclass(slots=True)
@@ -75,6 +78,18 @@ def requests(load: Load, *, tcp: bool = False, workers: int = 1) -> Callable[[li
         finally:
             for each in running:
                 each.server.stop()
+
+    return measure
+
+
+def over_http2(load: Load) -> Callable[[list[Contender], Setting], list[Row]]:
+    """CPU microseconds for each request of a load that goes on to an HTTP/2 upstream; no rows without one."""
+
+    def measure(contenders: list[Contender], setting: Setting) -> list[Row]:
+        if not setting.http2_upstream:
+            return []
+        able = [replace(each, configure=partial(bootstrap, http2=True)) for each in contenders if each.bootstrapped]
+        return requests(load)(able, replace(setting, upstream=setting.http2_upstream))
 
     return measure
 
@@ -193,6 +208,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         "HTTP/2 keep-alive, 4 connections of 10 streams, HTTP/1 upstream",
         requests(Load(connections=4, streams=10)),
         1.0,
+    ),
+    Scenario("upstream-http2", "HTTP/1 keep-alive, HTTP/2 upstream", over_http2(Load())),
+    Scenario(
+        "http2-upstream-http2",
+        "HTTP/2 keep-alive, 4 connections of 10 streams, HTTP/2 upstream",
+        over_http2(Load(connections=4, streams=10)),
     ),
     Scenario("http-paths", "HTTP keep-alive, another path with each request", requests(Load(unique_paths=True))),
     Scenario("http-post", "HTTP keep-alive, POST of 1 KiB", requests(Load(body_bytes=1024))),
