@@ -54,6 +54,7 @@ from tests.parity.cases import (
     wasm_flow,
     wasm_grpc,
     wasm_host,
+    wasm_l4,
     wasm_state,
     workers,
 )
@@ -114,4 +115,5 @@ CASES: tuple[Case, ...] = (
     *wasm_grpc.CASES,
     *wasm_host.CASES,
     *wasm_state.CASES,
+    *wasm_l4.CASES,
 )
