@@ -183,6 +183,12 @@ class NetworkContext(Context, NetworkFilter):
         if self._downstream.paused and services is not None:
             services.loop.call_soon(self._fail)
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """The directions in which the module keeps bytes back: downstream, upstream."""
+        sides = (("downstream", self._downstream), ("upstream", self._upstream))
+        return tuple(name for name, held in sides if held.paused and held.data)
+
     # ---- what host functions ask ----
 
     @property
