@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.config import source, traps
 from pyvoy.config.checks import Checker
 from pyvoy.config.compile import bootstrap as bootstrap_messages
+from pyvoy.config.compile import discovery
+from pyvoy.config.compile.discovery import Subscription
+from pyvoy.config.compile.overload import proxy_limit
 from pyvoy.config.context import Context, Environment
 from pyvoy.config.merge import merge
 from pyvoy.config.messages import MessageReader
@@ -34,11 +37,13 @@ YAML_OPTION = "--config-yaml"
 class LoadedBootstrap:
     """A bootstrap that passed all checks.
 
-    `message` is the Bootstrap, `where` the places of its fields, `warnings` what the user should hear."""
+    `message` is the Bootstrap, `where` the places of its fields, `warnings` what the user should hear, `subscriptions`
+    the files of resources that parts of it came from."""
 
     message: Any
     where: Where = NOWHERE
     warnings: tuple[ConfigProblem, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
 
     def environment(self, root_scope: Scope, arena: Arena, problems: Problems | None = None) -> Environment:
         """What all builders of one load share: clusters, runtime and node of this bootstrap."""
@@ -47,6 +52,7 @@ class LoadedBootstrap:
         environment.clusters = bootstrap_messages.cluster_names(self.message)
         environment.secrets = {secret.name: secret for secret in self.message.static_resources.secrets}
         environment.runtime = bootstrap_messages.runtime(self.message, self._at_root(environment))
+        environment.proxy_limit = proxy_limit(self.message, self._at_root(environment))
         return environment
 
     def context(
@@ -103,14 +109,15 @@ def read(path: str | None, config_yaml: str = "") -> tuple[Any, Where, Problems]
 
 def check(message: Any, where: Where, problems: Problems) -> LoadedBootstrap:
     """Check a Bootstrap that was read (or came as a message).  Raises ConfigErrors with all problems."""
-    readable = not problems.has_errors
     registry = load_builtin()
+    subscriptions = discovery.put_in_place(message, where, problems)
+    readable = not problems.has_errors
     Checker(problems, registry).check(message, where)
     traps.check(message, where, problems)
     if readable and problems.has_errors:
         _add_what_builders_say(LoadedBootstrap(message, where), problems)
     problems.raise_errors()
-    return LoadedBootstrap(message, where, problems.warnings)
+    return LoadedBootstrap(message, where, problems.warnings, subscriptions)
 
 
 def _add_what_builders_say(loaded: LoadedBootstrap, problems: Problems) -> None:

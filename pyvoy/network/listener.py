@@ -55,7 +55,8 @@ class FilterChain:
 class ListenerPlan:
     """A listener as compiled.
 
-    `match` finds the filter chain of a connection; `digest` tells whether a reload changed anything.
+    `match` finds the filter chain of a connection; `digest` tells whether a reload changed anything.  `max_connections`
+    is this listener's limit, `proxy_limit` that of all listeners together; None is none.
     """
 
     name: str
@@ -76,6 +77,7 @@ class ListenerPlan:
     transparent: bool = False
     bind_to_port: bool = True
     max_connections: int | None = None
+    proxy_limit: int | None = None
 
 
 class ListenerStats:
@@ -110,6 +112,7 @@ class ListenerStats:
     network_extension_config_missing: Counter
     no_filter_chain_match: Counter
     downstream_cx_overflow: Counter
+    downstream_global_cx_overflow: Counter
 
     def __init__(self, scope: Scope, worker_index: int) -> None:
         for name in self.__slots__[:-2]:
@@ -157,6 +160,7 @@ class Listener:
         self.fixed_local: Address | None = None
         self._begun, self._over = self.stats.tallies(services.tallies)
         self._shared: SharedGauge = services.arena.resource(f"listener_connections {plan.name}")
+        self._of_proxy: SharedGauge = services.arena.resource("downstream_connections")
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
 
@@ -215,10 +219,17 @@ class Listener:
     # ---- called by connections ----
 
     def admit(self, connection: DownstreamConnection) -> bool:
-        """False when the listener's connection limit, which all workers share, is reached."""
-        limit = connection.plan.max_connections
+        """False when the connection limit of the proxy or the listener, which all workers share, is reached."""
+        plan = connection.plan
+        limit = plan.proxy_limit
+        if limit is not None and not self._of_proxy.inc_within(limit):
+            self.stats.downstream_global_cx_overflow.inc()
+            return False
+        limit = plan.max_connections
         if limit is not None and not self._shared.inc_within(limit):
             self.stats.downstream_cx_overflow.inc()
+            if plan.proxy_limit is not None:
+                self._of_proxy.dec()
             return False
         self.connections.add(connection)
         return True
@@ -236,6 +247,8 @@ class Listener:
         plan = connection.plan
         if plan.max_connections is not None:
             self._shared.dec()
+        if plan.proxy_limit is not None:
+            self._of_proxy.dec()
         if connection.counted:
             connection.counted = False
             over = self._over

@@ -24,11 +24,13 @@ WORKER = "worker"
 class Checked:
     """A configuration that can be used: its serialized bootstrap, the sockets it needs, warnings as lines of text.
 
-    `loaded` is what the application made of it in this process, for children to inherit; None after a reload."""
+    `loaded` is what the application made of it in this process, for children to inherit; None after a reload.
+    `subscriptions` are the files of resources that went into it, as (prefix of the statistics, path)."""
 
     blob: bytes
     specs: list[ListenSpec]
     warnings: list[str] = field(default_factory=list)
+    subscriptions: list[tuple[str, str]] = field(default_factory=list)
     loaded: Any = None
 
 

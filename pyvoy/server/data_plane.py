@@ -27,8 +27,8 @@ from pyvoy.observe.access_log.file import LOG_FILES
 from pyvoy.server.application import Checked, CheckFailed, ChildContext
 from pyvoy.server.child_loop import ChildLoop
 from pyvoy.server.control import Message
-from pyvoy.server.dev_watch import DevWatch
 from pyvoy.server.drain import Drain
+from pyvoy.server.file_watch import FileWatch
 from pyvoy.server.plans import ServerPlan, build, build_in_slices
 from pyvoy.server.server_stats import WatchdogStats
 from pyvoy.server.services import Services
@@ -95,9 +95,9 @@ class ProxyDataPlane:
             trace_sink=self._send_trace if options.trace else None,
             filter_timing=self._timing,
         )
-        self._watch: DevWatch | None = None
+        self._watch: FileWatch | None = None
         if options.dev and index == 0:
-            self._watch = DevWatch(loop, lambda: child.send("reload", {}), _imported)
+            self._watch = FileWatch(loop, lambda: child.send("reload", {}), _imported)
         if options.concurrency == 1:
             self._keep_gauges()
 

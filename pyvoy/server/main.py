@@ -24,6 +24,7 @@ from pyvoy.server.control import Message
 from pyvoy.server.host_health import HostHealth
 from pyvoy.server.pages import all_pages
 from pyvoy.server.pages.page import Proxy, Worker
+from pyvoy.server.resource_files import ResourceFiles
 from pyvoy.server.server_stats import ServerStats, WatchdogStats
 from pyvoy.stats.merge import Snapshot
 from pyvoy.stats.tags import TagExtractor
@@ -59,6 +60,7 @@ class Main:
         self._child = ChildLoop(context, self._watchdog.late)
         self._view = context.shared.view()
         self._stats = ServerStats(root)
+        self._files = ResourceFiles(root, self._child.loop, lambda: self._child.send("reload", {}))
         chance = random.Random()
         workers = context.options.concurrency
         clusters = ClusterManager(root, self._arena, chance, reports=workers > 1)
@@ -132,11 +134,15 @@ class Main:
         self._dns.apply(plans)
         self._health.apply()
         self._stats.loaded(proxy)
+        self._files.adopted(checked.subscriptions)
 
     def _on_config(self, message: Message) -> None:
-        self._adopt(Checked(message.blob, []), message.fields["version"], message.fields["addresses"])
+        files = [(scope, path) for scope, path in message.fields["subscriptions"]]
+        checked = Checked(message.blob, [], subscriptions=files)
+        self._adopt(checked, message.fields["version"], message.fields["addresses"])
 
     def _on_reload_failed(self, message: Message) -> None:
+        self._files.failed()
         self._proxy.last_reload_error = list(message.fields["lines"])
 
     # --- DNS

@@ -71,4 +71,6 @@ def _checked(loaded: LoadedBootstrap, more: Sequence[ConfigProblem]) -> Checked:
     from pyvoy.server import listen_specs
 
     specs = listen_specs.of_bootstrap(loaded.message)
-    return Checked(loaded.serialized(), specs, [str(problem) for problem in (*loaded.warnings, *more)], loaded)
+    warnings = [str(problem) for problem in (*loaded.warnings, *more)]
+    files = [(each.scope, each.path) for each in loaded.subscriptions]
+    return Checked(loaded.serialized(), specs, warnings, files, loaded)

@@ -67,7 +67,8 @@ def read_outcome(message: Message) -> Checked:
     if message.kind != "checked":
         raise CheckFailed(list(message.fields["lines"]))
     specs = [ListenSpec.from_json(spec) for spec in message.fields["specs"]]
-    return Checked(message.blob, specs, list(message.fields["warnings"]))
+    subscriptions = [(scope, path) for scope, path in message.fields["subscriptions"]]
+    return Checked(message.blob, specs, list(message.fields["warnings"]), subscriptions)
 
 
 def _run(application: Application, options: Options, channel: Channel) -> int:
@@ -77,6 +78,10 @@ def _run(application: Application, options: Options, channel: Channel) -> int:
     except CheckFailed as error:
         channel.send("failed", {"lines": error.lines})
         return 1
-    fields = {"specs": [spec.to_json() for spec in checked.specs], "warnings": checked.warnings}
+    fields = {
+        "specs": [spec.to_json() for spec in checked.specs],
+        "warnings": checked.warnings,
+        "subscriptions": checked.subscriptions,
+    }
     channel.send("checked", fields, checked.blob)
     return 0

@@ -263,8 +263,13 @@ class Supervisor:
                 part = fresh[start : start + MAX_FDS]
                 fds = [sock.fileno() for _, sock in part]
                 self._send(child, "sockets", {"keys": [key for key, _ in part]}, fds=fds)
-        fields = {"version": self._version, "keys": self._tables.keys_by_listener()}
-        self._send(child, "config", fields | {"addresses": self._tables.addresses()}, self._checked.blob)
+        fields = {
+            "version": self._version,
+            "keys": self._tables.keys_by_listener(),
+            "addresses": self._tables.addresses(),
+            "subscriptions": self._checked.subscriptions,
+        }
+        self._send(child, "config", fields, self._checked.blob)
 
     def _write_admin_address(self) -> None:
         admin = self._tables.admin()

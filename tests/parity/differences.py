@@ -24,7 +24,9 @@ class Known:
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
 _ALERT = "OpenSSL cannot send bad_certificate_hash_value for a certificate that is not pinned"
-_EITHER = "Envoy closes before or after the end of the TLS handshake, as the moment has it; pyvoy before"
+_EITHER = (
+    "Envoy closes before or after the end of the TLS handshake, as the moment has it, without the text; pyvoy before"
+)
 _NOT_AGREED = "BoringSSL says TLSv1.2 before a version is agreed on, OpenSSL what it would like best"
 _OTHER_WORDS = "OpenSSL notices something else first in the same bad bytes"
 _RESUMED = "a resumed session of OpenSSL does not know how its peer signed"
@@ -43,6 +45,7 @@ _SAME_PIECE = "the end of a request that came with its last piece is known when 
 _COUNTED = "what a script counts through pyvoy's own module is not counted in Envoy, which has none"
 _HELD = "Envoy never takes back from the transcoder's gauges what it has added: here they tell what is held now"
 
+_GIVEN_UP = "a call that is given up is reset: its end is not sent before, as nobody reads on"
 _SOON = "the end of a WebSocket's upstream reaches the client at once, who may close before the delayed close does"
 
 _OPEN = "FAIL_OPEN lets the streams go on, as fail_open does"
@@ -97,6 +100,17 @@ KNOWN: tuple[Known, ...] = (
     Known("tls-refused-pin*", "tls", _ALERT),
     Known("tls-refused-staple-*", "tls", "OpenSSL's alert for a client that gets no OCSP response is internal_error"),
     Known("tls-refused-staple-*", "log:ve", _NOT_AGREED),
+    Known("proc-duplex*", "stat:*.ext_proc.stream_msgs_*", _LAST_PIECE),
+    Known("proc-duplex*", "upstream b:body", _LAST_PIECE),
+    Known("proc-eager-body", "stat:*.ext_proc.stream_msgs_*", _LAST_PIECE),
+    Known("proc-eager-body", "upstream b:body", _LAST_PIECE),
+    Known("proc-observe", "stat:*.ext_proc.stream_msgs_*", _LAST_PIECE),
+    Known("proc-observe", "upstream b:body", _LAST_PIECE),
+    Known("proc-observe", "upstream b:framing", _GIVEN_UP),
+    Known("proc-timeout*", "upstream b:framing", _GIVEN_UP),
+    Known("proc-no-server", "upstream b:framing", _GIVEN_UP),
+    Known("proc-response-streamed-cleared", "framing", _EMPTY_BODY),
+    Known("proc-response-streamed-cleared", "header:*", _EMPTY_BODY),
     Known("authz-grpc-*", "upstream b:body", "a CheckRequest has an id, a time and ports of its own"),
     Known("bw-slow*", "stat:*response_enforced", "how often a body waits depends on the moment"),
     Known("bw-slow*", "stat:*response_allowed_size", "how often a body waits depends on the moment"),

@@ -19,10 +19,10 @@ _CORE = "envoy.config.core.v3."
 supports(
     _BOOTSTRAP + "Bootstrap",
     fields="node static_resources admin layered_runtime stats_config bootstrap_extensions",
-    # What only tunes, watches, counts or describes the proxy itself, and protection that acts under overload only.
+    # What only tunes, watches, counts or describes the proxy itself.
     tuning="""
     stats_flush_interval stats_flush_on_admin stats_eviction_interval stats_sinks deferred_stat_options
-    stats_server_version_override watchdog watchdogs overload_manager flags_path header_prefix inline_headers
+    stats_server_version_override watchdog watchdogs flags_path header_prefix inline_headers
     enable_dispatcher_stats use_tcp_for_dns_lookups dns_resolution_config typed_dns_resolver_config cluster_manager
     node_context_params application_log_config memory_allocator_manager perf_tracing_file_path tracing
     default_socket_interface fatal_actions grpc_async_client_manager_config default_regex_engine listener_manager

@@ -18,6 +18,7 @@ from pyvoy.config.compile.cluster_balancing import build_balance, needs_own_bala
 from pyvoy.config.compile.cluster_dns import CLUSTER, DiscoveryPlan, cluster_dns
 from pyvoy.config.compile.cluster_endpoints import build_assignment
 from pyvoy.config.compile.cluster_protocol import build_http, tcp_idle_timeout_s
+from pyvoy.config.compile.discovery import file_of
 from pyvoy.config.compile.forward_proxy import with_names
 from pyvoy.config.compile.health_checks import build_health_check
 from pyvoy.config.compile.original_dst import original_dst
@@ -97,10 +98,11 @@ def build_cluster(message: Any, context: Context) -> ClusterPlan:
     else:
         balance = build_balance(message, found.discovery, context)
     transport_sockets = build_transport_sockets(message, context)
-    health_check = build_health_check(message, context)
+    http = build_http(message, context)
+    speaks_http2 = http.protocol is not UpstreamProtocol.HTTP1
+    health_check = build_health_check(message, context, speaks_http2=speaks_http2)
     if health_check is not None:
         health_check = replace(health_check, transport_sockets=transport_sockets)
-    http = build_http(message, context)
     if http.protocol is UpstreamProtocol.AUTO and not (transport_sockets and transport_sockets.all_secure):
         text = f"ALPN configured for cluster {message.name} which has a non-ALPN transport socket"
         context.error("transport_socket", text)
@@ -151,6 +153,8 @@ def _discovery(message: Any, context: Context) -> DiscoveryPlan:
     from envoy.config.cluster.v3 import cluster_pb2
 
     name = cluster_pb2.Cluster.DiscoveryType.Name(message.type)
+    if name == "EDS" and file_of(message.eds_cluster_config.eds_config):
+        return DiscoveryPlan(Discovery.STATIC)  # its endpoints are in place
     if name not in Discovery.__members__:
         context.error("type", f"clusters of type {name} are not supported by pyvoy")
         return DiscoveryPlan(Discovery.STATIC)

@@ -13,6 +13,7 @@ from pyvoy.config.compile.http2 import server_http2
 from pyvoy.config.compile.local_reply import build_local_reply
 from pyvoy.config.compile.routes import build_route_table
 from pyvoy.config.context import Context
+from pyvoy.config.extensions import chained
 from pyvoy.config.message_types import unpack
 from pyvoy.config.registry import type_name_of
 from pyvoy.http.chain import ChainPlan, FilterSpec
@@ -41,6 +42,7 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
     common = message.common_http_protocol_options
     common_context = context.at("common_http_protocol_options")
     context.env.route_plans.clear()  # those of another connection manager
+    context.env.chain = chained(message.http_filters)
     routes = _routes(message, http)
     request_rules = _request_rules(message, http, routes)
     plan = ManagerPlan(
@@ -89,7 +91,7 @@ def _sample_filter_times(plan: ManagerPlan, context: Context) -> None:
 
 def _routes(message: Any, context: Context) -> RouteTable:
     if message.WhichOneof("route_specifier") != "route_config":
-        context.error("", "needs a route_config: RDS and scoped routes are not supported")
+        context.error("", "needs a route_config, or rds from a file")
         return RouteTable("", lambda stream: None)
     return build_route_table(message.route_config, context.at("route_config"))
 
@@ -115,11 +117,11 @@ def _chain(message: Any, context: Context, routes: RouteTable) -> ChainPlan:
                 f"non-terminal filter named {entry.name} of type {built.extension.name} is the last filter in a http "
                 "filter chain.",
             )
-        specs.append(FilterSpec(entry.name, getattr(built.plan, "filter_class", cls), built.plan, entry.disabled))
         if hasattr(built.plan, "bind_route"):
             for name, plan in context.env.route_plans:
-                if name == entry.name:
+                if name == entry.name and plan is not None:
                     built.plan.bind_route(plan)
+        specs.append(FilterSpec.of(entry.name, cls, built.plan, disabled=entry.disabled))
     trace = context.env.trace_sink
     if trace is not None:
         from pyvoy.http.traced_chain import traced

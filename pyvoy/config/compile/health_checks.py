@@ -10,15 +10,23 @@ from typing import Any
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.routing.header_rules import HeaderRules
-from pyvoy.upstream.health.plan import CHECKED_AS_IT_IS, CheckTarget, HealthCheckPlan, HttpProbePlan, TcpProbePlan
+from pyvoy.upstream.health.plan import (
+    CHECKED_AS_IT_IS,
+    CheckTarget,
+    GrpcProbePlan,
+    HealthCheckPlan,
+    HttpProbePlan,
+    TcpProbePlan,
+)
 
+_HTTP1, _HTTP2 = 0, 1
 _CHECK = "envoy.config.core.v3.HealthCheck"
 
 supports(
     _CHECK,
     "timeout interval initial_jitter interval_jitter interval_jitter_percent unhealthy_threshold healthy_threshold "
-    "reuse_connection http_health_check tcp_health_check no_traffic_interval no_traffic_healthy_interval "
-    "unhealthy_interval unhealthy_edge_interval healthy_edge_interval",
+    "reuse_connection http_health_check tcp_health_check grpc_health_check no_traffic_interval "
+    "no_traffic_healthy_interval unhealthy_interval unhealthy_edge_interval healthy_edge_interval",
     tuning="alt_port event_log_path event_logger event_service always_log_health_check_failures "
     "always_log_health_check_success",
 )
@@ -28,6 +36,7 @@ supports(
     "retriable_statuses codec_client_type service_name_matcher method",
 )
 supports(_CHECK + ".TcpHealthCheck", "send receive")
+supports(_CHECK + ".GrpcHealthCheck", "service_name authority initial_metadata")
 supports(_CHECK + ".Payload", "text binary")
 supports("envoy.type.v3.Int64Range", "start end")
 supports(
@@ -35,15 +44,15 @@ supports(
 )
 
 
-def build_health_check(cluster: Any, context: Context) -> HealthCheckPlan | None:
-    """The check of a Cluster, None without one; `context` stands at the cluster."""
+def build_health_check(cluster: Any, context: Context, *, speaks_http2: bool) -> HealthCheckPlan | None:
+    """The check of a Cluster, None without one; `context` stands at the cluster, whose requests may go by HTTP/2."""
     if not cluster.health_checks:
         return None
     if len(cluster.health_checks) > 1:
         context.error("health_checks", "multiple health checks not supported")
     message = cluster.health_checks[0]
     place = context.at("health_checks", 0)
-    probe = _probe(message, cluster.name, place)
+    probe = _probe(message, cluster.name, place, speaks_http2=speaks_http2)
     if probe is None:
         return None
     interval_s = place.duration_s(message, "interval", 0.0) or 0.0
@@ -80,7 +89,9 @@ def check_target(endpoint: Any) -> CheckTarget:
     )
 
 
-def _probe(message: Any, cluster_name: str, context: Context) -> HttpProbePlan | TcpProbePlan | None:
+def _probe(
+    message: Any, cluster_name: str, context: Context, *, speaks_http2: bool
+) -> HttpProbePlan | TcpProbePlan | GrpcProbePlan | None:
     kind = message.WhichOneof("health_checker")
     if kind == "http_health_check":
         return _http(message.http_health_check, cluster_name, context.at("http_health_check"))
@@ -91,19 +102,19 @@ def _probe(message: Any, cluster_name: str, context: Context) -> HttpProbePlan |
             _payload(tcp.send, place.at("send")) if tcp.HasField("send") else b"",
             tuple(_payload(item, place.at("receive", index)) for index, item in enumerate(tcp.receive)),
         )
+    if kind == "grpc_health_check":
+        if not speaks_http2:
+            context.error(kind, f"{cluster_name} cluster must support HTTP/2 for gRPC healthchecking")
+        return _grpc(message.grpc_health_check, cluster_name, context.at(kind))
     return None  # the walk over unsupported fields, or the rule that one is needed, has reported it
 
 
 def _http(message: Any, cluster_name: str, context: Context) -> HttpProbePlan:
-    rules = context.header_rules(
-        message.request_headers_to_add, message.request_headers_to_remove, "request_headers_to_add"
+    rules = _constant_headers(
+        message.request_headers_to_add, message.request_headers_to_remove, context, "request_headers_to_add"
     )
-    assert isinstance(rules, HeaderRules)
-    for index, rule in enumerate(rules.rules):
-        if rule.formatter is not None:
-            context.error(f"request_headers_to_add[{index}]", "a health check's headers must be constant in pyvoy")
-    if message.codec_client_type:
-        context.error("codec_client_type", "health checks speak HTTP/1 in pyvoy")
+    if message.codec_client_type not in (_HTTP1, _HTTP2):
+        context.error("codec_client_type", "health checks speak HTTP/1 or HTTP/2 in pyvoy")
     expected = _ranges(message.expected_statuses, context, "expected_statuses")
     matches = (
         context.string_matcher(message, "service_name_matcher") if message.HasField("service_name_matcher") else None
@@ -118,7 +129,25 @@ def _http(message: Any, cluster_name: str, context: Context) -> HttpProbePlan:
         matches,
         tuple(_payload(item, context.at("receive", index)) for index, item in enumerate(message.receive)),
         context.wrapped(message, "response_buffer_size", 1024),
+        message.codec_client_type == _HTTP2,
     )
+
+
+def _grpc(message: Any, cluster_name: str, context: Context) -> GrpcProbePlan:
+    return GrpcProbePlan(
+        message.service_name,
+        message.authority.encode() or cluster_name.encode(),
+        _constant_headers(message.initial_metadata, (), context, "initial_metadata"),
+    )
+
+
+def _constant_headers(add: Any, remove: Any, context: Context, field: str) -> HeaderRules:
+    rules = context.header_rules(add, remove, field)
+    assert isinstance(rules, HeaderRules)
+    for index, rule in enumerate(rules.rules):
+        if rule.formatter is not None:
+            context.error(f"{field}[{index}]", "a health check's headers must be constant in pyvoy")
+    return rules
 
 
 def _method(message: Any, context: Context) -> bytes:

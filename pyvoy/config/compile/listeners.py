@@ -13,6 +13,7 @@ from pyvoy.config.compile.access_log import build_access_logs
 from pyvoy.config.compile.addresses import listen_address
 from pyvoy.config.compile.chain_match import chain_match
 from pyvoy.config.compile.matching.tree import LISTENER_INPUTS, compile_matcher
+from pyvoy.config.compile.overload import ProxyLimit
 from pyvoy.config.compile.route_levels import metadata_dict
 from pyvoy.config.compile.tls_downstream import DOWNSTREAM_TRANSPORT_SOCKET
 from pyvoy.config.context import Context
@@ -40,9 +41,9 @@ supports(
     per_connection_buffer_limit_bytes listener_filters listener_filters_timeout
     continue_on_listener_filters_timeout transparent freebind socket_options tcp_fast_open_queue_length
     filter_chain_matcher traffic_direction enable_reuse_port reuse_port access_log tcp_backlog_size bind_to_port
-    metadata""",
+    metadata ignore_global_conn_limit""",
     tuning="""drain_type connection_balance_config max_connections_to_accept_per_socket_event
-    ignore_global_conn_limit bypass_overload_manager enable_mptcp deprecated_v1""",
+    bypass_overload_manager enable_mptcp deprecated_v1""",
 )
 supports("envoy.config.listener.v3.AdditionalAddress", "address socket_options")
 supports("envoy.config.core.v3.SocketOptionsOverride", "socket_options")
@@ -93,6 +94,7 @@ def _listener(message: Any, name: str, context: Context) -> ListenerPlan:
         backlog=context.wrapped(message, "tcp_backlog_size", 128),
         direction=_DIRECTIONS[message.traffic_direction],
         max_connections=_connection_limit(name, context),
+        proxy_limit=_proxy_limit(message, context),
     )
 
 
@@ -100,6 +102,12 @@ def _connection_limit(name: str, context: Context) -> int | None:
     """The listener's limit from the runtime; None without one."""
     limit = context.runtime.integer(f"envoy.resource_limits.listener.{name}.connection_limit", _NO_LIMIT)
     return None if limit == _NO_LIMIT else limit
+
+
+def _proxy_limit(message: Any, context: Context) -> int | None:
+    """The limit that holds for all listeners together; None where this one's connections do not count."""
+    limit: ProxyLimit | None = context.env.proxy_limit
+    return None if limit is None else limit.for_listener(ignores=message.ignore_global_conn_limit)
 
 
 def _stat_name(address: Address) -> str:

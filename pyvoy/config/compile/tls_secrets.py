@@ -18,7 +18,7 @@ from pyvoy.config.context import Context
 from pyvoy.config.messages import MessageReader
 from pyvoy.config.problems import ConfigErrors, Problems, nearest_name
 from pyvoy.config.registry import supports
-from pyvoy.server.dev_watch import state_of
+from pyvoy.server.file_watch import state_of
 
 if TYPE_CHECKING:
     from pyvoy.server.services import Services

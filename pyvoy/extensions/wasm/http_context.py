@@ -98,8 +98,9 @@ class HttpContext(Context, HttpFilter):
         except Exception as error:  # the wall of the extension
             return self._trapped(error)
         vm.current = vm.running = None
-        if mirror is not None:
-            mirror.leave()
+        if mirror is not None and mirror.finish() is not None:
+            self._rerouted = False
+            stream.clear_route_cache()  # another request may take another route
         if vm.deferred:
             vm.run_deferred()
         if not result:
@@ -135,9 +136,10 @@ class HttpContext(Context, HttpFilter):
         return verdict
 
     def _response_headers_(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
-        vm = self._alive(stream)
-        if vm is None:
+        if not self.context_id or self.vm.failed:
             return self._verdict_without(stream)
+        vm = self.vm
+        self.stream = stream  # a light stream may have become a full one
         self._response_headers = headers
         vm.current = vm.running = self
         mirror = vm.mirror
@@ -153,7 +155,9 @@ class HttpContext(Context, HttpFilter):
             return self._trapped(error)
         vm.current = vm.running = None
         if mirror is not None:
-            mirror.leave()
+            journal = mirror.finish()
+            if journal is not None and journal.of_status:
+                self.changed(abi.RESPONSE_HEADERS)
         if vm.deferred:
             vm.run_deferred()
         if not result:

@@ -31,9 +31,10 @@ _NO_HEADERS = HeaderRules()
 
 @dataclass(slots=True, frozen=True)
 class HttpProbePlan:
-    """One HTTP/1 request and what its answer must be.  `expected` and `retriable` are half-open ranges of statuses.
+    """One request and what its answer must be.  `expected` and `retriable` are half-open ranges of statuses.
 
-    `receive` are pieces of the body that must occur in this order within its first `buffer_bytes` (0: no limit)."""
+    It goes by HTTP/2 if `http2`.  `receive` are pieces of the body that must occur in this order within its first
+    `buffer_bytes` (0: no limit)."""
 
     path: bytes
     host: bytes
@@ -44,6 +45,16 @@ class HttpProbePlan:
     service_name: Callable[[bytes], bool] | None = None
     receive: tuple[bytes, ...] = ()
     buffer_bytes: int = 1024
+    http2: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class GrpcProbePlan:
+    """A call of gRPC's health service; `service` is the one it asks about, "" for the server as a whole."""
+
+    service: str
+    authority: bytes
+    metadata: HeaderRules = _NO_HEADERS
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,7 +72,7 @@ class HealthCheckPlan:
     `interval_jitter_percent` is of the interval.  The `no_traffic` intervals hold until the cluster has had its first
     connection, the `edge` intervals while a change is pending."""
 
-    probe: HttpProbePlan | TcpProbePlan
+    probe: HttpProbePlan | TcpProbePlan | GrpcProbePlan
     timeout_s: float
     interval_s: float
     unhealthy_threshold: int

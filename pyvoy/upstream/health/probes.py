@@ -1,4 +1,5 @@
-"""The two probes: an HTTP/1 request, and bytes over TCP.  Each keeps its connection from check to check if it may.
+"""The probes over HTTP/1 and TCP: a request, and bytes; those over HTTP/2 are in `probes_h2.py`.  Each keeps its
+connection from check to check if it may.
 
 What a result means is the session's.  Source of behaviour: Envoy, HttpHealthCheckerImpl and TcpHealthCheckerImpl; what
 is sent was recorded from 1.40.
@@ -18,7 +19,7 @@ from pyvoy.http.headers import HeaderMap
 from pyvoy.network.address import Address
 from pyvoy.network.tls.client import ClientTransport
 from pyvoy.upstream.endpoint import Host
-from pyvoy.upstream.health.plan import HealthCheckPlan, HttpProbePlan, TcpProbePlan
+from pyvoy.upstream.health.plan import GrpcProbePlan, HealthCheckPlan, HttpProbePlan, TcpProbePlan
 from pyvoy.upstream.health.session import Failure, HealthSession
 from pyvoy.upstream.pool.connection import unix_path
 
@@ -27,12 +28,18 @@ if TYPE_CHECKING:
     from pyvoy.observe.tls_info import TlsInfo
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-_USER_AGENT = b"Envoy/HC"
+USER_AGENT = b"Envoy/HC"
 
 
 def make_probe(session: HealthSession, plan: HealthCheckPlan, loop: asyncio.AbstractEventLoop, spawn: Spawn) -> Prober:
     """The probe that the plan asks for."""
-    kind = HttpProbe if isinstance(plan.probe, HttpProbePlan) else TcpProbe
+    from pyvoy.upstream.health.probes_h2 import GrpcProbe, Http2Probe
+
+    kind: type[Prober] = TcpProbe
+    if isinstance(plan.probe, HttpProbePlan):
+        kind = Http2Probe if plan.probe.http2 else HttpProbe
+    elif isinstance(plan.probe, GrpcProbePlan):
+        kind = GrpcProbe
     return kind(session, plan, loop, spawn)
 
 
@@ -75,8 +82,7 @@ class Prober(asyncio.Protocol):
 
     async def _connect(self) -> None:
         address = target_of(self.host)
-        sockets = self._plan.transport_sockets
-        socket = None if sockets is None else sockets.of(self.host).socket
+        socket = self._socket
         protocol = self if socket is None else socket.secure(self)
         self._securing = protocol if isinstance(protocol, ClientTransport) else None
         try:
@@ -86,6 +92,17 @@ class Prober(asyncio.Protocol):
                 await self._loop.create_connection(lambda: protocol, address.ip, address.port)
         except OSError:
             self.network_failed()
+
+    @property
+    def _socket(self) -> Any:
+        """The transport socket of the host; None for plain text."""
+        sockets = self._plan.transport_sockets
+        return None if sockets is None else sockets.of(self.host).socket
+
+    @property
+    def scheme(self) -> bytes:
+        """What a request over HTTP/2 says of the connection."""
+        return b"http" if self._socket is None else b"https"
 
     def give_up(self) -> None:
         """Too late."""
@@ -165,7 +182,8 @@ class HttpProbe(Prober):
     """A request for each check.  It is the sink of its own codec."""
 
     alpn = ("http/1.1",)
-    _codec: Http1ClientCodec
+    _codec: Any
+    _stream_id = 0
     _headers: HeaderMap
     _body = b""
 
@@ -176,6 +194,12 @@ class HttpProbe(Prober):
 
     def ask(self) -> None:
         """Send the request."""
+        self._body = b""
+        self._stream_id = self._codec.new_stream(self)
+        self._codec.send_headers(self._stream_id, self.head(), True)
+
+    def head(self) -> HeaderMap:
+        """The request."""
         probe = cast("HttpProbePlan", self._plan.probe)
         hostname = self._session.host.check.hostname.encode("latin-1")
         headers = HeaderMap(
@@ -183,12 +207,16 @@ class HttpProbe(Prober):
                 (b":method", probe.method),
                 (b":path", probe.path),
                 (b":authority", hostname or probe.host),
-                (b"user-agent", _USER_AGENT),
+                (b"user-agent", USER_AGENT),
             )
         )
         probe.headers.apply(None, headers)
-        self._body = b""
-        self._codec.send_headers(self._codec.new_stream(self), headers, True)
+        return headers
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another check may use the connection."""
+        return bool(self._codec.reusable)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of an answer; what comes without a question makes the connection useless."""
@@ -264,7 +292,7 @@ class HttpProbe(Prober):
         """Behind the codec's work, so that it may be thrown away."""
         if not self._asking:
             return
-        self.answered(keep=self._codec.reusable)
+        self.answered(keep=self.reusable)
         if good:
             self._session.succeeded(degraded=b"x-envoy-degraded" in values)
         else:

@@ -51,6 +51,7 @@ class HealthCheckStats:
 
     __slots__ = (
         "attempt",
+        "cluster_scope",
         "degraded",
         "failure",
         "healthy",
@@ -62,6 +63,7 @@ class HealthCheckStats:
 
     def __init__(self, scope: Scope) -> None:
         """`scope` is the cluster's."""
+        self.cluster_scope = scope
         scope = scope.scope("health_check")
         self.attempt = scope.counter("attempt")
         self.success = scope.counter("success")

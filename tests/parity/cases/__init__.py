@@ -13,6 +13,7 @@ from tests.parity.cases import (
     global_limits,
     grpc,
     grpc_calls,
+    h2_tail,
     header_rules,
     health,
     http2_downstream,
@@ -32,6 +33,7 @@ from tests.parity.cases import (
     mirrors,
     original_dst,
     outliers,
+    processing,
     redirects,
     rewrites,
     route_limits,
@@ -62,6 +64,7 @@ from tests.parity.cases.transcoder_common import gathered
 
 CASES: tuple[Case, ...] = (
     *routing.CASES,
+    *processing.CASES,
     *rewrites.CASES,
     *header_rules.CASES,
     *manager.CASES,
@@ -101,6 +104,7 @@ CASES: tuple[Case, ...] = (
     *tls_upstream.CASES,
     *http2_downstream.CASES,
     *http2_upstream.CASES,
+    *h2_tail.CASES,
     *http_auto.CASES,
     *grpc.CASES,
     *grpc_calls.CASES,

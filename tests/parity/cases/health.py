@@ -1,12 +1,14 @@
 """Active health checks.  Upstreams of a case begin when its turn comes, so that the one check at the start fails."""
 
 from tests.parity.case import Case, ask, get, request
+from tests.parity.cases.http2_upstream import HTTP2, reply, upstream
 
 _CHECK = (
     "health_checks: [{timeout: 2s, interval: 600s, no_traffic_interval: 600s, unhealthy_threshold: 2, "
     "healthy_threshold: 2, %s}]"
 )
 HTTP = _CHECK % "http_health_check: {path: /healthz}"
+GRPC = _CHECK % "grpc_health_check: {service_name: s}"
 TCP = _CHECK % "tcp_health_check: {}"
 
 
@@ -52,6 +54,14 @@ CASES: tuple[Case, ...] = (
         get("/1", "/2", "/3"),
         routes=BOTH,
         cluster=f"{hosts(endpoint('$b_port'), endpoint('$up_port', UNCHECKED))}\n{TCP}",
+    ),
+    Case(
+        "hc-grpc-failed-host-gets-nothing",
+        "200 200 200",
+        get("/1", "/2", "/3"),
+        routes=BOTH,
+        cluster=f"{hosts(endpoint('$b_port'), endpoint('$up_port', UNCHECKED))}\n{GRPC}\n{HTTP2[1:-1]}",
+        upstream=upstream(reply()),
     ),
     Case(
         "hc-failover-to-the-next-priority",

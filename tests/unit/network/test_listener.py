@@ -46,6 +46,25 @@ def test_over_its_limit_it_closes_at_once_and_logs_nothing() -> None:
     run(work)
 
 
+def test_the_proxys_limit_is_checked_first_and_given_back() -> None:
+    async def work(worker: Worker) -> None:
+        port = await worker.listen(OLD, max_connections=1, proxy_limit=2)
+        level = worker.services.arena.resource("downstream_connections")
+        first = await worker.dial(port)
+        first.send(b"?")
+        await first.read(3)
+        assert await (await worker.dial(port)).rest() == b""
+        assert level.total() == 1
+        level.inc()  # a connection of another listener
+        assert await (await worker.dial(port)).rest() == b""
+        assert worker.counts("listener.test", "downstream_cx_overflow downstream_global_cx_overflow") == [1, 1]
+        first.close()
+        await worker.settle(lambda: worker.listener.active_connections == 0)
+        assert level.total() == 1
+
+    run(work)
+
+
 def test_a_new_plan_is_for_new_connections() -> None:
     async def work(worker: Worker) -> None:
         port = await worker.listen(OLD)

@@ -1,8 +1,8 @@
 """Foreign functions: what Envoy offers beside the ABI.
 
-`compress` and `uncompress` (zlib), `set_envoy_filter_state`, `declare_property`, `sign` and `verify_signature` (with
-protobuf arguments), `clear_route_cache`, and CEL: `expr_create`, `expr_evaluate`, `expr_delete`.  An unknown name is
-NOT_FOUND.  Source: Envoy's foreign.cc.
+`compress` and `uncompress` (zlib), `set_envoy_filter_state`, `declare_property`, `sign`, `verify_signature` (protobuf
+arguments), `clear_route_cache`, and CEL: `expr_create`, `expr_evaluate`, `expr_delete`.  An unknown name is NOT_FOUND.
+Source: Envoy's foreign.cc.
 """
 
 from __future__ import annotations

@@ -49,6 +49,25 @@ def test_tcp_settings():
     assert (probe.send, probe.receive) == (b"PING", (b"PONG",))
 
 
+HTTP2 = """, typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+  {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions,
+  explicit_http_config: {http2_protocol_options: {}}}}"""
+
+
+def test_grpc_settings():
+    text = "grpc_health_check: {service_name: s, authority: a, initial_metadata: [{header: {key: x, value: z}}]}"
+    probe = plan(f"health_checks: [{{{NEEDED}, {text}}}]{HTTP2}").health_check.probe
+    assert (probe.service, probe.authority, [rule.name for rule in probe.metadata.rules]) == ("s", b"a", [b"x"])
+    probe = plan(f"health_checks: [{{{NEEDED}, grpc_health_check: {{}}}}]{HTTP2}").health_check.probe
+    assert (probe.service, probe.authority) == ("", b"c")
+    assert "must support HTTP/2 for gRPC healthchecking" in str(problems("grpc_health_check: {}"))
+
+
+def test_http2_settings():
+    assert check("http_health_check: {path: /, codec_client_type: HTTP2}").probe.http2
+    assert "HTTP/1 or HTTP/2" in str(problems("http_health_check: {path: /, codec_client_type: HTTP3}"))
+
+
 def test_endpoints_may_be_checked_elsewhere():
     where = "address: {socket_address: {address: 127.0.0.1, port_value: 80}}"
     found = plan(
@@ -61,7 +80,7 @@ def test_endpoints_may_be_checked_elsewhere():
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("http_health_check: {path: /, codec_client_type: HTTP2}", "health checks speak HTTP/1 in pyvoy"),
+        ("http_health_check: {path: /, codec_client_type: HTTP3}", "health checks speak HTTP/1 or HTTP/2"),
         ("tcp_health_check: {send: {text: xyz}}", "invalid hex string 'xyz'"),
         ("http_health_check: {path: /, expected_statuses: [{start: 300, end: 200}]}", "Invalid http status range"),
         ("http_health_check: {path: /, method: CONNECT}", "cannot be a CONNECT request"),
@@ -78,4 +97,4 @@ def test_one_check_for_a_cluster():
 
 
 def test_other_protocols_are_reported():
-    assert any("grpc_health_check" in line for line in unsupported("health_checks: [{grpc_health_check: {}}]"))
+    assert any("custom_health_check" in line for line in unsupported("health_checks: [{custom_health_check: {}}]"))

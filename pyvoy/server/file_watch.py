@@ -1,8 +1,9 @@
-"""Development mode (`pyvoy run --dev`): a change of a filter's file, of what that imports, or of the bootstrap, is a
-reload.
+"""Looks at files and asks for a reload when one of them has changed: those of resources (see
+`pyvoy.config.compile.discovery`), and in development mode (`pyvoy run --dev`) a filter's file, what that imports, and
+the bootstrap.
 
-The first worker looks at the files and asks the supervisor, which tries the configuration in a throw-away process: code
-that cannot be loaded leaves the old one running, and the log says why.  Off, nobody looks at any file.
+The supervisor tries the configuration in a throw-away process: what cannot be loaded leaves the old one running, and
+the log says why.  Where there is nothing to look at, nobody looks.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LOOK_S = 0.1
 State = tuple[int, int] | None
 
 
-class DevWatch:
+class FileWatch:
     """Looks at files and calls `changed` when one of them is another than when it was last told.
 
     `related` names the files that a changed one needs: a reload that fails because of one of them is tried again when
@@ -31,8 +32,10 @@ class DevWatch:
         loop: asyncio.AbstractEventLoop,
         changed: Callable[[], None],
         related: Callable[[str], Iterable[str]] = lambda name: (),
+        look_s: float = LOOK_S,
     ) -> None:
         self._loop = loop
+        self._look_s = look_s
         self._changed = changed
         self._related = related
         self._known: dict[str, State] = {}
@@ -44,7 +47,7 @@ class DevWatch:
         to be told."""
         self._known = {name: self._known.get(name, state_of(name)) for name in files if name}
         if self._handle is None:
-            self._handle = self._loop.call_later(LOOK_S, self._look)
+            self._handle = self._loop.call_later(self._look_s, self._look)
 
     def stop(self) -> None:
         """Look no more."""
@@ -53,7 +56,7 @@ class DevWatch:
             self._handle = None
 
     def _look(self) -> None:
-        self._handle = self._loop.call_later(LOOK_S, self._look)
+        self._handle = self._loop.call_later(self._look_s, self._look)
         now = {name: state_of(name) for name in self._known}
         changed = [name for name, state in now.items() if state != self._known[name] and state is not None]
         rested = [name for name in changed if self._moving.get(name) == now[name]]

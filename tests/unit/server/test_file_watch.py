@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pyvoy.server.dev_watch import LOOK_S, DevWatch, state_of
+from pyvoy.server.file_watch import LOOK_S, FileWatch, state_of
 from pyvoy.testing.clock import FakeClock, FakeLoop
 
 
@@ -14,7 +14,7 @@ class Scene:
         self.told = 0
         self.file = folder / "f.py"
         self.file.write_text("1")
-        self.watch = DevWatch(self.loop.as_loop, self._changed)
+        self.watch = FileWatch(self.loop.as_loop, self._changed)
         self.watch.watch([str(self.file), ""])
 
     def _changed(self):

@@ -1,0 +1,1 @@
+"""External processing: a gRPC server sees, changes and answers requests."""
