@@ -185,8 +185,8 @@ class FakeStream:
     filter, any language).  `config` goes with the first two; a module gets a mapping as JSON, a text as it is.
     `route` is the filter's configuration on the route, or (with its "@type") what stands there in its place; `calls`
     what calls to clusters are answered: {cluster: Reply or a function of the Call}, `streams` are the clusters that
-    take streaming gRPC calls (see `peers`), `grpc` those that answer them by themselves: {cluster: GrpcReply}, `runtime`
-    the keys of a static runtime layer."""
+    take streaming gRPC calls (see `peers`), `grpc` those that answer them by themselves: {cluster: GrpcReply},
+    `runtime` the keys of a static runtime layer."""
 
     def __init__(
         self,
