@@ -56,6 +56,7 @@ from tests.parity.cases import (
     wasm_flow,
     wasm_grpc,
     wasm_host,
+    wasm_http2,
     wasm_l4,
     wasm_state,
     workers,
@@ -119,5 +120,6 @@ CASES: tuple[Case, ...] = (
     *wasm_grpc.CASES,
     *wasm_host.CASES,
     *wasm_state.CASES,
+    *wasm_http2.CASES,
     *wasm_l4.CASES,
 )
