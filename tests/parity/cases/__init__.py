@@ -58,6 +58,7 @@ from tests.parity.cases import (
     wasm_host,
     wasm_http2,
     wasm_l4,
+    wasm_maps,
     wasm_state,
     workers,
 )
@@ -120,6 +121,7 @@ CASES: tuple[Case, ...] = (
     *wasm_grpc.CASES,
     *wasm_host.CASES,
     *wasm_state.CASES,
+    *wasm_maps.CASES,
     *wasm_http2.CASES,
     *wasm_l4.CASES,
 )
