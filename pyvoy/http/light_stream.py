@@ -355,7 +355,7 @@ class LightStream:
             self.full().fail(error)
             return False
         self._calling = False
-        if not has_status(headers):
+        if headers.map.get(b":status") is not self._status and not has_status(headers):
             self.full().refuse_headless()
             return False
         return True

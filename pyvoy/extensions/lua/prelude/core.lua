@@ -29,6 +29,8 @@ local DONE = {}
 local ERROR = -1
 local changes, change_count = {}, 0
 local collecting = false
+local clean, clean_count = {}, 0
+local MOST_CLEAN, LONGEST_CLEAN = 256, 128
 
 -- ---- errors ----
 
@@ -217,9 +219,25 @@ end
 -- Until a hook first waits, what it does to its own headers is collected here and crosses at once: when it ends, or
 -- before the proxy is asked something that may depend on it.
 
+-- Whether a text has no NUL; scripts use the same ones again and again.
+local function is_clean(text)
+  if clean[text] then
+    return true
+  elseif find(text, "\0", 1, true) then
+    return false
+  end
+  if #text <= LONGEST_CLEAN then
+    if clean_count == MOST_CLEAN then
+      clean, clean_count = {}, 0
+    end
+    clean[text], clean_count = true, clean_count + 1
+  end
+  return true
+end
+
 -- Whether a change was collected; if not, it has to be made by a call.
 function core.collect(what, name, value)
-  if not collecting or find(name, "\0", 1, true) or find(value, "\0", 1, true) then
+  if not (collecting and is_clean(name) and is_clean(value)) then
     return false
   end
   local n = change_count
@@ -343,6 +361,7 @@ end
 local function after(co, ok, value)
   local handle, state = handle_now, state_now
   handle_now, state_now = nil, nil
+  core.headers_now, core.iterated = nil, nil
   live = live + 1
   collecting = false
   if end_stretch then
@@ -442,8 +461,24 @@ function core.is_live(state)
   return state.live == live
 end
 
+-- The same state, as one of this stretch.
+function core.stamp(state)
+  state.live = live
+  return state
+end
+
+-- The hook's own headers: `core.headers_now`, which is known by itself, as the handle is.
+function core.own_headers(kind)
+  local object = core.headers_now
+  if object == nil then
+    object = newproxy(kind.proto)
+    core.headers_now = object
+  end
+  return object
+end
+
 core.raw_running = coroutine.running
-core.DEAD, core.because = DEAD, because
+core.DEAD, core.because, core.refuse = DEAD, because, refuse
 core.Handle = Handle
 core.arg_error, core.type_error = arg_error, type_error
 core.to_string, core.to_number, core.to_int = to_string, to_number, to_int
