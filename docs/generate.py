@@ -36,7 +36,7 @@ def coverage_page() -> str:
         "|---|---|---|---|",
     ]
     for item in registry.extensions():
-        types = "<br>".join(f"`{name}`" for name in (item.type_url, item.route_type_url) if name)
+        types = "<br>".join(f"`{name}`" for name in (item.type_url, *item.route_type_urls))
         lines.append(f"| `{item.name}` | {item.category.replace('_', ' ')} | {item.status} | {types} |")
     lines += [
         "",

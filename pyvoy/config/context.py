@@ -27,13 +27,23 @@ if TYPE_CHECKING:
 NO_METADATA: Mapping[str, Any] = MappingProxyType({})
 
 
+@dataclass(slots=True, frozen=True)
+class Chained:
+    """What stands under one name in a connection manager's filter chain: the extensions (one, unless filters share a
+    name), and whether it is off where no route turns it on."""
+
+    extensions: tuple[registry.Extension, ...]
+    disabled: bool
+
+
 @dataclass(slots=True)
 class Environment:
     """What all contexts of one load share.  `clusters` may grow while the load goes on.
 
     `services` are those of the worker that will run the plans; None where they are only tried.  `retire` is what has to
     be done when the plans are no longer in force (or were never put in force).  `files` are those that the plans were
-    made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built.
+    made from besides the bootstrap; `route_plans` the per-route plans of filters by name, in the order they were built;
+    `chain` are the HTTP filters of the connection manager whose routes are being built.
     `development`: what goes wrong may be told to clients.  `caller` makes the calls of extensions in place of the
     clusters (tests).  `trace_sink` takes the traces of requests; None where there are none.  `shared` is what the
     extensions of one mechanism share within this load, by the mechanism's name; `warming` is what has to be waited for
@@ -53,6 +63,7 @@ class Environment:
     warming: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
     route_plans: list[tuple[str, Any]] = field(default_factory=list)
+    chain: Mapping[str, Chained] = field(default_factory=dict)
     development: bool = False
     caller: Any = None
     trace_sink: Callable[[dict[str, Any]], None] | None = None

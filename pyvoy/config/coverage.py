@@ -21,7 +21,7 @@ def unsupported_type(registry: Registry, name: str, value: Any = None) -> tuple[
 
         name = type_name_of(unpack(value, name).type_url)
     known = [item.type_url for item in registry.extensions()]
-    known += [item.route_type_url for item in registry.extensions() if item.route_type_url]
+    known += [url for item in registry.extensions() for url in item.route_type_urls]
     return f"type {name!r} is not supported by pyvoy", nearest_type(name, known)
 
 
@@ -73,8 +73,7 @@ def table(registry: Registry) -> str:
     for item in registry.extensions():
         lines.append(f"{item.name}  ({item.category.replace('_', ' ')}, {item.status})")
         lines.append(f"    type: {item.type_url}")
-        if item.route_type_url:
-            lines.append(f"    per route: {item.route_type_url}")
+        lines.extend(f"    per route: {url}" for url in item.route_type_urls)
         lines.append(f"    posture: {item.posture.replace('_', ' ')}")
     lines += ["", "Fields", ""]
     for type_name, supported, tuning, missing in rows(registry):

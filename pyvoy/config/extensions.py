@@ -6,22 +6,24 @@ message with the context of its place to the factory.  What it does not do: deci
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pyvoy.config import registry
-from pyvoy.config.context import Built, Context
+from pyvoy.config.context import Built, Chained, Context
 from pyvoy.config.coverage import nearest_type
 from pyvoy.config.message_types import TypeNotFoundError, unpack
 
 FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
+DELEGATE = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
+"""Takes what routes say of the filter inside."""
 TYPED_STRUCTS = ("xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct")
 
 
 @dataclass(slots=True, frozen=True)
 class RouteConfig:
-    """What a route says of one filter: its per-route plan, or (with `built` None) that the filter is off here.
+    """What a route says of one filter: its per-route plan, or (with `built` None) just that it is off here, or on.
 
     Any entry that does not disable the filter turns on one that the chain has disabled."""
 
@@ -49,11 +51,32 @@ def build(context: Context, category: str, message: Any) -> Built | None:
     return Built(found, found.factory.build(inner, context.at("typed_config")))
 
 
+def chained(entries: Iterable[Any]) -> dict[str, Chained]:
+    """The filters of a chain by name, as far as their types are known."""
+    found: dict[str, Chained] = {}
+    for entry in entries:
+        extension = registry.lookup("http_filter", _innermost_type(entry.typed_config))
+        if extension is not None:
+            before = found.get(entry.name, Chained((), disabled=False))
+            found[entry.name] = Chained((*before.extensions, extension), before.disabled or entry.disabled)
+    return found
+
+
+def _innermost_type(config: Any) -> str:
+    try:
+        while _type_of(config) == DELEGATE:
+            config = unpack(config, DELEGATE).extension_config.typed_config
+        return _type_of(config)
+    except (TypeNotFoundError, ValueError):  # is reported where the chain is built
+        return ""
+
+
 def build_route_map(context: Context, category: str, configs: Mapping[str, Any], field: str) -> dict[str, RouteConfig]:
     """A `typed_per_filter_config` map as per-route plans by filter name."""
     plans = {}
     for name, config in sorted(configs.items()):
-        plan = build_route(context.at(field, name), category, config)
+        there = context.env.chain.get(name)
+        plan = build_route(context.at(field, name), category, config, () if there is None else there.extensions)
         if plan is not None:
             plans[name] = plan
             if plan.built is not None:
@@ -61,8 +84,12 @@ def build_route_map(context: Context, category: str, configs: Mapping[str, Any],
     return plans
 
 
-def build_route(context: Context, category: str, config: Any) -> RouteConfig | None:
-    """One value of a `typed_per_filter_config` map: a filter's own type, or a FilterConfig around it."""
+def build_route(
+    context: Context, category: str, config: Any, takers: tuple[registry.Extension, ...] = ()
+) -> RouteConfig | None:
+    """One value of a `typed_per_filter_config` map: a filter's own type, or a FilterConfig around it.
+
+    `takers` are the extensions in the chain that it is meant for; like Envoy's, one of another type does not see it."""
     optional = False
     if registry.type_name_of(config.type_url) == FILTER_CONFIG:
         wrapper = _unpack(config, FILTER_CONFIG, context)
@@ -83,6 +110,9 @@ def build_route(context: Context, category: str, config: Any) -> RouteConfig | N
             nearest = _nearest(category, name, route=True)
             context.error("", f"no {_words(category)} takes per-route configuration of type {name!r}", nearest)
         return None
+    if takers and found not in takers:
+        context.warning("", f"has no effect: it is for {found.name}, and the filter of that name is {takers[0].name}")
+        return RouteConfig(None)
     inner = _unpack(config, name, context)
     if inner is None:
         return None
@@ -90,8 +120,9 @@ def build_route(context: Context, category: str, config: Any) -> RouteConfig | N
 
 
 def _nearest(category: str, type_name: str, *, route: bool = False) -> str:
-    known = [(item.route_type_url if route else item.type_url) for item in registry.REGISTRY.extensions(category)]
-    return nearest_type(type_name, [name for name in known if name])
+    items = registry.REGISTRY.extensions(category)
+    known = [url for item in items for url in item.route_type_urls] if route else [item.type_url for item in items]
+    return nearest_type(type_name, known)
 
 
 def _words(category: str) -> str:

@@ -44,7 +44,7 @@ class Extension:
     category: str
     name: str
     type_url: str
-    route_type_url: str | None
+    route_type_urls: tuple[str, ...]
     status: str
     posture: str
     factory: Any
@@ -84,9 +84,9 @@ class Registry:
         self._put(self._by_name, extension.category, extension.name, extension)
         self._put(self._by_type, extension.category, extension.type_url, extension)
         self.support(extension.type_url)
-        if extension.route_type_url is not None:
-            self._put(self._by_route_type, extension.category, extension.route_type_url, extension)
-            self.support(extension.route_type_url)
+        for type_url in extension.route_type_urls:
+            self._put(self._by_route_type, extension.category, type_url, extension)
+            self.support(type_url)
 
     def support(self, type_name: str) -> Support:
         """The support record of a message type; made empty (declared, no field read) if it is new."""
@@ -156,24 +156,31 @@ def extension(
     *,
     name: str,
     type_url: str,
-    route_type_url: str | None = None,
+    route_type_url: str | tuple[str, ...] = (),
     status: str = "stable",
     posture: str = "unknown",
 ) -> Callable[[Cls], Cls]:
     """Register the decorated class under `category`.
 
-    `name` is Envoy's canonical name, the type URLs are message full names without a host part.
+    `name` is Envoy's canonical name, the type URLs are message full names without a host part; what routes say of a
+    filter may be of several types.
     Raises ValueError for duplicates, unknown status or posture; RuntimeError once the registry is frozen."""
 
     def register(cls: Cls) -> Cls:
-        REGISTRY.add(Extension(category, name, type_url, route_type_url, status, posture, cls))
+        on_route = (route_type_url,) if isinstance(route_type_url, str) else route_type_url
+        REGISTRY.add(Extension(category, name, type_url, on_route, status, posture, cls))
         return cls
 
     return register
 
 
 def http_filter(
-    *, name: str, type_url: str, route_type_url: str | None = None, status: str = "stable", posture: str = "unknown"
+    *,
+    name: str,
+    type_url: str,
+    route_type_url: str | tuple[str, ...] = (),
+    status: str = "stable",
+    posture: str = "unknown",
 ) -> Callable[[Cls], Cls]:
     """Register an HTTP filter (Envoy: `envoy.filters.http`)."""
     return extension(

@@ -89,7 +89,11 @@ def _grpc_status(stream: Any) -> int | None:
         value = None if headers is None else headers.map.get(b"grpc-status")
         if value is not None and value.isdigit():
             return int(value)
-    return None
+    if not stream.info.response_code:
+        return None
+    from pyvoy.extensions.grpc_call import http_status
+
+    return int(http_status(stream.info.response_code))
 
 
 def _backend_latency(stream: Any) -> int | None:
@@ -191,12 +195,21 @@ def _mtls(stream: Any) -> bool:
 
 def _locality(stream: Any) -> str | None:
     host = stream.info.upstream_host
-    return None if host is None else "/".join((host.locality.region, host.locality.zone, host.locality.sub_zone))
+    if host is None:
+        return None
+    parts = (host.locality.region, host.locality.zone, host.locality.sub_zone)
+    return "/".join(parts) if any(parts) else ""
 
 
 def _num_endpoints(stream: Any) -> int | None:
     cluster = stream.services.clusters.get(stream.info.upstream_cluster)
     return None if cluster is None else sum(1 for _ in cluster.hosts())
+
+
+def _pool_ready_duration(stream: Any) -> int | None:
+    """A connection that was idle is ready at once."""
+    info = stream.info
+    return _nanoseconds(info.upstream_pool_ready_duration_s or 0.0) if info.upstream_host is not None else None
 
 
 _CONNECTIONS: dict[str, Attribute] = {
@@ -215,7 +228,7 @@ _CONNECTIONS: dict[str, Attribute] = {
     "upstream.num_endpoints": _num_endpoints,
     "upstream.transport_failure_reason": lambda stream: stream.info.upstream_transport_failure_reason or None,
     "upstream.request_attempt_count": lambda stream: stream.info.attempt_count or None,
-    "upstream.cx_pool_ready_duration": lambda stream: _nanoseconds(stream.info.upstream_pool_ready_duration_s),
+    "upstream.cx_pool_ready_duration": _pool_ready_duration,
     "upstream.locality": _locality,
     **{f"connection.{name}": partial(_downstream_tls, get) for name, get in _TLS.items()},
     **{f"upstream.{name}": partial(_upstream_tls, get) for name, get in _TLS.items()},
@@ -256,7 +269,7 @@ def _virtual_host_metadata(stream: Any) -> Mapping[str, Any] | None:
 _STATE: dict[str, Attribute] = {
     "metadata": lambda stream: stream.info.dynamic_metadata,
     "filter_state": lambda stream: {**stream.connection.filter_state, **stream.info.filter_state},
-    "upstream_filter_state": lambda stream: _NOTHING,
+    "upstream_filter_state": lambda stream: None if stream.info.upstream_host is None else _NOTHING,
     "xds.cluster_name": _cluster_name,
     "xds.cluster_metadata": _cluster_metadata,
     "xds.route_name": lambda stream: stream.info.route_name or None,

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 from pyvoy.extensions.encoding import base64_encode
 from pyvoy.extensions.http_call import CallMaker, CallOptions, CallRefused, CallResult, Failure, RunningCall
-from pyvoy.http.grpc import GRPC, PREFIX_BYTES, frame, timeout_text
+from pyvoy.http.grpc import GRPC, timeout_text
+from pyvoy.http.grpc_frames import FrameReader, frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import GRPC_STATUS
 
@@ -116,17 +117,19 @@ def request_head(
 
 def messages(body: bytes) -> list[bytes]:
     """The messages of a body.  Raises BadFrames."""
+    frames = FrameReader()
+    frames.feed(body)
     found = []
-    at = 0
-    while at < len(body):
-        start = at + PREFIX_BYTES
-        stop = start + int.from_bytes(body[at + 1 : start], "big")
-        if start > len(body) or stop > len(body):
-            raise BadFrames("the response is cut short")
-        if body[at] > 1 or (body[at] and stop > start):
+    while (head := frames.head()) is not None:
+        flag, size = head
+        message = frames.message()
+        if message is None:
+            break
+        if flag > 1 or (flag and size):
             raise BadFrames(COMPRESSED)
-        found.append(body[start:stop])
-        at = stop
+        found.append(message)
+    if frames.held_bytes:
+        raise BadFrames("the response is cut short")
     return found
 
 

@@ -21,7 +21,7 @@ from pyvoy.extensions.grpc_call import (
     read_end,
 )
 from pyvoy.extensions.http_call import CallMaker, CallOptions, CallResult, Failure
-from pyvoy.http.grpc import PREFIX_BYTES, frame
+from pyvoy.http.grpc_frames import FrameReader, frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.observe.details import VIA_UPSTREAM
 
@@ -190,13 +190,12 @@ def _local_trailers(end: GrpcEnd) -> HeaderMap:
 
 
 class MessageReader:
-    """Length-prefixed messages out of a body that comes in pieces; holds at most one message and what came with it."""
+    """The messages that a call takes; holds at most one message and what came with it."""
 
-    __slots__ = ("_at", "_data", "_limit_bytes", "fault", "too_large")
+    __slots__ = ("_frames", "_limit_bytes", "fault", "too_large")
 
     def __init__(self, limit_bytes: int) -> None:
-        self._data = bytearray()
-        self._at = 0
+        self._frames = FrameReader()
         self._limit_bytes = limit_bytes
         self.fault: str | None = None
         """What is wrong with the body: there are no more messages in it."""
@@ -204,24 +203,19 @@ class MessageReader:
 
     def feed(self, data: bytes) -> None:
         """A piece of the body."""
-        if self._at:
-            del self._data[: self._at]
-            self._at = 0
-        self._data += data
+        self._frames.feed(data)
 
     def next(self) -> bytes | None:
         """The next message that is whole; None when there is none, or a fault."""
-        data, at = self._data, self._at
-        start = at + PREFIX_BYTES
-        if self.fault is not None or len(data) < start:
+        head = None if self.fault is not None else self._frames.head()
+        if head is None:
             return None
-        size = int.from_bytes(data[at + 1 : start], "big")
-        if data[at] > 1 or (data[at] and size):
+        flag, size = head
+        if flag > 1 or (flag and size):
             self.fault = COMPRESSED
         elif size > self._limit_bytes:
             self.fault = f"a message of {size} bytes is too large"
             self.too_large = True
-        elif start + size <= len(data):
-            self._at = start + size
-            return bytes(data[start : start + size])
+        else:
+            return self._frames.message()
         return None

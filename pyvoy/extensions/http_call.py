@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pyvoy.extensions.header_check import valid_pair
@@ -358,6 +358,8 @@ class HttpCall:
 
     def _finish(self, result: CallResult) -> None:
         self._let_go()
+        if result.failure is not None and self._headers.map[b":method"] == b"HEAD":
+            result = replace(result, body=b"")
         if self._starting:
             self._services.loop.call_soon(self._deliver, result)
         else:
@@ -430,7 +432,7 @@ class Caller:
         found = self._services.clusters.get(cluster)
         if found is None:
             raise UnknownCluster(f"there is no cluster {cluster!r}")
-        _check(headers)
+        check_head(headers)
         self._rq_total.inc()
         return found
 
@@ -450,9 +452,15 @@ class Caller:
             headers.set(b"x-envoy-expected-rq-timeout-ms", b"%d" % int(options.timeout_s * 1000))
 
 
-def _check(headers: HeaderMap) -> None:
+def check_head(headers: HeaderMap) -> None:
+    """Raises CallRefused for headers that make no request.  `host` is another name of `:authority`: both are joined."""
+    host = headers.joined(b"host")
+    if host is not None:
+        headers.remove(b"host")
+        given = (headers.map.get(b":authority"), host)
+        headers.set(b":authority", b",".join(each for each in given if each))
     for name in _REQUIRED:
-        if not headers.map.get(name):
+        if not headers.map.get(name) and (name != b":authority" or name not in headers.map):
             raise CallRefused(f"a call needs the header {name.decode()}")
     if headers.map[b":method"] == b"CONNECT":
         raise CallRefused("a call cannot be a CONNECT")

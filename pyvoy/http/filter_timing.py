@@ -19,7 +19,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.http.chain import VERDICT_EVENTS, ChainPlan, FilterSpec
-from pyvoy.http.timed_filter import OBSERVER, Method, wrapped
+from pyvoy.http.timed_filter import OBSERVER, Method, wrapped, wrapped_spec
 
 if TYPE_CHECKING:
     from pyvoy.http.http_filter import HttpFilter
@@ -190,12 +190,16 @@ class _Sampled:
         if spec.cls.terminal or spec.name.startswith(OBSERVER):
             return spec
         scope = self._scope.scope(spec.name)
-        records = {
-            side: scope.histogram(f"{side}_ns", "unspecified").record
-            for side in SIDES
-            if any(event.startswith(side) and getattr(spec.cls, event, None) is not None for event in VERDICT_EVENTS)
-        }
-        return FilterSpec(spec.name, timed(spec.cls, self._watch, records), spec.plan, spec.disabled)
+        return wrapped_spec(spec, lambda cls: timed(cls, self._watch, _records(cls, scope)))
+
+
+def _records(cls: type[HttpFilter], scope: Scope) -> dict[str, Callable[[int], None]]:
+    """The histograms of the directions that a filter has a part in."""
+    return {
+        side: scope.histogram(f"{side}_ns", "unspecified").record
+        for side in SIDES
+        if any(event.startswith(side) and getattr(cls, event, None) is not None for event in VERDICT_EVENTS)
+    }
 
 
 def timed(cls: type[HttpFilter], watch: Stopwatch, records: Mapping[str, Callable[[int], None]]) -> type[HttpFilter]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyvoy.http.chain import ChainPlan
+from pyvoy.http.chain import ChainPlan, Handler
 from pyvoy.http.headers import HeaderMap, Pair
 from pyvoy.http.held_path import HeldPath
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, LocalReply
@@ -176,10 +176,20 @@ class FilteredStream(ABC):
         """From now on the filter sees its `on_demand` events too."""
         chain = self.chain.demanding(self_filter.slot)
         if chain is not self.chain:
-            self.chain = chain
-            for path in (self._request_path, self._response_path):
-                if path is not None:
-                    path.follow(chain)
+            self._follow(chain)
+
+    def _follow(self, chain: ChainPlan) -> None:
+        self.chain = chain
+        for path in (self._request_path, self._response_path):
+            if path is not None:
+                path.follow(chain)
+
+    def decide(self, self_filter: HttpFilter) -> tuple[HttpFilter, Mapping[str, Handler]]:
+        """Before the first event at a place for which routes have filters of their own: from now on the filter of this
+        stream's route stands there, if it has one.  Returns who that is and its handlers of first events."""
+        decided = self.chain.decided(self_filter.slot, self.route_plan(self_filter))
+        self._follow(decided.chain)
+        return decided.enter(self_filter, self.filters), decided.handlers
 
     def replace_filter(self, self_filter: HttpFilter, other: HttpFilter) -> None:
         """From now on `other` stands in the filter's place on this stream."""
@@ -211,6 +221,11 @@ class FilteredStream(ABC):
     def response_body(self, self_filter: HttpFilter) -> bytes:
         """What is buffered of the response at this filter."""
         return self._path(RESPONSE_SIDE).body(self_filter.slot)
+
+    def was_held(self, *, request: bool) -> bool:
+        """Whether the piece of body at hand was held by a filter."""
+        path = self._request_path if request else self._response_path
+        return path is not None and path.released
 
     def replace_request_body(self, self_filter: HttpFilter, body: bytes) -> None:
         """Put `body` in place of what is buffered at this filter."""

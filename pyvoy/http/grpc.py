@@ -1,6 +1,7 @@
-"""gRPC over HTTP as filters see it: which messages are gRPC, where their frames end, whose statistics they are.  Pure.
+"""gRPC over HTTP as filters see it: what is a call, its names, its statuses, whose statistics they are.  Pure.
 
-Source: the gRPC protocol over HTTP/2 (length-prefixed messages); Envoy's Grpc::Common, FrameInspector and Context.
+Where its messages begin and end in a body is `grpc_frames.py`.
+Source: the gRPC protocol over HTTP/2; Envoy's Grpc::Common and Context.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from pyvoy.stats.store import Scope
 
 GRPC = b"application/grpc"
-PREFIX_BYTES = 5
-"""Of a message on the wire: its flag and its length."""
 _MAX_TIMEOUT = 99_999_999
 _TIMEOUT_UNITS = ((b"m", 1000), (b"S", 60), (b"M", 60), (b"H", 1))
 _AS_HTTP = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
@@ -67,64 +66,6 @@ def timeout_text(timeout_s: float) -> bytes:
             return b"%d%s" % (value, unit)
         value //= size
     return b"%dH" % _MAX_TIMEOUT
-
-
-class MessageCounter:
-    """Counts the length-prefixed messages in a body that comes in pieces; holds at most a prefix."""
-
-    __slots__ = ("_left", "_prefix", "count")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._left = 0
-        self._prefix = b""
-
-    def take(self, data: bytes) -> int:
-        """A piece of the body; returns how many messages begin in it (their prefix is whole)."""
-        begun = 0
-        while data:
-            if self._left:
-                step = min(self._left, len(data))
-                self._left -= step
-                data = data[step:]
-                continue
-            need = PREFIX_BYTES - len(self._prefix)
-            self._prefix += data[:need]
-            data = data[need:]
-            if len(self._prefix) == PREFIX_BYTES:
-                self._left = int.from_bytes(self._prefix[1:], "big")
-                self._prefix = b""
-                begun += 1
-        self.count += begun
-        return begun
-
-
-def frame(message: bytes | bytearray) -> bytes:
-    """A message with its prefix, not compressed."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
-
-
-class MessageCutter:
-    """Cuts a body into whole length-prefixed messages, prefixes included; holds at most one message."""
-
-    __slots__ = ("_held",)
-
-    def __init__(self) -> None:
-        self._held = b""
-
-    def take(self, data: bytes) -> list[bytes]:
-        """A piece of the body; the messages that are whole with it."""
-        held = self._held + data
-        found = []
-        at = 0
-        while len(held) - at >= PREFIX_BYTES:
-            stop = at + PREFIX_BYTES + int.from_bytes(held[at + 1 : at + PREFIX_BYTES], "big")
-            if stop > len(held):
-                break
-            found.append(held[at:stop])
-            at = stop
-        self._held = held[at:]
-        return found
 
 
 def charge_status(scope: Scope, names: str, status: bytes | None) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 Pair = tuple[bytes, bytes]
 
-_COALESCED = frozenset(
+COALESCED = frozenset(
     b":authority :path :method :scheme :status :protocol connection content-length content-type expect grpc-timeout "
     b"keep-alive proxy-connection te transfer-encoding upgrade user-agent via x-envoy-attempt-count "
     b"x-envoy-decorator-operation x-envoy-downstream-service-cluster x-envoy-downstream-service-node "
@@ -106,7 +106,7 @@ class HeaderMap:
             values[name] = value
             if self.pairs is not None:
                 self.pairs.append((name, value))
-        elif name in _COALESCED:
+        elif name in COALESCED:
             self.set(name, values[name] + b"," + value)
         else:
             if self.pairs is None:
@@ -133,7 +133,7 @@ class HeaderMap:
         if pairs is None:
             return 1
         before = len(pairs)
-        if name in _COALESCED:  # stands there once
+        if name in COALESCED:  # stands there once
             pairs.remove((name, first))
         else:
             pairs = self.pairs = [pair for pair in pairs if pair[0] != name]
@@ -166,7 +166,7 @@ class HeaderMap:
         pairs = self.pairs
         assert pairs is not None
         at = pairs.index((name, self.map[name]))
-        if name in _COALESCED:  # stands there once
+        if name in COALESCED:  # stands there once
             pairs[at] = (name, value)
             return
         kept = [pair for pair in pairs if pair[0] != name]

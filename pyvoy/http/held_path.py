@@ -38,6 +38,9 @@ class Direction(Protocol):
     def limit_bytes(self, stream: HttpStream) -> int:
         """The limit of a filter's buffer."""
 
+    def ends_apart(self, stream: HttpStream) -> bool:
+        """Whether Envoy's codec of the sender tells the end of a body apart from its last piece: HTTP/1 does."""
+
     def too_large(self, stream: HttpStream) -> None:
         """A filter that buffers has outgrown the limit."""
 
@@ -104,6 +107,7 @@ class HeldPath:
     """One direction of one stream from the first stop on.  Owned by the stream, which breaks the cycle at its end."""
 
     __slots__ = (
+        "_buffers",
         "_data",
         "_direction",
         "_headers",
@@ -115,6 +119,7 @@ class HeldPath:
         "current",
         "holds",
         "new_trailers",
+        "released",
         "replaced",
     )
 
@@ -128,9 +133,13 @@ class HeldPath:
         """Data that filters added from inside a callback, by slot."""
         self.replaced: dict[int, bytes] = {}
         """What filters put in place of the piece that their data callback was given, by slot."""
+        self._buffers = False
+        """A filter has asked for what it stopped at to be buffered."""
         self.current = -1
         self.awaited: set[int] = set()
         """Filters whose coroutine for this direction is running."""
+        self.released = False
+        """The data at hand was held by a filter: whether it ends the stream is known with it."""
         self.new_trailers: HeaderMap | None = None
         """Trailers that a filter has added from inside its last data callback."""
 
@@ -228,7 +237,7 @@ class HeldPath:
             hold.trailers, self.new_trailers, end = self.new_trailers, None, False
         if verdict is CONTINUE:
             hold.append(data, end)
-            if hold.watermark or hold.size_bytes <= self._direction.limit_bytes(self._stream):
+            if hold.watermark or self._fits(hold):
                 self._release(slot, hold)
             else:
                 self._direction.too_large(self._stream)
@@ -237,6 +246,7 @@ class HeldPath:
             hold.ended = hold.ended or end
             return
         hold.watermark = verdict is STOP_AND_WATERMARK
+        self._buffers = not hold.watermark
         hold.piece_at = hold.size_bytes
         hold.append(data, end)
         if slot in self.awaited:
@@ -244,6 +254,16 @@ class HeldPath:
             hold.seen_bytes = hold.size_bytes
             hold.seen_end = end
         self._check_limit(hold)
+
+    def _fits(self, hold: Hold) -> bool:
+        """Whether a body may go on that is whole with the piece a filter has just let go.
+
+        Over the limit it may if no filter of this direction has asked for it to be buffered (Envoy:
+        decoder_filters_streaming_): a body that is one piece, with its end.  HTTP/1 bodies never are."""
+        side, stream = self._direction, self._stream
+        if hold.size_bytes <= side.limit_bytes(stream):
+            return True
+        return not self._buffers and hold.ended and not side.ends_apart(stream)
 
     def trailers(self, trailers: HeaderMap, after: int | None = None, *, own: bool = False) -> None:
         """Run the trailers through the filters behind `after`, or from it on (`own`)."""
@@ -305,10 +325,12 @@ class HeldPath:
             self.headers(hold.headers[0], ends, slot)
             if ends:
                 return
+        outer, self.released = self.released, True
         if not stream.over(side) and (seen or end_seen):
             self.data(seen, end_seen, slot)
         if not stream.over(side) and (unseen or end_unseen):
             self.data(unseen, end_unseen, slot, own=True)
+        self.released = outer
         if not stream.over(side) and trailers is not None:
             self.trailers(trailers, slot, own=whole)
 
@@ -384,4 +406,6 @@ class HeldPath:
             hold.headers = None
             self.headers(headers, False, slot)
         if not self._stream.over(self._direction):
+            outer, self.released = self.released, True
             self.data(data, end, slot)
+            self.released = outer

@@ -165,6 +165,9 @@ class Stream(Protocol):
     def response_body(self, self_filter: HttpFilter) -> bytes:
         """What the chain has buffered of the response at this filter."""
 
+    def was_held(self, *, request: bool) -> bool:
+        """Whether the piece of body at hand was held by a filter, so that it has not just been read from the peer."""
+
     def replace_request_body(self, self_filter: HttpFilter, body: bytes) -> None:
         """Put `body` in place of what is buffered at this filter (Envoy: modifyDecodingBuffer)."""
 

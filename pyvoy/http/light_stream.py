@@ -27,7 +27,9 @@ from pyvoy.upstream.endpoint import Host
 from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 if TYPE_CHECKING:
-    from pyvoy.http.chain import ChainPlan
+    from collections.abc import Mapping
+
+    from pyvoy.http.chain import ChainPlan, Handler
     from pyvoy.http.h1.client import Http1ClientCodec
     from pyvoy.http.h1.heads import ResponseHead
     from pyvoy.http.h1.limits import Http1Plan
@@ -149,6 +151,12 @@ class LightStream:
         stream = self if self.promoted is None else self.promoted
         stream.filters[self_filter.slot] = other
 
+    def decide(self, self_filter: HttpFilter) -> tuple[HttpFilter, Mapping[str, Handler]]:
+        """Before the first event at a place for which routes have filters of their own."""
+        decided = self.chain.decided(self_filter.slot, self.route_plan(self_filter))
+        self.chain = decided.chain
+        return decided.enter(self_filter, self.filters), decided.handlers
+
     def clear_route_cache(self) -> None:
         """Match anew: as long as it is the same route after all, the request stays an ordinary one."""
         if self.promoted is None and self._stage is FILTERING and self._is_same_route():
@@ -207,22 +215,23 @@ class LightStream:
     def begin(self, plain: PlainPlan) -> None:
         """Through the filters, then upstream."""
         chain = self.chain
-        filters = self.filters
         end = not self._body
         self._calling = True
         slot = -1
         try:
-            filters += chain.make_light()
-            for slot, handler in chain.light_request_headers:
-                verdict = handler(filters[slot], self, self.request_headers, end)
-                if verdict is not CONTINUE or self.promoted is not None:
-                    self.full().go_on_with_request(slot, verdict, self._body)
-                    return
+            filters = self.filters = chain.make_light()
+            if chain.light_request_headers:
+                headers = self.request_headers
+                for slot, handler in chain.light_request_headers:
+                    verdict = handler(filters[slot], self, headers, end)
+                    if verdict is not CONTINUE or self.promoted is not None:
+                        self.full().go_on_with_request(slot, verdict, self._body)
+                        return
         except Exception as error:  # the wall of the stream: a filter can fail, the proxy cannot
             self.full().fail(error, self._body, made=slot >= 0)
             return
         self._calling = False
-        if (chain.light_request_data and not end) or not self._send(plain):
+        if (not end and self.chain.light_request_data) or not self._send(plain):
             self.full().run_router(self._body)
 
     def _send(self, plain: PlainPlan) -> bool:
@@ -346,7 +355,7 @@ class LightStream:
             self.full().fail(error)
             return False
         self._calling = False
-        if not has_status(headers):
+        if headers.map.get(b":status") is not self._status and not has_status(headers):
             self.full().refuse_headless()
             return False
         return True

@@ -22,6 +22,7 @@ from pyvoy.http.manager import HttpConnectionManager
 from pyvoy.http.manager_plan import ManagerPlan
 from pyvoy.http.manager_share import ManagerShare
 from pyvoy.http.plain_plan import PlainRequest
+from pyvoy.http.response_stream import ResponseStream
 from pyvoy.http.stream import HttpStream
 from pyvoy.network.network_filter import CloseType, NetworkVerdict
 from pyvoy.observe.details import Flag
@@ -63,14 +64,8 @@ class Http2ConnectionManager(HttpConnectionManager):
 
     def take_over(self, connection: DownstreamConnection) -> None:
         """The connection is this manager's from now on."""
-        self.connection = connection
-        info = self.connection_info = connection.info
-        self.services = connection.services
-        self._choose_writer(connection)
-        self.buffer_limit_bytes = connection.buffer_limit_bytes
         plan = self.plan
-        self.share = plan.share_http2 or self._make_share(plan)
-        self.wall_offset_s = info.start_wall_s - info.start_s
+        self._hold(connection, plan.share_http2)
         transport = connection.transport
         codec = self.codec = Http2ServerCodec(
             self, self.write, plan.http2, plan.stats.http2, transport.get_write_buffer_size, meters=plan.meters
@@ -144,7 +139,7 @@ class Http2ConnectionManager(HttpConnectionManager):
         """A request begins."""
         stream = super().new_stream(stream_id)
         limit = self.plan.max_requests_per_connection
-        if limit and self._requests >= limit and not self.draining:
+        if limit and self._requests >= limit:
             self.plan.stats.downstream_cx_max_requests_reached.inc()
             self._start_drain()
         if self._keepalive is not None:
@@ -235,7 +230,7 @@ class Http2ConnectionManager(HttpConnectionManager):
         """As in Envoy, the connection begins to end."""
         self._start_drain()
 
-    def finish_response_headers(self, stream: HttpStream, headers: HeaderMap) -> None:
+    def finish_response_headers(self, stream: ResponseStream, headers: HeaderMap) -> None:
         """The last rules on a response head, and whether the connection begins to end."""
         self._note_response(stream, headers)
         if not self.draining and (self.services.draining() or stream.connection_close):
@@ -267,7 +262,7 @@ class Http2ConnectionManager(HttpConnectionManager):
         codec.finish(stream_id)
         if stream.response_ended:
             self._ended += 1
-        if (stream.response_ended or stream.upgraded) and stream_id in codec.streams:
+        if (stream.response_ended or stream.upgraded) and codec.is_flushing(stream_id):
             self._wait_for_flush(stream_id, now_s)
         self._check_ended()
 

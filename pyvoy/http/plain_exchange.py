@@ -128,8 +128,10 @@ class PlainExchange:
         closing = codec.must_close
         answer = head.memo
         if type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated:
-            behind = answer.behind_closing if closing else answer.behind
-            manager.write(b"%b%d%b%b" % (answer.before, took_ms, behind, body))
+            if closing:
+                manager.write_last(b"%b%d%b%b" % (answer.before, took_ms, answer.behind_closing, body))
+                return
+            manager.write(b"%b%d%b%b" % (answer.before, took_ms, answer.behind, body))
         else:
             codec.send_response(self.stream_id, self._headers(head, plain, took_ms, closing=closing), body)
         if closing:

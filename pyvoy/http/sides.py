@@ -15,6 +15,8 @@ from pyvoy.observe import details
 if TYPE_CHECKING:
     from pyvoy.http.stream import HttpStream
 
+HTTP_2 = "HTTP/2"
+
 
 class ResponseSource(Protocol):
     """What produces the response (the router): told when to wait, and when nobody wants it any more."""
@@ -44,10 +46,13 @@ class RequestSide:
     def limit_bytes(self, stream: HttpStream) -> int:
         return stream.request_buffer_limit_bytes
 
+    def ends_apart(self, stream: HttpStream) -> bool:
+        return stream.info.protocol != HTTP_2
+
     def too_large(self, stream: HttpStream) -> None:
         stream.count_too_large(request=True)
-        # Envoy's codecs tell the end apart from the last piece, so that its request is never complete here.
-        stream.request_ended = False
+        if self.ends_apart(stream):
+            stream.request_ended = False
         stream.send_local_reply(413, b"Payload Too Large", details=details.REQUEST_PAYLOAD_TOO_LARGE)
 
     def pause_source(self, stream: HttpStream, pause: bool) -> None:
@@ -75,6 +80,9 @@ class ResponseSide:
 
     def limit_bytes(self, stream: HttpStream) -> int:
         return stream.response_buffer_limit_bytes
+
+    def ends_apart(self, stream: HttpStream) -> bool:
+        return stream.info.upstream_protocol != HTTP_2
 
     def too_large(self, stream: HttpStream) -> None:
         stream.count_too_large(request=False)

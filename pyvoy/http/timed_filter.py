@@ -6,9 +6,10 @@ The wrapped class stands in for the filter's own in a chain that is made for thi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from pyvoy.http.chain import VERDICT_EVENTS
+from pyvoy.http.chain import VERDICT_EVENTS, Dress, FilterSpec
 from pyvoy.http.http_filter import HttpFilter
 
 OBSERVER = "pyvoy.trace"
@@ -18,6 +19,14 @@ _NOTICES = ("response_informational", "on_local_reply", "on_log", "on_destroy")
 Method = Callable[..., Any]
 Wrap = Callable[[Method, str], Method]
 """Makes the method that takes an event in place of the filter's own."""
+
+
+def wrapped_spec(spec: FilterSpec, wrap: Dress) -> FilterSpec:
+    """The filter with its class wrapped, and those that stand in its place on some routes likewise."""
+    in_place = spec.in_place
+    if in_place is None:
+        return replace(spec, cls=wrap(spec.cls))
+    return replace(spec, cls=wrap(spec.cls), in_place=lambda cls: wrap(in_place(cls)))
 
 
 def wrapped(cls: type[HttpFilter], wrap: Wrap, **more: Any) -> type[HttpFilter]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from pyvoy.http.chain import FilterSpec
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
-from pyvoy.http.timed_filter import OBSERVER, wrapped
+from pyvoy.http.timed_filter import OBSERVER, wrapped, wrapped_spec
 from pyvoy.observe.filter_trace import HEADER, Trace, identity_of
 
 Sink = Callable[[dict[str, Any]], None]
@@ -32,7 +33,7 @@ def traced(specs: tuple[FilterSpec, ...], sink: Sink) -> tuple[FilterSpec, ...]:
         base: type[Observer] = _first_observer(names, sink) if not index else Observer
         cls = type(f"Observer{index}", (base,), {"index": index})
         found.append(FilterSpec(f"{OBSERVER}.{index}", cls, None))
-        found.append(FilterSpec(spec.name, timed(spec.cls, index), spec.plan, spec.disabled))
+        found.append(wrapped_spec(spec, partial(timed, index=index)))
     return tuple(found)
 
 

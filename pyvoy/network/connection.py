@@ -13,13 +13,13 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from pyvoy.network.address import from_sockname
 from pyvoy.network.connection_source import ConnectionSource
 from pyvoy.network.filter_runner import FilterRunner, discard
-from pyvoy.network.listener_filter import ListenerFilter, ListenerVerdict
+from pyvoy.network.listener_filter_runner import ListenerFilterRunner
 from pyvoy.network.network_filter import CloseType, NetworkFilter
 from pyvoy.network.timers import Timer
 from pyvoy.network.watermarks import set_watermarks
@@ -49,13 +49,12 @@ class DownstreamConnection(asyncio.Protocol):
         "_delay_timer",
         "_end_sent",
         "_eof",
-        "_filter_index",
-        "_filter_timer",
         "_flushing",
         "_holding",
+        "_inspection",
         "_listener",
-        "_listener_filters",
         "_read_disabled",
+        "_secured",
         "_source",
         "_target",
         "_write",
@@ -94,9 +93,8 @@ class DownstreamConnection(asyncio.Protocol):
         self.reset_by_peer = False
         self._target: Callable[[bytes], None] = discard
         self.data_received = discard
-        self._listener_filters: Sequence[ListenerFilter] = ()
-        self._filter_index = 0
-        self._filter_timer: Timer | None = None
+        self._inspection: ListenerFilterRunner | None = None
+        """While the listener filters look at the first bytes."""
         self._delay_timer: Timer | None = None
         self._read_disabled = 0
         self._holding = False
@@ -106,12 +104,14 @@ class DownstreamConnection(asyncio.Protocol):
         self._end_sent = False
         self._flushing = False
         self._source: ConnectionSource | None = None
+        self._secured: Any = None
+        """The transport, where it is a transport socket."""
 
     # ---- asyncio.Protocol ----
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accepted: note the facts, then look or go straight on to the chain."""
-        self.transport = cast("asyncio.Transport", transport)
+        self.transport = transport  # type: ignore[assignment]  # what servers make is a whole transport
         try:
             self._accepted(transport)
         except Exception:  # the wall of a connection: its transport would stay open for ever
@@ -137,9 +137,12 @@ class DownstreamConnection(asyncio.Protocol):
             self._closing = True
             self.transport.abort()
             return
-        filters = self.plan.listener_filters
-        if filters:
-            self._start_inspection([make(plan) for make, plan in filters])
+        if self.plan.listener_filters:
+            stats = self._listener.stats
+            inspection = ListenerFilterRunner(self, self.plan, stats, self._inspected, self._refuse)
+            self._inspection = inspection
+            self._receive_with(inspection.receive)
+            inspection.start()
         else:
             self._choose_chain()
 
@@ -156,9 +159,9 @@ class DownstreamConnection(asyncio.Protocol):
         if self._closing:
             if not self._flushing:
                 self._finish_close()
-        elif self.runner is None:
-            self._inspect(b"")
-        elif not self._holding:
+        elif self._inspection is not None:
+            self._inspection.on_end()
+        elif self.runner is not None and not self._holding:
             self._deliver_end(self.runner)
         return True
 
@@ -170,8 +173,9 @@ class DownstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, by either side."""
         self._closing = True
-        if self._filter_timer is not None or self._delay_timer is not None:
-            self._cancel_timers()
+        if self._delay_timer is not None:
+            self._delay_timer.cancel()
+            self._delay_timer = None
         self.data_received = self._target = discard
         if isinstance(exc, ConnectionResetError) and not self.closed_locally:
             self.reset_by_peer = True
@@ -179,10 +183,9 @@ class DownstreamConnection(asyncio.Protocol):
         if runner is not None:
             self.runner = None
             runner.destroy()
-        elif self._filter_index < len(self._listener_filters):
-            if exc is not None:
-                self._listener.stats.downstream_listener_filter_error.inc()
-            self._listener_filter_gone()
+        elif self._inspection is not None:
+            self._inspection.on_lost(by_error=exc is not None)
+            self._inspection = None
         self._listener.forget(self)
         if runner is not None:
             runner.log()
@@ -199,75 +202,20 @@ class DownstreamConnection(asyncio.Protocol):
 
     # ---- listener filters ----
 
-    def _start_inspection(self, filters: list[ListenerFilter]) -> None:
-        self._listener_filters = filters
-        self._receive_with(self._inspect)
-        timeout_s = self.plan.listener_filters_timeout_s
-        if timeout_s:
-            self._filter_timer = self.services.timers.call_later(timeout_s, self._inspection_timeout)
-        self._listener.stats.downstream_pre_cx_active.inc()
-        self._run_listener_filters(started=False)
-
-    def _inspect(self, data: bytes) -> None:
-        self.buffer += data
-        self._run_listener_filters(started=True)
-
-    def _run_listener_filters(self, *, started: bool) -> None:
-        """Go on from the filter that waits; a filter just reached gets on_accept first."""
-        filters = self._listener_filters
-        while self._filter_index < len(filters):
-            filter_: Any = filters[self._filter_index]
-            verdict = ListenerVerdict.MORE if started else filter_.on_accept(self)
-            if verdict is ListenerVerdict.MORE and (self.buffer or self._eof):
-                verdict = filter_.on_data(self, self._eof)
-            if verdict is ListenerVerdict.MORE:
-                if self._eof:
-                    self._listener.stats.downstream_listener_filter_remote_close.inc()
-                    self._inspection_failed()
-                return
-            if verdict is ListenerVerdict.CLOSE:
-                self._inspection_failed()
-                return
-            self._filter_index += 1
-            started = False
-        self._inspection_done()
-
-    def _inspection_done(self) -> None:
-        if self._filter_timer is not None:
-            self._filter_timer.cancel()
-            self._filter_timer = None
-        self._listener.stats.downstream_pre_cx_active.dec()
-        self._filter_index = len(self._listener_filters)
+    def _inspected(self) -> None:
+        """The listener filters have seen enough."""
+        self._inspection = None
         self._choose_chain()
-
-    def _inspection_timeout(self) -> None:
-        self._filter_timer = None
-        self._listener.stats.downstream_pre_cx_timeout.inc()
-        if self.plan.continue_on_listener_filters_timeout:
-            self._inspection_done()
-        else:
-            self._inspection_failed()
-
-    def _inspection_failed(self) -> None:
-        self._listener_filter_gone()
-        self._refuse()
 
     def _refuse(self) -> None:
         """Close a connection that has no chain.  Unread bytes make that a reset, as when a socket is closed."""
+        self._inspection = None
         self._closing = self.closed_locally = True
         self.data_received = discard
         if self.buffer:
             self._reset()
         else:
             self.transport.close()
-
-    def _listener_filter_gone(self) -> None:
-        """The connection ended while a listener filter was waiting."""
-        waiting: Any = self._listener_filters[self._filter_index]
-        self._filter_index = len(self._listener_filters)
-        self._listener.stats.downstream_pre_cx_active.dec()
-        if hasattr(waiting, "on_close"):
-            waiting.on_close(self)
 
     def drain(self, count: int) -> None:
         """Drop a prefix of the buffer (PROXY protocol's own bytes)."""
@@ -307,7 +255,7 @@ class DownstreamConnection(asyncio.Protocol):
         first, ended = bytes(self.buffer), self._eof
         self.buffer.clear()
         self._eof = False
-        secured = self.transport = transport_socket(self)
+        secured = self.transport = self._secured = transport_socket(self)
         self._open_filters(chain)
         secured.start(first, ended=ended)
 
@@ -383,6 +331,18 @@ class DownstreamConnection(asyncio.Protocol):
             self.info.bytes_sent += len(data)
             self._write(data)
 
+    def write_last(self, data: bytes) -> None:
+        """Send what `writer` would send and close behind it: on TLS one system call instead of two."""
+        if self._closing:
+            return
+        self._closing = self.closed_locally = True
+        self._holding = False
+        if self._secured is not None:
+            self._secured.write_last(data)
+        else:
+            self._write(data)
+            self.transport.close()
+
     def write_end(self) -> None:
         """Half-close behind what is written; the connection ends with it when the client is done too."""
         if self._closing or self._write_ended:
@@ -426,7 +386,9 @@ class DownstreamConnection(asyncio.Protocol):
         """What the filters had for the client is written; now as `kind` says."""
         if self._flushing:
             self._flushing = False
-            self._cancel_timers()
+            if self._delay_timer is not None:
+                self._delay_timer.cancel()
+                self._delay_timer = None
         if kind is _FLUSH:
             self._finish_close()
         elif kind is CloseType.FLUSH_AND_DELAY and not self._eof:
@@ -494,11 +456,3 @@ class DownstreamConnection(asyncio.Protocol):
         """Resume behind a filter that answered STOP."""
         if self.runner is not None:
             self.runner.resume(filter_)
-
-    def _cancel_timers(self) -> None:
-        if self._filter_timer is not None:
-            self._filter_timer.cancel()
-            self._filter_timer = None
-        if self._delay_timer is not None:
-            self._delay_timer.cancel()
-            self._delay_timer = None

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 TICK_S = 0.01
+_ROUNDING_S = 0.001
+"""uvloop rounds to milliseconds: woken that much too soon, the wheel would ask for the rest again and again, some fifty
+turns of the loop for each bucket."""
 _SWEEP_SIZE = 64
 
 
@@ -71,7 +74,7 @@ class TimerWheel:
         if self._handle is not None:
             self._handle.cancel()
         self._next_tick = tick
-        self._handle = self._loop.call_later(max(0.0, tick * TICK_S - self._clock()), self._fire)
+        self._handle = self._loop.call_later(max(0.0, tick * TICK_S - self._clock()) + _ROUNDING_S, self._fire)
 
     def _fire(self) -> None:
         self._handle = None

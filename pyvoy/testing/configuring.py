@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
+import yaml
+
 from pyvoy.config import source
 from pyvoy.config.checks import Checker
 from pyvoy.config.context import Context, Environment
 from pyvoy.config.message_types import message_class
 from pyvoy.config.messages import MessageReader
 from pyvoy.config.problems import Problems, Where
-from pyvoy.config.registry import REGISTRY, Extension, load_builtin
+from pyvoy.config.registry import REGISTRY, Extension, load_builtin, type_name_of
 from pyvoy.config.runtime import Runtime
 from pyvoy.server.arena import Arena
 from pyvoy.server.services import Services
@@ -64,9 +66,13 @@ class Configuration:
         )
 
     def http_filter_on_route(self, cls: type, text: str) -> Any:
-        """The per-route plan of an HTTP filter."""
-        type_name = extension_of(cls, "http_filter").route_type_url
-        assert type_name is not None, f"{cls.__name__} has no per-route configuration"
+        """The per-route plan of an HTTP filter; where routes may have several types, "@type" says which."""
+        fields = yaml.safe_load(text) or {}
+        type_name = type_name_of(fields.pop("@type", ""))
+        if type_name:
+            text = yaml.safe_dump(fields)
+        else:
+            *_, type_name = extension_of(cls, "http_filter").route_type_urls
         return self._build(type_name, cls, "build_route", text, path="typed_per_filter_config", scope=self.http_scope)
 
     def network_filter(self, cls: type, text: str = "") -> Any:

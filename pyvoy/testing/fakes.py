@@ -162,10 +162,16 @@ class RecordingCodec:
     must_close = False
     special = False
     is_http_10 = False
+    corked = False
+    """What is sent is noted at once: how it is put into writes is the real codec's."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self._state = "head"
+
+    def uncork(self) -> None:
+        """No more output for now."""
+        self.corked = False
 
     def feed(self, data: bytes) -> None:
         """Nothing is ever fed: events come from the playbook."""

@@ -26,7 +26,7 @@ from pyvoy.extensions.http_call import CallOptions, CallResult, Failure, OnDone,
 from pyvoy.extensions.native.filters import StreamFilter
 from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
 from pyvoy.http.chain import FilterSpec
-from pyvoy.http.grpc import frame
+from pyvoy.http.grpc_frames import frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.configuring import Configuration
@@ -180,9 +180,9 @@ class FakeStream:
 
     `filter_` is a class, the path of a file (Python, Lua or a Wasm module), or a typed_config with its "@type" (any
     filter, any language).  `config` goes with the first two; a module gets a mapping as JSON, a text as it is.
-    `route` is the filter's configuration on the route, `calls` what calls to clusters are answered: {cluster: Reply or
-    a function of the Call}, `streams` are the clusters that take streaming gRPC calls (see `peers`), `runtime` the keys
-    of a static runtime layer."""
+    `route` is the filter's configuration on the route, or (with its "@type") what stands there in its place; `calls`
+    what calls to clusters are answered: {cluster: Reply or a function of the Call}, `streams` are the clusters that
+    take streaming gRPC calls (see `peers`), `runtime` the keys of a static runtime layer."""
 
     def __init__(
         self,
@@ -219,7 +219,7 @@ class FakeStream:
             plan.bind_route(plans[0]) if hasattr(plan, "bind_route") else None
         configuration.problems.raise_errors()
         self.plan = plan
-        spec = FilterSpec(NAME, getattr(plan, "filter_class", None) or _factory(filter_), plan)
+        spec = FilterSpec.of(NAME, _factory(filter_), plan)
         self.stage = Stage(self.fakes, (spec,), {NAME: plans} if plans else {}, **stage)
 
     # ---- the client ----
@@ -419,7 +419,7 @@ def _plan(configuration: Configuration, filter_: Any, config: Config, failure_po
 def _route_plans(configuration: Configuration, filter_: Any, route: Config | None) -> tuple[Any, ...]:
     if route is None:
         return ()
-    message = dict(route) if isinstance(filter_, Mapping) else {"config": dict(route)}
+    message = dict(route) if isinstance(filter_, Mapping) or "@type" in route else {"config": dict(route)}
     plan = configuration.http_filter_on_route(_factory(filter_), yaml.safe_dump(message))
     configuration.environment.route_plans.append((NAME, plan))
     return (plan,)

@@ -16,7 +16,7 @@ from pyvoy.extensions.call_stream import StreamEvents
 from pyvoy.extensions.grpc_stream import MessageReader
 from pyvoy.extensions.http_call import MAX_RESPONSE_BYTES, CallOptions, CallResult, Failure
 from pyvoy.extensions.native.headers import HeaderInput, Headers, pairs
-from pyvoy.http.grpc import frame
+from pyvoy.http.grpc_frames import frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.fakes import FakeServices

@@ -120,21 +120,26 @@ def play(
     texts = ((route,) if route else ()) if isinstance(route, str) else route
     on_route = tuple(configuration.http_filter_on_route(entries[0][0], text) for text in texts)
     configuration.environment.route_plans.extend(("", plan) for plan in on_route)
-    specs = [filter_spec(configuration, cls, text, index) for index, (cls, text) in enumerate(entries)]
-    if hasattr(specs[0].plan, "bind_route"):
-        for plan in on_route:
-            specs[0].plan.bind_route(plan)
-        configuration.problems.raise_errors()
+    specs = [
+        filter_spec(configuration, cls, text, index, () if index else on_route)
+        for index, (cls, text) in enumerate(entries)
+    ]
     plans = {specs[0].name: on_route} if on_route else {}
     return Play(Stage(chosen, specs, plans, **stage))
 
 
-def filter_spec(configuration: Configuration, cls: type[HttpFilter], config: Any, index: int = 0) -> FilterSpec:
-    """The chain's entry of one filter."""
+def filter_spec(
+    configuration: Configuration, cls: type[HttpFilter], config: Any, index: int = 0, on_route: Sequence[Any] = ()
+) -> FilterSpec:
+    """The chain's entry of one filter; `on_route` are plans that routes have for it."""
     if not is_registered(cls):
         return FilterSpec(f"{cls.__name__}-{index}", cls, config)
     plan = configuration.http_filter(cls, config, f"http_filters[{index}]")
-    return FilterSpec(extension_of(cls, "http_filter").name, getattr(plan, "filter_class", cls), plan)
+    if hasattr(plan, "bind_route"):
+        for route_plan in on_route:
+            plan.bind_route(route_plan)
+        configuration.problems.raise_errors()
+    return FilterSpec.of(extension_of(cls, "http_filter").name, cls, plan)
 
 
 # ---- events of the client ----

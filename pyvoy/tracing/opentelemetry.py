@@ -6,12 +6,12 @@ Source: the OTLP specification and Envoy's OpenTelemetry tracer; spans and heade
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.tracing import w3c
-from pyvoy.tracing.span import Kind, Span
+from pyvoy.tracing.span import Kind, Span, call_span, new_id
 from pyvoy.tracing.tags import STATUS
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ class OpenTelemetryTracer:
     def start(self, headers: HeaderMap, traced: bool, kind: Kind, name: str, start_s: float) -> Span | None:
         """The span of a request: in the client's trace, if there is one."""
         if w3c.PARENT not in headers.map:
-            trace_id = self._id() << 64 | self._id()
-            return Span(trace_id, self._id(), 0, traced, kind, name, start_s)
+            trace_id = new_id(self._random) << 64 | new_id(self._random)
+            return Span(trace_id, new_id(self._random), 0, traced, kind, name, start_s)
         context = w3c.extract(headers)
         if context is None:
             return None
         return Span(
             context.trace_id,
-            self._id(),
+            new_id(self._random),
             context.span_id,
             context.sampled,
             kind,
@@ -73,16 +73,7 @@ class OpenTelemetryTracer:
 
     def child(self, span: Span, name: str, start_s: float) -> Span:
         """The span of the call upstream."""
-        return replace(
-            span,
-            span_id=self._id(),
-            parent_id=span.span_id,
-            kind=Kind.CLIENT,
-            name=name,
-            start_s=start_s,
-            tags={},
-            events=[],
-        )
+        return call_span(span, new_id(self._random), name, start_s)
 
     def inject(self, span: Span, headers: HeaderMap) -> None:
         """Tell the upstream."""
@@ -113,9 +104,6 @@ class OpenTelemetryTracer:
         for span in spans:
             _fill_span(library.spans.add(), span)
         return request
-
-    def _id(self) -> int:
-        return self._random.getrandbits(64) or 1
 
 
 def _fill(attributes: Any, values: Mapping[str, str]) -> None:

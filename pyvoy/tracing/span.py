@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -38,6 +39,26 @@ class Span:
     state: bytes = b""
     tags: dict[str, str] = field(default_factory=dict)
     events: list[tuple[str, float]] = field(default_factory=list)
+
+
+def call_span(span: Span, span_id: int, name: str, start_s: float) -> Span:
+    """The span of the call upstream that a span's operation makes."""
+    return replace(
+        span,
+        span_id=span_id,
+        parent_id=span.span_id,
+        kind=Kind.CLIENT,
+        name=name,
+        start_s=start_s,
+        shared=False,
+        tags={},
+        events=[],
+    )
+
+
+def new_id(random: Random) -> int:
+    """An id of 64 bits; 0 is none."""
+    return random.getrandbits(64) or 1
 
 
 class Tracer(Protocol):

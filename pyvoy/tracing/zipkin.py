@@ -6,12 +6,12 @@ Source: the Zipkin v2 API and Envoy's Zipkin tracer; spans and headers compared 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.tracing import b3, w3c
-from pyvoy.tracing.span import Kind, Span
+from pyvoy.tracing.span import Kind, Span, call_span, new_id
 
 if TYPE_CHECKING:
     from pyvoy.http.headers import HeaderMap
@@ -72,11 +72,11 @@ class ZipkinTracer:
         shared = self._plan.shared and kind is Kind.SERVER
         trace_id, span_id, parent_id = context.trace_id, context.span_id, context.parent_id
         if not trace_id:
-            span_id = trace_id = self._id()
+            span_id = trace_id = new_id(self._random)
             if self._plan.wide:
-                trace_id |= self._id() << 64
+                trace_id |= new_id(self._random) << 64
         elif not shared:
-            span_id, parent_id = self._id(), context.span_id
+            span_id, parent_id = new_id(self._random), context.span_id
         span = Span(trace_id, span_id, parent_id, sampled, kind, host, start_s)
         span.single_header = context.single_header
         span.shared = shared
@@ -88,17 +88,7 @@ class ZipkinTracer:
 
     def child(self, span: Span, name: str, start_s: float) -> Span:
         """The span of the call upstream."""
-        return replace(
-            span,
-            span_id=self._id(),
-            parent_id=span.span_id,
-            kind=Kind.CLIENT,
-            name=name,
-            start_s=start_s,
-            shared=False,
-            tags={},
-            events=[],
-        )
+        return call_span(span, new_id(self._random), name, start_s)
 
     def inject(self, span: Span, headers: HeaderMap) -> None:
         """Tell the upstream."""
@@ -150,6 +140,3 @@ class ZipkinTracer:
     @staticmethod
     def _end(span: Span) -> tuple[str, float]:
         return _LAST[span.kind], span.end_s
-
-    def _id(self) -> int:
-        return self._random.getrandbits(64) or 1

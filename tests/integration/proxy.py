@@ -106,10 +106,12 @@ class Proxy:
         """A part of the front page's headline."""
         return self.get("/")[1].partition(f"{what} ")[2].partition("</div>")[0]
 
-    def request(self, method: str, path: str, port: int | None = None, body: str | None = None) -> tuple[int, str, Any]:
+    def request(
+        self, method: str, path: str, port: int | None = None, body: str | None = None, **headers: str
+    ) -> tuple[int, str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", port or self.admin_port, timeout=5)
         with closing(connection):
-            connection.request(method, path, body)
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
             return response.status, response.read().decode(), response.headers
 

@@ -1,5 +1,6 @@
 """Python filters in the running proxy: several workers, calls, reload of an edited file."""
 
+import json
 import socket
 import textwrap
 import threading
@@ -106,6 +107,76 @@ def test_an_edit_of_an_imported_module_is_live_too(scene):
     assert version(proxy) == "2"
     other.write_text('VERSION = "4"\n')
     proxy.wait(lambda: {version(proxy) for _ in range(8)} == {"4"})
+
+
+OF_ROUTE = """
+from pyvoy.api import *
+
+class R(StreamFilter):
+    def on_response_headers(self, stream, headers, end):
+        headers.set(b"x-route", self.config["name"].encode())
+"""
+
+
+def at_every_level(proxy: Proxy, code: Path, own: Path) -> None:
+    """A listener whose table, virtual host, routes and weighted clusters have Python filters of their own."""
+
+    def here(name: str, **more: Any) -> dict[str, Any]:
+        config = typed("pyvoy.filters.http.python.v1.Python", code={"filename": str(own)}, config={"name": name})
+        return {"typed_per_filter_config": {"f": typed("envoy.config.route.v3.FilterConfig", config=config, **more)}}
+
+    found = python_listener(proxy, code)
+    manager = found["filter_chains"][0]["filters"][0]["typed_config"]
+    weighted = {"clusters": [{"name": "up", "weight": 1, **here("cluster")}]}
+    routes = [
+        {"match": {"prefix": "/route"}, "route": {"cluster": "up"}, **here("route")},
+        {"match": {"prefix": "/off"}, "route": {"cluster": "up"}, **here("off", disabled=True)},
+        {"match": {"prefix": "/cluster"}, "route": {"weighted_clusters": weighted}, **here("route")},
+        {"match": {"prefix": "/"}, "route": {"cluster": "up"}},
+    ]
+    manager["route_config"] = {
+        "virtual_hosts": [
+            {"name": "host", "domains": ["host.test"], "routes": routes, **here("host")},
+            {"name": "other", "domains": ["*"], "routes": [routes[-1]]},
+        ],
+        **here("table"),
+    }
+    clusters = json.loads(proxy.path.read_text())["static_resources"]["clusters"]
+    proxy.configure(listeners=[found], clusters=clusters)
+
+
+def test_filters_of_routes_stand_in_the_listeners_place_at_every_level(scene):
+    proxy, code = scene
+    own = code.parent / "own.py"
+    own.write_text(OF_ROUTE)
+    at_every_level(proxy, code, own)
+    proxy.start("--dev")
+
+    def names(path: str, host: str = "host.test") -> tuple[str | None, str | None]:
+        seen = proxy.request("GET", path, proxy.ports[0], host=host)[2]
+        return seen.get("x-route"), seen.get("x-version")
+
+    assert names("/route") == ("route", None)
+    assert names("/off") == (None, None)
+    assert names("/cluster") == ("cluster", None)
+    assert names("/") == ("host", None)
+    assert names("/", "other.test") == ("table", None)
+    own.write_text(OF_ROUTE.replace('["name"]', '["name"].upper()'))
+    proxy.wait(lambda: names("/route") == ("ROUTE", None))
+    own.write_text("x = = 1\n")
+    proxy.wait(lambda: "own.py:1: invalid syntax" in proxy.log())
+    assert names("/cluster") == ("CLUSTER", None)
+
+
+def test_a_filter_of_a_route_that_cannot_be_loaded_is_refused_with_its_place(scene):
+    proxy, code = scene
+    own = code.parent / "own.py"
+    own.write_text("from pyvoy.api import *\nx = = 1\n")
+    at_every_level(proxy, code, own)
+    with pytest.raises(StartError):
+        proxy.start()
+    assert "own.py:2: invalid syntax" in proxy.log()
+    assert 'virtual_hosts[0].routes[0].typed_per_filter_config["f"].config.code' in proxy.log()
 
 
 def test_a_filter_that_cannot_be_loaded_ends_the_start_with_its_place(scene):

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pyvoy.extensions.wasm.pairs import serialize
 from tests.integration.proxy import MANAGER, ROUTER, Proxy, address, cluster, typed, upstream
 from tests.support.guest import (
     GROW,
@@ -30,6 +31,7 @@ from tests.support.guest import (
     note,
     save,
     show_header,
+    show_log,
     show_reply,
     when_path,
 )
@@ -99,6 +101,22 @@ def test_an_edit_of_a_modules_file_is_live_and_a_mistake_leaves_the_old_one(prox
     assert version() == "two"
     file.write_bytes(guest("three"))
     proxy.wait(lambda: {version() for _ in range(8)} == {"three"})
+
+
+# ---- calls while it starts ----
+
+
+def test_a_plugin_calls_a_cluster_while_it_is_configured_and_again_after_a_reload(proxy: Proxy) -> None:
+    head = serialize([(b":method", b"GET"), (b":path", b"/"), (b":authority", b"a")])
+    for name in ("first", "second"):
+        ask = call("http_call", name, head, Raw(0, 0), Raw(0, 0), 1000, At(256), label="call")
+        guest = Guest().on("vm_start", ask, returns=1).on("configure", ask, returns=1)
+        guest.on("http_call_response", call("get_buffer_bytes", 4, 0, 9, OUT, label="told"), show_log())
+        with upstream(body=name.encode()) as port:
+            proxy.configure(listeners=[web(proxy.ports[0], plugin(guest))], clusters=[cluster(name, port)])
+            if name == "first":
+                proxy.start("--dev")
+            proxy.wait(lambda name=name: proxy.log().count(f"told=0:{name} ") == 2)
 
 
 # ---- code from a cluster ----

@@ -68,6 +68,8 @@ def _parts(case: Case, observation: Observation, known: set[int]) -> Iterator[tu
     for number, parts in enumerate(lines if case.workers == 1 else sorted(lines)):
         for part, value in parts:
             yield f"log{number or ''}:{part}", value
+    if observation.said:
+        yield "said", normalise("\n".join(observation.said), known)
     for name, value in sorted(observation.stats.items()):
         if not _SKIP_STATS.search(name) and (value or case.all_stats):
             yield "stat:" + name.replace(case.id, "$id"), str(value)
@@ -105,11 +107,18 @@ def _headers(headers: Headers) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in headers:
         text = _MEASURED.get(name.lower(), value).decode("latin-1")
+        # A retry is told what remains of the time.
         if name == _EXPECTED and int(value) > 1000:
-            text = str(-(-int(value) // 500) * 500)  # a retry is told what remains of the time
+            text = _rounded(value)
+        elif name == b"grpc-timeout" and len(value) > 4 and value.endswith(b"m"):
+            text = f"{_rounded(value[:-1])}m"
         key = name.decode("latin-1")
         found[key] = f"{found[key]} ¦ {text}" if key in found else text
     return found
+
+
+def _rounded(milliseconds: bytes) -> str:
+    return str(-(-int(milliseconds) // 500) * 500)
 
 
 def _upstream(case: Case, connections: list[Seen]) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,9 @@ class Known:
 _STRICT = "llhttp, the parser, is stricter, and its lenient flags stay off: a response that is no HTTP is a 502"
 _NO_HEDGING = "requests are not hedged, so that the per-try time-out is what the upstream has"
 _ALERT = "OpenSSL cannot send bad_certificate_hash_value for a certificate that is not pinned"
-_EITHER = "Envoy closes before or after the end of the TLS handshake, as the moment has it; pyvoy before"
+_EITHER = (
+    "Envoy closes before or after the end of the TLS handshake, as the moment has it, without the text; pyvoy before"
+)
 _NOT_AGREED = "BoringSSL says TLSv1.2 before a version is agreed on, OpenSSL what it would like best"
 _OTHER_WORDS = "OpenSSL notices something else first in the same bad bytes"
 _RESUMED = "a resumed session of OpenSSL does not know how its peer signed"
@@ -45,6 +47,14 @@ _HELD = "Envoy never takes back from the transcoder's gauges what it has added: 
 
 _GIVEN_UP = "a call that is given up is reset: its end is not sent before, as nobody reads on"
 _SOON = "the end of a WebSocket's upstream reaches the client at once, who may close before the delayed close does"
+
+_OPEN = "FAIL_OPEN lets the streams go on, as fail_open does"
+_DEAD_REPLY = "the details of a reply that was not sent are not told"
+_REPLY_FIRST = "a reply asked for beside a resume is known before the request is sent on"
+_RESET_FIRST = "a close beside a reply leaves no answer: none is logged"
+_AT_ONCE = "the streams of a VM that has failed end at once, not at their next event"
+_MAIN_TOO = "Envoy's main thread starts a VM of its own, which calls too"
+_NO_BODY = "a response of this status has no body (RFC 9110 6.4.1)"
 
 KNOWN: tuple[Known, ...] = (
     Known("gallery-*-lua", "stat:*.lua.*", _COUNTED),
@@ -132,7 +142,50 @@ KNOWN: tuple[Known, ...] = (
     Known("wasm-trap-body", "end", _SAME_PIECE),
     Known("wasm-trap-body", "header:connection", _SAME_PIECE),
     Known("wasm-trap-body", "stat:*", _SAME_PIECE),
-    Known("wasm-trap-open", "*", "FAIL_OPEN lets the stream in which the trap was go on, as fail_open does"),
+    Known("wasm-trap-open", "*", _OPEN),
+    Known("wasm-trap-in-*-open", "*", _OPEN),
+    Known("wasm-trap-in-*-fail_open", "*", _OPEN),
+    *(
+        Known(f"wasm-{case}", "stat:cluster.*", _WHOLE)
+        for case in (
+            "response-body-limit",
+            "reply-in-response-body",
+            "reply-in-response-body-kept",
+            "reply-in-response-headers-body",
+            "trap-in-response_headers",
+            "trap-in-response_headers-fail_reload",
+            "close-in-response-body",
+        )
+    ),
+    *(
+        Known(f"wasm-{case}", part, _SAME_PIECE)
+        for case in ("reply-in-body*", "trap-in-request_body-fail_reload")
+        for part in ("end", "header:connection", "stat:*")
+    ),
+    Known("wasm-trap-in-request_body-fail_reload", "*", _SAME_PIECE),
+    Known("wasm-reply-in-body-twice", "log:de", "the first of two local responses counts, its details too"),
+    Known("wasm-reply-in-*-then-trap", "log:de", _DEAD_REPLY),
+    *(
+        Known(f"wasm-{case}", part, _REPLY_FIRST)
+        for case in ("reply-in-headers-and-continue", "tick-reply-then-continue")
+        for part in ("log:at", "log:up", "stat:*", "upstream up:*")
+    ),
+    *(
+        Known(f"wasm-reply-in-headers-{how}-close", part, _RESET_FIRST)
+        for how in ("and", "then")
+        for part in ("log:de", "log:st", "stat:*")
+    ),
+    *(Known(f"wasm-reply-in-status-{status}", "*", _NO_BODY) for status in (204, 304)),
+    Known("wasm-trap-in-tick-before-response", "stat:cluster.*", _AT_ONCE),
+    Known("wasm-trap-in-call-answer", "stat:cluster.*", _AT_ONCE),
+    Known("wasm-trap-in-queue", "stat:cluster.*", _AT_ONCE),
+    Known("wasm-trap-in-queue", "upstream up:*", _AT_ONCE),
+    Known("wasm-start-logs", "said", "a line from the start of a VM names the VM"),
+    Known("wasm-http-call-in-start", "stat:cluster.*", "Envoy's main thread starts a VM of its own, which calls too"),
+    Known(
+        "wasm-http-call-in-configure", "stat:cluster.*", "Envoy's main thread starts a VM of its own, which calls too"
+    ),
+    Known("wasm-continue-unpaused-response", "*", "Envoy answers twice when a response that goes on is resumed"),
     Known("wasm-l4-*", "log:rx", _AT_THE_PROXY),
     Known("wasm-l4-notes", "log:tx", _AT_THE_PROXY),
     Known("wasm-l4-order", "log*:tx", _AT_THE_PROXY),

@@ -36,6 +36,7 @@ LONG_S = 1.25
 SHORT_S = 0.2
 _PLACE = re.compile(r"static_resources\.(listeners|clusters)\[(\d+)\]")
 _SUFFIX = re.compile(r"-(up|b|c|dead|empty|stuck)$")
+_SAID = re.compile(r"wasm log(?P<who>[^:]*): (?P<text>.*)")
 
 
 @dataclass(slots=True, repr=False)  # a failing run would print thousands of them
@@ -62,11 +63,14 @@ class Seen:
 
 @dataclass(slots=True, repr=False)  # a failing run would print thousands of them
 class Observation:
-    """Everything that is compared for a case; `refused`: why the proxy did not take its configuration."""
+    """Everything that is compared for a case; `refused`: why the proxy did not take its configuration.
+
+    `log` has the lines of its access log, `said` the different lines that its Wasm modules logged."""
 
     exchanges: list[Exchange] = field(default_factory=list)
     seen: dict[str, list[Seen]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     stats: dict[str, int] = field(default_factory=dict)
     refused: str = ""
 
@@ -164,7 +168,9 @@ def _serve(
         _assert_alive(server)
     finally:
         server.stop()
+    said = lines_of_modules((folder / "proxy.log").read_text("utf-8", "backslashreplace"))
     for case in cases:
+        observed[case.id].said = said.get(case.id, [])
         observed[case.id].stats = stats.get(case.id, {})
         log = folder / f"{case.id}.log"
         observed[case.id].log = log.read_text("latin-1").splitlines() if log.exists() else []
@@ -184,6 +190,17 @@ def read_stats(admin_port: int) -> dict[str, int]:
         if value.lstrip("-").isdigit():
             found[name] = int(value)
     return found
+
+
+def lines_of_modules(text: str) -> dict[str, list[str]]:
+    """What Wasm modules logged, by the case whose id is a word before the colon (its VM id).
+
+    Each line once: Envoy starts a plugin several times, to try it and for each of its threads."""
+    found: dict[str, dict[str, None]] = {}
+    for match in _SAID.finditer(text):
+        for word in match["who"].split():
+            found.setdefault(word, {})[f"{match['who'].strip()}: {match['text']}"] = None
+    return {word: list(lines) for word, lines in found.items()}
 
 
 def by_case(stats: dict[str, int]) -> dict[str, dict[str, int]]:

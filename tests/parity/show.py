@@ -24,6 +24,8 @@ def show(observation: Observation) -> None:
                 print(f"upstream {name} ({connection.end}) rest: {connection.rest[:2000]!r}")
     for line in observation.log:
         print("log:", line)
+    for line in observation.said:
+        print("said:", line)
     moved = {name: value for name, value in observation.stats.items() if value}
     print("stats:", ", ".join(f"{name}={value}" for name, value in moved.items()))
 

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from pyvoy.bench.peers import envoy_program
 
-FLAGS = ("--file-flush-interval-msec", "50", "-l", "error", "--drain-time-s", "1")
+FLAGS = (
+    *("--file-flush-interval-msec", "50", "-l", "error", "--drain-time-s", "1"),
+    *("--component-log-level", "wasm:info"),
+)
 
 
 @dataclass(frozen=True, slots=True)

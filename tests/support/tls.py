@@ -175,8 +175,8 @@ class Session:
 
     def _control(self, command: int, number: int, place: ctypes.c_char_p | None = None) -> int:
         """What the standard library's ssl does not offer."""
-        library = openssl._loaded()
-        return int(library.SSL_ctrl(openssl._session_pointer(self.object), command, number, place))
+        library = openssl.loaded()
+        return int(library.SSL_ctrl(openssl._session_pointer(self.object._sslobj), command, number, place))
 
     def _peer_name(self) -> str:
         der = self.object.getpeercert(True)

@@ -14,6 +14,7 @@ from pyvoy.config.compile.local_reply import build_local_reply
 from pyvoy.config.compile.routes import build_route_table
 from pyvoy.config.compile.tracing import tracing_plan
 from pyvoy.config.context import Context
+from pyvoy.config.extensions import chained
 from pyvoy.config.message_types import unpack
 from pyvoy.config.registry import type_name_of
 from pyvoy.http.chain import ChainPlan, FilterSpec
@@ -43,6 +44,7 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
     common = message.common_http_protocol_options
     common_context = context.at("common_http_protocol_options")
     context.env.route_plans.clear()  # those of another connection manager
+    context.env.chain = chained(message.http_filters)
     routes = _routes(message, http)
     request_rules = _request_rules(message, http, routes)
     tracing = (
@@ -122,11 +124,11 @@ def _chain(message: Any, context: Context, tracing: TracingPlan | None) -> Chain
                 f"non-terminal filter named {entry.name} of type {built.extension.name} is the last filter in a http "
                 "filter chain.",
             )
-        specs.append(FilterSpec(entry.name, getattr(built.plan, "filter_class", cls), built.plan, entry.disabled))
         if hasattr(built.plan, "bind_route"):
             for name, plan in context.env.route_plans:
-                if name == entry.name:
+                if name == entry.name and plan is not None:
                     built.plan.bind_route(plan)
+        specs.append(FilterSpec.of(entry.name, cls, built.plan, disabled=entry.disabled))
     if tracing is not None:
         specs.insert(0, FilterSpec("pyvoy.tracing.request", TraceRequest, tracing))
         specs.insert(-1, FilterSpec("pyvoy.tracing.upstream", TellUpstream, tracing))

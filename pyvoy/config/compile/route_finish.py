@@ -51,8 +51,8 @@ def finish(
     elif finalize is not None and any(rule.formatter is not None for item in response for rule in item.rules):
         route.finalize_response = showing_response(finalize)
     route.filter_plans = level.plans
-    route.disabled_filters = level.disabled_filters
-    route.enabled_filters = level.enabled_filters
+    route.disabled_filters = level.disabled_filters & parts.table.filters
+    route.enabled_filters = level.enabled_filters & parts.table.disabled_filters
 
 
 def check_cluster(context: Context, field: str, name: str, words: str, table: TableLevel) -> None:

@@ -35,6 +35,10 @@ class TableLevel:
     max_body_bytes: int = 4096
     cluster_specifiers: Mapping[str, Any] = field(default_factory=dict)
     """By name: functions from a stream to the name of its cluster; None for one that could not be built."""
+    filters: frozenset[str] = frozenset()
+    """The names in the filter chain."""
+    disabled_filters: frozenset[str] = frozenset()
+    """Those of them that are off where no route turns them on."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -55,6 +55,8 @@ def build_route_table(message: Any, context: Context) -> RouteTable:
         most_specific_wins=message.most_specific_header_mutations_wins,
         max_body_bytes=context.wrapped(message, "max_direct_response_body_size_bytes", 4096),
         cluster_specifiers=_cluster_specifiers(message.cluster_specifier_plugins, context),
+        filters=frozenset(context.env.chain),
+        disabled_filters=frozenset(name for name, there in context.env.chain.items() if there.disabled),
     )
     level = level_of(message, context, Level())
     mirrors = mirror_policies(message.request_mirror_policies, context, table)

@@ -16,7 +16,7 @@ from pyvoy.config.compile.tls import TLS, report, tls_plan
 from pyvoy.config.compile.tls_secrets import Secrets, hold
 from pyvoy.config.context import Context
 from pyvoy.config.registry import extension, supports
-from pyvoy.network.tls import openssl
+from pyvoy.network.tls import openssl, tickets
 from pyvoy.network.tls.context import TlsError, TlsPlan, ticket_keys
 from pyvoy.network.tls.ocsp import StaplePolicy
 from pyvoy.network.tls.server import DownstreamTls, ServerContexts, ServerSecrets, server_contexts
@@ -27,7 +27,6 @@ DOWNSTREAM_TRANSPORT_SOCKET = "downstream_transport_socket"
 _TYPE = TLS + "DownstreamTlsContext"
 _RAW_BUFFER = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 _SECRET_KEY = b"\0pyvoy.tls.tickets"
-_CONFIGURED_KEY_BYTES = 80
 
 supports(
     _TYPE,
@@ -125,18 +124,21 @@ class _Builder:
 
 
 def _configured_keys(message: Any, context: Context) -> bytes:
-    """The first key, which encrypts; Envoy's 80 bytes are laid out as OpenSSL's."""
-    if len(message.keys) > 1:
-        context.warning("keys", "only the first key is used: tickets of older keys are not resumed")
-    key = context.at("keys", 0)
-    data = data_source.read(message.keys[0], key)
-    if len(data) != _CONFIGURED_KEY_BYTES:
-        text = f"Incorrect TLS session ticket key length. Length {len(data)}, expected length {_CONFIGURED_KEY_BYTES}."
-        key.error("", text)
-        return b""
+    """All of them, of which the first encrypts; Envoy's 80 bytes are laid out as OpenSSL's."""
+    keys = []
+    for index, source in enumerate(message.keys):
+        key = context.at("keys", index)
+        data = data_source.read(source, key)
+        if len(data) != openssl.TICKET_KEYS_BYTES:
+            wanted = f"expected length {openssl.TICKET_KEYS_BYTES}"
+            key.error("", f"Incorrect TLS session ticket key length. Length {len(data)}, {wanted}.")
+            return b""
+        keys.append(data)
     if not openssl.available():
-        key.error("", "needs an OpenSSL that is linked dynamically into this Python")
-    return data
+        context.error("keys", "needs an OpenSSL that is linked dynamically into this Python")
+    elif len(keys) > 1 and not tickets.available():
+        context.error("keys", "more than one key needs OpenSSL 3.0 or later")
+    return b"".join(keys)
 
 
 def _proxy_secret(context: Context) -> bytes:

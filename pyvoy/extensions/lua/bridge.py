@@ -43,7 +43,18 @@ TEXT_FACTORIES = (
 
 HEADERS, TRAILERS, REQUEST_HEADERS = range(3)
 MOST_CHANGES = 256
-NO_FUNCTIONS = ("functions", "hook", "begun", "running", "runtime", "traced", "trace_line", "log_at")
+NO_FUNCTIONS = (
+    "functions",
+    "hook",
+    "make_hook",
+    "begun",
+    "running",
+    "runtime",
+    "state",
+    "traced",
+    "trace_line",
+    "log_at",
+)
 NO_VALUES: Mapping[str, Any] = {}
 
 
@@ -51,10 +62,11 @@ class Bridge:
     """The host functions of one state.  `begun` is what the hook that runs was begun with, `running` the hook itself
     once something has been asked of it.  `traced`: what scripts log is noted for the traces of requests too."""
 
-    __slots__ = ("_changes", "begun", "running", "runtime", "traced")
+    __slots__ = ("_changes", "begun", "running", "runtime", "state", "traced")
 
-    begun: tuple[type[Hook], Owner, LuaState, Stream, HeaderMap, bool]
+    begun: tuple[type[Hook], Owner, Stream, HeaderMap, bool]
     runtime: Any
+    state: LuaState
 
     def __init__(self, *, traced: bool = False) -> None:
         self.running: Hook | None = None
@@ -73,21 +85,24 @@ class Bridge:
         """The hook that runs at the moment: what the functions are about."""
         running = self.running
         if running is None:
-            kind, owner, state, stream, headers, ended = self.begun
-            running = self.running = kind(owner, state, stream, headers, ended)
+            running = self.running = self.make_hook()
         return running
+
+    def make_hook(self) -> Hook:
+        """The hook that was begun last, as an object."""
+        kind, owner, stream, headers, ended = self.begun
+        return kind(owner, self.state, stream, headers, ended)
 
     # ---- traces ----
 
     def log_at(self, level: int, text: bytes, place: bytes) -> None:
         """A log line of the script, and where in the script it comes from."""
         log_line(level, text)
-        self.trace_line(LEVEL_NAMES[level], place, text)
+        self.trace_line(self.hook, LEVEL_NAMES[level], place, text)
 
-    def trace_line(self, level: str, place: bytes, text: bytes) -> None:
+    def trace_line(self, hook: Hook, level: str, place: bytes, text: bytes) -> None:
         """A line for the trace of the hook's stream."""
         if self.traced:
-            hook = self.hook
             stream: Any = hook.stream
             side = "request" if hook.on_request else "response"
             words = [part.decode("utf-8", "replace") for part in (place, text)]
@@ -139,7 +154,7 @@ class Bridge:
 
     def header_changes(self, text: bytes) -> None:
         """Changes of the hook's own headers, as prelude/core.lua has collected them."""
-        kind, owner, _, stream, headers, _ = self.begun
+        kind, owner, stream, headers, _ = self.begun
         known = self._changes[kind.on_request]
         changes = known.get(text)
         if changes is None:
@@ -377,7 +392,7 @@ class Bridge:
     # ---- keys ----
 
     def import_key(self, der: bytes) -> bytes | None:
-        from pyvoy.extensions.lua import keys
+        from pyvoy.extensions import keys
 
         key = keys.load(der)
         if key is None:
@@ -393,7 +408,7 @@ class Bridge:
         return name in (self.hook.keys or ())
 
     def verify(self, hash_name: bytes, key: bytes, signature: bytes, data: bytes) -> tuple[bool, bytes | None]:
-        from pyvoy.extensions.lua import keys
+        from pyvoy.extensions import keys
 
         known = self.hook.keys
         assert known is not None

@@ -12,6 +12,7 @@ from pyvoy.extensions.host import Host
 from pyvoy.extensions.lua.options import options_of
 from pyvoy.extensions.lua.plan import NO_CONTEXT, LuaPlan, LuaRoutePlan
 from pyvoy.extensions.lua.script import LuaScript, load
+from pyvoy.stats.tally import Tally
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
@@ -38,15 +39,19 @@ def plan(message: Any, context: Context) -> LuaPlan:
         if script is not None:
             named[name] = script
     scripts = [script for script in (default, *named.values()) if script is not None]
+    executions = scope.counter("executions")
+    services = host.services
+    tally = None if services is None else Tally(services.tallies, executions.cells, (executions.index,))
     return LuaPlan(
         default,
         named,
         context.wrapped(message, "clear_route_cache", True),
         host,
-        scope.counter("executions"),
+        executions,
         scope.counter("errors"),
         options,
         _failures(message.stat_prefix, options, scripts, host, context),
+        tally,
         scripts=scripts,
     )
 

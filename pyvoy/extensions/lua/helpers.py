@@ -194,7 +194,7 @@ def _signature_holds(algorithm: str, key: bytes, signature: bytes, signed: bytes
         return hmac.compare_digest(hmac.digest(key, signed, f"sha{size}"), signature)
     if family not in ("RS", "ES"):
         return False
-    from pyvoy.extensions.lua import keys
+    from pyvoy.extensions import keys
 
     public = keys.load_pem(key)
     if public is None or keys.family(public) != family:

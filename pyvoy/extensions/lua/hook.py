@@ -111,7 +111,7 @@ class Hook:
 
     def began(self, result: Any) -> Verdict:
         """The headers have come and the hook has run until it ended or waited, which `result` tells."""
-        if result == 0:
+        if result == 0:  # the hook has ended
             if self._whole is not None:
                 self._give_body()
             return CONTINUE
@@ -225,12 +225,14 @@ class Hook:
             self.call = None
 
     def _resume(self, value: int) -> None:
-        self.lua.bridge.running = self
+        bridge = self.lua.bridge
+        bridge.running = self
         suspended, self.suspended = self.suspended, 0
         try:
             result = self.lua.go_on(suspended, value)
         except Exception as error:  # the wall of the extension
             result = self.broken(error)
+        bridge.running = None
         self._take(result)
 
     def broken(self, error: Exception) -> tuple[int, bytes, bytes]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyvoy.extensions.lua.options import LuaOptions
     from pyvoy.extensions.lua.script import LuaScript
     from pyvoy.stats.counters import Counter
+    from pyvoy.stats.tally import Tally
 
 NO_CONTEXT: Mapping[str, Any] = {}
 
@@ -29,9 +30,9 @@ class ScriptFailure(Exception):
 class LuaPlan:
     """One configured filter: its default script, those with names, and where it counts.
 
-    `failures` is None where a failure leaves the stream alone, as in Envoy; `routed` says that there are routes with
-    something to say about the filter.  `filter_class` has just the events that the scripts need; `scripts` are those
-    that a failure loads anew, those of routes included."""
+    `tally` counts executions too, and is None where no stream comes; `failures` is None where a failure leaves the
+    stream alone, as in Envoy.  `filter_class` has just the events that the scripts need; `scripts` are those that a
+    failure loads anew, those of routes included."""
 
     default: LuaScript | None
     named: Mapping[str, LuaScript]
@@ -41,13 +42,12 @@ class LuaPlan:
     errors: Counter
     options: LuaOptions
     failures: Failures | None
-    routed: bool = False
+    tally: Tally | None = None
     filter_class: type[HttpFilter] = HttpFilter
     scripts: list[LuaScript] = field(default_factory=list)
 
     def bind_route(self, plan: LuaRoutePlan) -> None:
         """A route has a configuration for this filter."""
-        self.routed = True
         if plan.script is not None:
             self.scripts.append(plan.script)
 

@@ -39,7 +39,7 @@ class LuaScript:
 
     `on_request`, `on_response` and `on_log` run a hook, and are None where the script has none."""
 
-    __slots__ = ("_code", "_file", "_host", "_options", "_place", "on_log", "on_request", "on_response", "state")
+    __slots__ = ("_code", "_file", "_host", "_options", "_place", "bridge", "on_log", "on_request", "on_response")
 
     def __init__(self, code: bytes, options: LuaOptions, host: Host, place: Place, file: str = "") -> None:
         """Load the script.  Raises ScriptError."""
@@ -58,7 +58,8 @@ class LuaScript:
         vm = LuaVm(functions, FILTER_PARTS, self._options)
         bridge.runtime = vm.runtime
         vm.load(self._code, self._file)
-        self.state = LuaState(bridge, vm.go_on, vm.core(b"forget"))
+        bridge.state = LuaState(bridge, vm.go_on, vm.core(b"forget"))
+        self.bridge = bridge
         self.on_request = vm.hook_of(b"envoy_on_request")
         self.on_response = vm.hook_of(b"envoy_on_response")
         self.on_log = vm.hook_of(b"pyvoy_on_log", changing=False)

@@ -81,7 +81,7 @@ def compile_filter(
     if bypass:
         names |= {event: _skipping(names[event]) for event in EVENTS.values() if event in names}
     if routes:
-        names["request_headers"] = _with_route(names.get("request_headers"), config_class)
+        names |= _with_route(names, config_class)
     names["__init__"] = _maker(cls)
     if cls.__init__ is not StreamFilter.__init__:
         names["request_headers"] = _unless_broken(names.get("request_headers"), failures)
@@ -211,15 +211,23 @@ def _skipping(handler: Handler) -> Handler:
     return event
 
 
-def _with_route(handler: Handler | None, config_class: type | None) -> Handler:
-    """Takes the route's configuration before the first event."""
+def _with_route(names: dict[str, Any], config_class: type | None) -> dict[str, Handler]:
+    """Takes the route's configuration before the first event: the request, or a reply that an earlier filter makes."""
+    reply_handler = names.get("on_local_reply")
 
     def take(self: Any, stream: Any) -> None:
+        self.routed = True
         plan = stream.route_plan(self)
         if plan is not None:
             self.config = plan.config_for(config_class)
 
-    return _before(handler, take)
+    def on_local_reply(self: Any, stream: Any, reply: Any) -> None:
+        if not self.routed:
+            take(self, stream)
+        if reply_handler is not None:
+            reply_handler(self, stream, reply)
+
+    return {"request_headers": _before(names.get("request_headers"), take), "on_local_reply": on_local_reply}
 
 
 def _unless_broken(handler: Handler | None, failures: Failures) -> Handler:
@@ -267,33 +275,3 @@ def _maker(cls: type) -> Callable[[Any, Any], None]:
             self.broken = error
 
     return init
-
-
-def dispatching(cls: type[HttpFilter], current: Callable[[], type[HttpFilter]]) -> type[HttpFilter]:
-    """A class with the events of `cls` that makes instances of whatever class is current (policy FAIL_RELOAD)."""
-
-    def make(_: type, plan: Any) -> Any:
-        return current()(plan)
-
-    names: dict[str, Any] = {"__new__": make, "__module__": cls.__module__, "__qualname__": cls.__qualname__}
-    for event in (*EVENTS.values(), *NOTICES.values()):
-        handler = getattr(cls, event, None)
-        if handler is not None:
-            names[event] = _dispatched(event, waits=inspect.iscoroutinefunction(handler))
-    return type(cls.__name__, (HttpFilter,), names)
-
-
-def _dispatched(event: str, *, waits: bool) -> Handler:
-    if waits:
-
-        async def waiting(self: Any, *arguments: Any) -> Any:
-            handler = getattr(self, event, None)
-            return CONTINUE if handler is None else await handler(*arguments)
-
-        return waiting
-
-    def run(self: Any, *arguments: Any) -> Any:
-        handler = getattr(self, event, None)
-        return CONTINUE if handler is None else handler(*arguments)
-
-    return run

@@ -45,6 +45,8 @@ class StreamFilter(Extension, HttpFilter):
     request_message: Message | None = None
     response_message: Message | None = None
     """The messages of the upper level, once there are any."""
+    routed: bool = False
+    """The route's configuration has been asked for."""
     bypassed: bool = False
     """The filter has failed on this stream and is left out of the rest of it (failure_policy FAIL_OPEN)."""
 

@@ -1,5 +1,6 @@
-"""Python HTTP filters: the plan of the filter and of a route's configuration of it.
+"""Python HTTP filters: the plan of the filter and of what a route says of it.
 
+A route either configures the filter or has one with code of its own in its place.
 Source of the behaviour per route: as Envoy's filters, the most specific configuration wins and replaces the others.
 """
 
@@ -8,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.failure import FailurePolicy
-from pyvoy.extensions.native.compile import ClassError, compile_filter, dispatching
+from pyvoy.extensions.native.compile import ClassError, compile_filter
 from pyvoy.extensions.native.configuring import build_config, from_mapping
+from pyvoy.extensions.native.dispatch import dispatching
 from pyvoy.extensions.native.filters import StreamFilter
 from pyvoy.extensions.native.load import LoadError
 from pyvoy.extensions.native.plan import Compile, PythonPlan, build_plan, complete, struct_values
@@ -18,25 +20,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyvoy.config.context import Context
+    from pyvoy.http.chain import Dress
     from pyvoy.http.http_filter import HttpFilter
 
 
 class HttpPlan:
-    """What the chain makes filters from: `filter_class`, and the plan behind it."""
+    """What the chain makes filters from: `filter_class`, and the plan behind it; the listener's or a route's own.
 
-    __slots__ = ("filter_class", "python")
+    `in_place` says that there are routes with a filter of their own in the place of this one."""
+
+    __slots__ = ("filter_class", "in_place", "python")
 
     def __init__(self, python: PythonPlan) -> None:
         self.python = python
+        self.in_place: Dress | None = None
         policy = python.failures.policy
         self.filter_class: type[HttpFilter] = python.cls
         if policy is FailurePolicy.RELOAD:
             self.filter_class = dispatching(python.cls, lambda: python.cls)
 
-    def bind_route(self, route: RoutePlan) -> None:
-        """Check a route's configuration against what this filter wants."""
+    def bind_route(self, route: RoutePlan | HttpPlan) -> None:
+        """Check a route's configuration against what this filter wants; a filter of the route's own wants nothing."""
+        if type(route) is HttpPlan:
+            self.in_place = _as_it_is
+            return
+        assert type(route) is RoutePlan
         wanted = self.python.config_class
         route.configs[wanted] = build_config(wanted, route.values, route.context)
+
+
+def _as_it_is(cls: type[HttpFilter]) -> type[HttpFilter]:
+    return cls
 
 
 class RoutePlan:
@@ -66,18 +80,31 @@ class RoutePlan:
 
 def build(message: Any, context: Context) -> HttpPlan | None:
     """The plan of a pyvoy.filters.http.python.v1.Python message; None after a problem."""
-    plan = build_plan(message, context, StreamFilter, _compiler(context), context.scope)
+    return _build(message, context, _compiler(routes=_has_routes(context)))
+
+
+def build_on_route(message: Any, context: Context) -> HttpPlan | None:
+    """The plan of the same message on a route; None after a problem."""
+    return _build(message, context, _compiler(routes=False))
+
+
+def _build(message: Any, context: Context, compile_: Compile) -> HttpPlan | None:
+    plan = build_plan(message, context, StreamFilter, compile_, context.scope)
     return None if plan is None else HttpPlan(plan)
 
 
 def plan_of_class(cls: type, config: Mapping[str, Any], policy: FailurePolicy, context: Context) -> HttpPlan | None:
     """The plan of a class that is there already (tests); None after a problem."""
-    plan = PythonPlan(lambda: cls, _compiler(context))
+    plan = PythonPlan(lambda: cls, _compiler(routes=_has_routes(context)))
     return HttpPlan(plan) if complete(plan, config, policy, "", context, context.scope) else None
 
 
-def _compiler(context: Context) -> Compile:
-    routes = any(isinstance(plan, RoutePlan) for _, plan in context.env.route_plans)
+def _has_routes(context: Context) -> bool:
+    return any(isinstance(plan, RoutePlan) for _, plan in context.env.route_plans)
+
+
+def _compiler(*, routes: bool) -> Compile:
+    """`routes`: some route has a configuration for the filter."""
 
     def compile_(plan: PythonPlan) -> type:
         try:

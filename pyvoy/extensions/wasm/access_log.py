@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.extensions.stream_facts import filter_state
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.context import Context
 
@@ -41,7 +42,7 @@ class LogContext(Context):
         return super().readable(kind) if name is None else getattr(self._stream, name, None)
 
     def get_state(self, key: str) -> bytes | None:
-        found = self._stream.info.filter_state.get(key)
+        found = filter_state(self._stream, key)
         return found if isinstance(found, bytes) else None
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.attributes import compile_attribute, place_of
+from pyvoy.extensions.early_calls import EarlyCaller
 from pyvoy.extensions.host import Host
 from pyvoy.extensions.wasm.plugin import Plugin, PluginRefused
 from pyvoy.extensions.wasm.remote import RemoteCode
@@ -38,6 +39,8 @@ def plugin(message: Any, context: Context, what: str) -> Plugin | None:
         return None
     place = place_of(context)
     host = Host.of(context, context.root_scope, "wasm")
+    if host.caller is None:
+        host.caller = EarlyCaller(context.env)  # modules call from on_vm_start and on_configure
     runtime = WasmRuntime.of(context)
     made = runtime.plugin(settings, host, lambda parts: compile_attribute(parts, place))
     remote = _remote(message.vm_config, context.at("vm_config"))

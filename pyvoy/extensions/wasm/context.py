@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions.wasm import abi
 
 if TYPE_CHECKING:
+    from pyvoy.extensions.wasm.declared import Declaration
     from pyvoy.extensions.wasm.root import RootContext
     from pyvoy.extensions.wasm.vm import Vm
     from pyvoy.http.headers import HeaderMap
@@ -24,6 +25,8 @@ class Context:
     root: RootContext
     logging = False
     """The stream is being logged: what was released may be read once more."""
+    declared: dict[str, Declaration] | None = None
+    """Properties that were declared in this context; a root's hold for its streams."""
 
     @property
     def subject(self) -> Any:
@@ -91,8 +94,8 @@ class Context:
     def clear_route_cache(self) -> None:
         """Match the route anew."""
 
-    def set_state(self, key: str, value: bytes) -> int:
-        """Put a value into the stream's filter state; a status."""
+    def set_state(self, key: str, value: bytes | str, *, of_connection: bool = False) -> int:
+        """Put a value into the filter state of the stream, or of its connection; a status."""
         return abi.NOT_FOUND
 
     def get_state(self, key: str) -> bytes | None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pyvoy.extensions.stream_facts import filter_state
 from pyvoy.extensions.wasm import abi
+from pyvoy.extensions.wasm.body import REQUEST, RESPONSE, BodyView
 from pyvoy.extensions.wasm.context import Context
 from pyvoy.extensions.wasm.plugin import FAIL_STREAM, UNAVAILABLE
 from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, STOP_AND_WATERMARK, HttpFilter, Stream, Verdict
@@ -27,7 +29,6 @@ MAX_STATUS_DIGITS = 19
 _STOP_ALL = (CONTINUE, STOP_AND_WATERMARK, CONTINUE, STOP_AND_BUFFER, STOP_AND_WATERMARK)
 _STOP_HEADERS = (CONTINUE, STOP, CONTINUE, STOP_AND_BUFFER, STOP_AND_WATERMARK)
 """What the results of headers callbacks mean, without and with allow_on_headers_stop_iteration."""
-_DATA = (CONTINUE, STOP_AND_BUFFER, STOP_AND_WATERMARK, STOP)
 _TRAILERS = (CONTINUE, STOP)
 
 
@@ -60,12 +61,8 @@ class HttpContext(Context, HttpFilter):
     _request_trailers: HeaderMap | None = None
     _response_headers: HeaderMap | None = None
     _response_trailers: HeaderMap | None = None
-    _request_piece: bytes | None = None
-    _response_piece: bytes | None = None
-    _request_kept = False
-    """The last result was "stop and buffer": the next callback sees everything kept so far."""
-    _response_kept = False
-    _end = False
+    _request_view: BodyView | None = None
+    _response_view: BodyView | None = None
     _rerouted = False
     """The request's headers were changed, and its route has not been forgotten yet."""
 
@@ -86,7 +83,6 @@ class HttpContext(Context, HttpFilter):
         self.root = plugin.root
         self.stream = stream
         self._request_headers = headers
-        self._end = end
         context_id = self.context_id = vm.add(self)
         vm.current = vm.running = self
         mirror = vm.mirror
@@ -102,8 +98,9 @@ class HttpContext(Context, HttpFilter):
         except Exception as error:  # the wall of the extension
             return self._trapped(error)
         vm.current = vm.running = None
-        if mirror is not None:
-            mirror.leave()
+        if mirror is not None and mirror.finish() is not None:
+            self._rerouted = False
+            stream.clear_route_cache()  # another request may take another route
         if vm.deferred:
             vm.run_deferred()
         if not result:
@@ -120,51 +117,30 @@ class HttpContext(Context, HttpFilter):
         return verdict
 
     def _request_body(self, stream: Stream, data: bytes, end: bool) -> Verdict:
-        vm = self._alive(stream)
-        if vm is None:
+        if self._alive(stream) is None:
             return self._verdict_without(stream)
-        self._request_piece = data
-        released = b""
-        result = 0
-        if end and data and stream.info.protocol != "HTTP/2":
-            # Envoy's HTTP/1 codec tells the end apart from the last piece: one callback more, with nothing in it.
-            result = self._show_request(stream, False)
-            if result != 1 and result >= 0:
-                released = self._request_piece if result != 3 else b""
-                self._request_piece = b""
-        if result >= 0:
-            result = self._show_request(stream, end)
-        piece, self._request_piece = released + self._request_piece, None
-        if piece is not data:
-            stream.replace_request_data(self, piece)
-        return self._verdict(result, _DATA)
-
-    def _show_request(self, stream: Stream, end: bool) -> int:
-        """Run the body callback on what it is to see; its result."""
-        assert self._request_piece is not None
-        self._end = end
-        kept = len(stream.request_body(self)) if self._request_kept else 0
-        result = self._call(self.vm.on_request_body, kept + len(self._request_piece), end)
-        self._request_kept = result == 1
-        return result
+        view = self._request_view
+        if view is None:
+            view = self._request_view = BodyView(self, REQUEST)
+        return view.show(stream, data, end)
 
     def _request_trailers_(self, stream: Stream, trailers: HeaderMap) -> Verdict:
         vm = self._alive(stream)
         if vm is None:
             return self._verdict_without(stream)
         self._request_trailers = trailers
-        result = self._call(vm.on_request_trailers, len(list(trailers.items())))
-        verdict = self._verdict(result, _TRAILERS)
+        result = self.run_callback(vm.on_request_trailers, len(list(trailers.items())))
+        verdict = self.verdict(result, _TRAILERS)
         if verdict is CONTINUE:
             self._request_trailers = None
         return verdict
 
     def _response_headers_(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
-        vm = self._alive(stream)
-        if vm is None:
+        if not self.context_id or self.vm.failed:
             return self._verdict_without(stream)
+        vm = self.vm
+        self.stream = stream  # a light stream may have become a full one
         self._response_headers = headers
-        self._end = end
         vm.current = vm.running = self
         mirror = vm.mirror
         result = 0
@@ -179,7 +155,9 @@ class HttpContext(Context, HttpFilter):
             return self._trapped(error)
         vm.current = vm.running = None
         if mirror is not None:
-            mirror.leave()
+            journal = mirror.finish()
+            if journal is not None and journal.of_status:
+                self.changed(abi.RESPONSE_HEADERS)
         if vm.deferred:
             vm.run_deferred()
         if not result:
@@ -188,44 +166,20 @@ class HttpContext(Context, HttpFilter):
         return self._headers_verdict(result)
 
     def _response_body(self, stream: Stream, data: bytes, end: bool) -> Verdict:
-        vm = self._alive(stream)
-        if vm is None:
+        if self._alive(stream) is None:
             return self._verdict_without(stream)
-        self._response_piece = data
-        released = b""
-        result = 0
-        if end and data and not self._is_local_reply(stream):
-            result = self._show_response(stream, False)
-            if result != 1 and result >= 0:
-                released = self._response_piece if result != 3 else b""
-                self._response_piece = b""
-        if result >= 0:
-            result = self._show_response(stream, end)
-        piece, self._response_piece = released + self._response_piece, None
-        if piece is not data:
-            stream.replace_response_data(self, piece)
-        return self._verdict(result, _DATA)
-
-    def _show_response(self, stream: Stream, end: bool) -> int:
-        """Run the body callback on what it is to see; its result."""
-        assert self._response_piece is not None
-        self._end = end
-        kept = len(stream.response_body(self)) if self._response_kept else 0
-        result = self._call(self.vm.on_response_body, kept + len(self._response_piece), end)
-        self._response_kept = result == 1
-        return result
-
-    def _is_local_reply(self, stream: Stream) -> bool:
-        """A reply of the proxy's own comes in one piece with its end, and so does one of HTTP/2."""
-        return stream.local_replied or stream.info.upstream_protocol == "HTTP/2"
+        view = self._response_view
+        if view is None:
+            view = self._response_view = BodyView(self, RESPONSE)
+        return view.show(stream, data, end)
 
     def _response_trailers_(self, stream: Stream, trailers: HeaderMap) -> Verdict:
         vm = self._alive(stream)
         if vm is None:
             return self._verdict_without(stream)
         self._response_trailers = trailers
-        result = self._call(vm.on_response_trailers, len(list(trailers.items())))
-        verdict = self._verdict(result, _TRAILERS)
+        result = self.run_callback(vm.on_response_trailers, len(list(trailers.items())))
+        verdict = self.verdict(result, _TRAILERS)
         if verdict is CONTINUE:
             self._response_trailers = None
         return verdict
@@ -271,7 +225,7 @@ class HttpContext(Context, HttpFilter):
         self.stream = stream  # a light stream may have become a full one
         return self.vm
 
-    def _call(self, callback: Any, *arguments: int) -> int:
+    def run_callback(self, callback: Any, *arguments: int) -> int:
         """Run a callback and what it asked for; -1 when it failed."""
         if callback is None:
             return 0
@@ -287,7 +241,8 @@ class HttpContext(Context, HttpFilter):
             vm.run_deferred()
         return result
 
-    def _verdict(self, result: int, table: tuple[Verdict, ...]) -> Verdict:
+    def verdict(self, result: int, table: tuple[Verdict, ...]) -> Verdict:
+        """What a callback's result means; -1 for one that failed."""
         if result < 0:
             return CONTINUE if self.plan.plugin.fails_open else STOP_AND_WATERMARK
         verdict = table[min(result, len(table) - 1)]
@@ -302,6 +257,7 @@ class HttpContext(Context, HttpFilter):
             self.vm.mirror.leave()
         self.vm.fail(error)
         self._request_headers = self._response_headers = None
+        self.replied = False  # an answer that was still to be sent died with the VM
         return self._fail_stream(self.stream)
 
     def _without_vm(self, stream: Stream) -> Verdict:
@@ -324,15 +280,18 @@ class HttpContext(Context, HttpFilter):
         return STOP_AND_WATERMARK
 
     def vm_failed(self) -> None:
-        """The VM has failed elsewhere: a stream that it holds must not wait for ever (Envoy's does)."""
-        if not self.held:
-            return
+        """The VM has failed elsewhere: the stream fails too, or goes on without the module.
+
+        It does so at once, where Envoy fails it at its next event, and lets one that the module holds wait for ever."""
         services = self.root.host.services
-        if services is not None:
+        if services is not None and (self.held or not self.plan.plugin.fails_open):
             services.loop.call_soon(self._give_up)
 
     def _give_up(self) -> None:
         stream = self.stream
+        if self.context_id not in self.vm.contexts:
+            return  # it has ended meanwhile
+        self.replied = False
         if self.plan.plugin.fails_open:
             stream.continue_request(self)
             stream.continue_response(self)
@@ -358,8 +317,8 @@ class HttpContext(Context, HttpFilter):
                 return self.stream.request_headers
             return self._request_headers
         if kind == abi.RESPONSE_HEADERS:
-            if self._response_headers is None and (self.logging or not self.vm.settings.strict):
-                return self.stream.response_headers
+            if self.logging or (self._response_headers is None and not self.vm.settings.strict):
+                return self.stream.response_headers  # a reply may have taken the place of those that were held
             return self._response_headers
         if kind == abi.REQUEST_TRAILERS:
             return self._request_trailers
@@ -377,11 +336,11 @@ class HttpContext(Context, HttpFilter):
         if kind == abi.RESPONSE_HEADERS:
             return self._response_headers
         if kind == abi.REQUEST_TRAILERS:
-            if self._request_trailers is None and self._request_piece is not None and self._end:
+            if self._request_trailers is None and _at_end(self._request_view):
                 self._request_trailers = self.stream.add_request_trailers()
             return self._request_trailers
         if kind == abi.RESPONSE_TRAILERS:
-            if self._response_trailers is None and self._response_piece is not None and self._end:
+            if self._response_trailers is None and _at_end(self._response_view):
                 self._response_trailers = self.stream.add_response_trailers()
             return self._response_trailers
         return None
@@ -403,36 +362,18 @@ class HttpContext(Context, HttpFilter):
             self._rerouted = False
             self.stream.clear_route_cache()
 
-    def buffer(self, kind: int) -> bytes | None:
+    def _view(self, kind: int) -> BodyView | None:
         if kind == abi.REQUEST_BODY:
-            piece = self._request_piece or b""
-            return self.stream.request_body(self) + piece if self._request_kept else piece
-        if kind == abi.RESPONSE_BODY:
-            piece = self._response_piece or b""
-            return self.stream.response_body(self) + piece if self._response_kept else piece
-        return super().buffer(kind)
+            return self._request_view
+        return self._response_view if kind == abi.RESPONSE_BODY else None
+
+    def buffer(self, kind: int) -> bytes | None:
+        view = self._view(kind)
+        return super().buffer(kind) if view is None else view.read()
 
     def set_buffer(self, kind: int, data: bytes) -> bool:
-        stream = self.stream
-        if kind == abi.REQUEST_BODY:
-            if self._request_kept and stream.request_body(self):
-                stream.replace_request_body(self, data)
-                data = b""
-            elif self._request_piece is None:
-                return False
-            if self._request_piece is not None:
-                self._request_piece = data
-            return True
-        if kind == abi.RESPONSE_BODY:
-            if self._response_kept and stream.response_body(self):
-                stream.replace_response_body(self, data)
-                data = b""
-            elif self._response_piece is None:
-                return False
-            if self._response_piece is not None:
-                self._response_piece = data
-            return True
-        return False
+        view = self._view(kind)
+        return view is not None and view.write(data)
 
     def continue_stream(self, kind: int) -> int:
         if kind == abi.UPSTREAM:
@@ -456,10 +397,13 @@ class HttpContext(Context, HttpFilter):
 
     def close_stream(self, kind: int) -> int:
         if kind in (abi.REQUEST_STREAM, abi.RESPONSE_STREAM):
-            stream = self.stream
-            details = CLOSE_STREAM if kind == abi.REQUEST_STREAM else ""
-            self.vm.deferred.append(lambda: stream.reset(details))
+            self.replied = True
+            self.vm.deferred.insert(0, self._reset)  # it counts whatever else the callback has asked for
         return abi.OK
+
+    def _reset(self) -> None:
+        stream = self.stream
+        stream.reset(CLOSE_STREAM if stream.info.response_code_details is None else "")
 
     def send_local_response(
         self, status: int, details: str, body: bytes, headers: list[tuple[bytes, bytes]], grpc_status: int | None
@@ -475,13 +419,19 @@ class HttpContext(Context, HttpFilter):
     def clear_route_cache(self) -> None:
         self.stream.clear_route_cache()
 
-    def set_state(self, key: str, value: bytes) -> int:
-        self.stream.info.filter_state[key] = value
+    def set_state(self, key: str, value: bytes | str, *, of_connection: bool = False) -> int:
+        stream = self.stream
+        (stream.connection.filter_state if of_connection else stream.info.filter_state)[key] = value
         return abi.OK
 
     def get_state(self, key: str) -> bytes | None:
-        found = self.stream.info.filter_state.get(key)
+        found = filter_state(self.stream, key)
         return found if isinstance(found, bytes) else None
+
+
+def _at_end(view: BodyView | None) -> bool:
+    """Whether the last piece of a body is at hand: then a message can be given trailers."""
+    return view is not None and view.piece is not None and view.end
 
 
 _EVENTS = (

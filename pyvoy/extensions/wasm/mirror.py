@@ -11,83 +11,139 @@ from itertools import chain
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from pyvoy.http.headers import COALESCED
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pyvoy.extensions.wasm.context import Context
     from pyvoy.http.headers import HeaderMap
 
 ADD, REPLACE, REMOVE = 1, 2, 3
 
-_STATE = Struct("<iIII")
-_TEXT = Struct("<II")
-_NUMBER = Struct("<I")
+Step = tuple[int, bytes, bytes]
+"""Operation, name, value."""
+
 _RECORD = Struct("<III")
-_NONE = b"\xff\xff\xff\xff"
-_ZERO = bytes(4)
-_NOT_TO_BE_HAD = (2).to_bytes(4, "little")
-_WRITTEN = 3
+_KIND, _TABLE, _ENTRIES, _JOURNAL_BYTES, _IS_OLD, _TEXT_BYTES = range(6)
+"""The words at the beginning of the companion's memory."""
+_NO_KIND = 0xFFFFFFFF
+_TO_BE_ASKED_FOR, _NOT_TO_BE_HAD, _WRITTEN = 0, 2, 3
 _AT_TEXT = 16384
 _JOURNAL = 131072
 _MAX_PAIRS = 900
 _MAX_KNOWN = 256
 
 
+class Journal:
+    """What a callback did to the map at hand, as a module does it again and again.  `of_status` says that `:status` is
+    among the names."""
+
+    __slots__ = ("_added", "_dropped", "_joined", "_pairs", "_simple", "_steps", "of_status")
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self._steps = tuple(steps)
+        names = [name for _, name, _ in self._steps]
+        self.of_status = b":status" in names
+        self._simple = len(set(names)) == len(names) and not any(name.startswith(b":") for name in names)
+        """Each name occurs once, and no pseudo header could leave its place: the order of the steps is without meaning
+        but for the order of what they leave at the end of the map, `_pairs`."""
+        self._dropped = frozenset(name for operation, name, _ in self._steps if operation != ADD)
+        self._added = frozenset(name for operation, name, _ in self._steps if operation == ADD)
+        self._joined = self._added & COALESCED
+        self._pairs = [(name, value) for operation, name, value in self._steps if operation != REMOVE]
+
+    def carry_out(self, headers: HeaderMap) -> None:
+        """Do it to a map."""
+        values, pairs = headers.map, headers.pairs
+        if not self._simple or not self._joined.isdisjoint(values):
+            for operation, name, value in self._steps:
+                change(headers, operation, name, value)
+            return
+        headers.generation += 1
+        if pairs is None and self._added.isdisjoint(values):
+            for name in self._dropped:
+                values.pop(name, None)
+            values.update(self._pairs)
+            return
+        dropped = self._dropped
+        pairs = [pair for pair in (values.items() if pairs is None else pairs) if pair[0] not in dropped]
+        pairs += self._pairs
+        for name in dropped:
+            values.pop(name, None)
+        for name, value in self._pairs:
+            values.setdefault(name, value)
+        headers.pairs = pairs if len(pairs) > len(values) else None
+
+
 class HeaderMirror:
     """One for a VM.  `kind` is the type of the map at hand, -1 when there is none."""
 
-    __slots__ = ("_asked", "_context", "_headers", "_known", "_view", "kind")
+    __slots__ = ("_asked", "_context", "_headers", "_known", "_state", "_view", "kind")
 
     def __init__(self, view: memoryview, *, is_old: bool) -> None:
         self._view = view
+        self._state = view.cast("I")
         self._headers: HeaderMap | None = None
         self._context: Context | None = None
         self.kind = -1
         self._asked = [False, False, False, False]
         """Whether the last callback with this type of map has read from it."""
-        self._known: dict[bytes, tuple[tuple[int, bytes, bytes], ...]] = {}
-        """What journals say that a module writes again and again."""
-        _STATE.pack_into(view, 0, -1, 0, 0, 0)
-        _NUMBER.pack_into(view, 16, is_old)
+        self._known: dict[bytes, Journal] = {}
+        state = self._state
+        state[_KIND] = _NO_KIND
+        state[_IS_OLD] = is_old
 
     def enter(self, context: Context, kind: int, headers: HeaderMap) -> None:
         """A headers callback begins."""
         self._context = context
         self._headers = headers
         self.kind = kind
-        _STATE.pack_into(self._view, 0, kind, 0, 0, 0)
+        state = self._state
+        state[_KIND] = kind
+        state[_JOURNAL_BYTES] = 0
         if self._asked[kind]:
             self._write(headers)
+        else:
+            state[_TABLE] = _TO_BE_ASKED_FOR
+
+    def finish(self) -> Journal | None:
+        """The callback has ended: carry out its journal, which the caller tells whom it concerns."""
+        if self.kind < 0:
+            return None
+        self.kind = -1
+        state = self._state
+        state[_KIND] = _NO_KIND
+        size = state[_JOURNAL_BYTES]
+        headers, self._headers = self._headers, None
+        return self._carry_out(headers, size) if size and headers is not None else None
 
     def leave(self) -> None:
-        """The callback has ended, or the map must not be used any more: carry out the journal."""
-        if self.kind >= 0:
-            view = self._view
-            view[0:4] = _NONE
-            size = _NUMBER.unpack_from(view, 12)[0]
-            if size:
-                view[12:16] = _ZERO
-                self._carry_out(size)
-            self.kind = -1
-            self._headers = self._context = None
+        """The map must not be used any more, the callback still runs or has failed."""
+        kind, context = self.kind, self._context
+        if self.finish() is not None and context is not None:
+            context.changed(kind)
 
     def sync(self) -> None:
         """Somebody else looks at the map."""
-        size = _NUMBER.unpack_from(self._view, 12)[0]
-        if size and self._headers is not None:
-            self._view[12:16] = _ZERO
-            self._view[4:8] = _ZERO  # entries of the table may lie in the journal
-            self._carry_out(size)
+        state = self._state
+        size = state[_JOURNAL_BYTES]
+        headers, context = self._headers, self._context
+        if size and headers is not None and context is not None:
+            state[_JOURNAL_BYTES] = 0
+            state[_TABLE] = _TO_BE_ASKED_FOR  # entries of the table may lie in the journal
+            self._carry_out(headers, size)
+            context.changed(self.kind)
 
     def stale(self) -> None:
         """Somebody else has changed the map."""
-        self._view[4:8] = _ZERO
+        self._state[_TABLE] = _TO_BE_ASKED_FOR
 
     def load(self) -> None:
         """The companion asks for the map."""
         headers = self._headers
         if headers is None:
-            self._view[4:8] = _NOT_TO_BE_HAD
+            self._state[_TABLE] = _NOT_TO_BE_HAD
             return
         self._asked[self.kind] = True
         self.sync()
@@ -95,44 +151,41 @@ class HeaderMirror:
 
     def _write(self, headers: HeaderMap) -> None:
         """Put the map into the companion's memory as text."""
-        view = self._view
         pairs = headers.pairs
-        items = headers.map.items() if pairs is None else pairs
-        entries = len(items)
-        data = b"\0".join(chain.from_iterable(items)) + b"\0"
+        if pairs is None:
+            values = headers.map
+            entries = len(values)
+            words = [b""] * (2 * entries + 1)
+            words[:-1:2] = values
+            words[1::2] = values.values()
+        else:
+            entries = len(pairs)
+            words = [*chain.from_iterable(pairs), b""]
+        data = b"\0".join(words)
         size = len(data)
         if not entries or entries > _MAX_PAIRS or size > _JOURNAL - _AT_TEXT:
-            view[4:8] = _NOT_TO_BE_HAD
+            self._state[_TABLE] = _NOT_TO_BE_HAD
             return
-        view[_AT_TEXT : _AT_TEXT + size] = data
-        _TEXT.pack_into(view, 4, _WRITTEN, entries)
-        _NUMBER.pack_into(view, 20, size)
+        state = self._state
+        self._view[_AT_TEXT : _AT_TEXT + size] = data
+        state[_TABLE] = _WRITTEN
+        state[_ENTRIES] = entries
+        state[_TEXT_BYTES] = size
 
-    def _carry_out(self, size: int) -> None:
+    def _carry_out(self, headers: HeaderMap, size: int) -> Journal:
         """Do what the journal says."""
-        headers, context = self._headers, self._context
-        assert headers is not None
-        assert context is not None
         data = self._view[_JOURNAL : _JOURNAL + size].tobytes()
-        steps = self._known.get(data)
-        if steps is None:
+        journal = self._known.get(data)
+        if journal is None:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            steps = self._known[data] = tuple(_steps(data))
-        for operation, name, value in steps:
-            values = headers.map
-            if headers.pairs is not None or (name in values and operation != REMOVE):
-                change(headers, operation, name, value)
-            elif operation != REMOVE:
-                values[name] = value
-            else:
-                values.pop(name, None)
-        headers.generation += 1
-        context.changed(self.kind)
+            journal = self._known[data] = Journal(_steps(data))
+        journal.carry_out(headers)
+        return journal
 
 
-def _steps(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """The records of a journal: operation, name, value."""
+def _steps(data: bytes) -> Iterator[Step]:
+    """The records of a journal."""
     at = 0
     while at < len(data):
         operation, name_size, value_size = _RECORD.unpack_from(data, at)

@@ -238,7 +238,7 @@ class NetworkContext(Context, NetworkFilter):
         self._closing = True
         self._connection.close(CloseType.FLUSH)
 
-    def set_state(self, key: str, value: bytes) -> int:
+    def set_state(self, key: str, value: bytes | str, *, of_connection: bool = True) -> int:
         self._connection.info.filter_state[key] = value
         return abi.OK
 

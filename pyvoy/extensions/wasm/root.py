@@ -110,10 +110,16 @@ class RootContext(Context):
 
     # ---- calls ----
 
-    def expect(self, start: Callable[[Callable[[CallResult], None]], RunningCall]) -> int:
-        """Begin an HTTP call; its id.  The answer comes to this context whoever asked.  Raises CallRefused."""
-        call_id = self.vm.next_call(HTTP_CALL)
-        self.calls[call_id] = start(partial(self._answered, call_id))
+    def expect(self, start: Callable[[Callable[[CallResult], None]], RunningCall]) -> int | None:
+        """Begin an HTTP call; its id, or None for one that has failed already: nothing more is heard of that.
+
+        The answer comes to this context whoever asked.  Raises CallRefused."""
+        call = start(lambda result: self._answered(call_id, result))
+        call_id = self.vm.next_call(HTTP_CALL)  # a call that is refused takes none
+        if call.done:
+            call.cancel()
+            return None
+        self.calls[call_id] = call
         return call_id
 
     def _answered(self, call_id: int, result: CallResult) -> None:

@@ -104,8 +104,6 @@ class Vm:
         self.recent: deque[str] = deque(maxlen=RECENT_LINES)
         self.recent_calls: deque[str] = deque(maxlen=RECENT_CALLS)
         """The last host calls, where they are traced."""
-        self.declared: set[str] = set()
-        """Properties that the module has declared."""
         self.expressions: dict[int, Callable[[Any], Any]] = {}
         """CEL expressions that the module has compiled."""
         self.next_expression = 0

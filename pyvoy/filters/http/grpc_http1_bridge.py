@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.http.grpc import GRPC, PREFIX_BYTES, is_grpc_request
+from pyvoy.http.grpc import GRPC, is_grpc_request
+from pyvoy.http.grpc_frames import PREFIX_BYTES
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, HttpFilter, Stream, Verdict
 

@@ -9,14 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.http.grpc import (
-    MessageCounter,
-    charge_status,
-    cluster_scope,
-    is_grpc_request,
-    is_grpc_response,
-    method_of,
-)
+from pyvoy.http.grpc import charge_status, cluster_scope, is_grpc_request, is_grpc_response, method_of
+from pyvoy.http.grpc_frames import MessageCounter
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Stream, Verdict
 

@@ -11,7 +11,8 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
-from pyvoy.http.grpc import GRPC, MessageCutter, charge_status, cluster_scope, method_of
+from pyvoy.http.grpc import GRPC, charge_status, cluster_scope, method_of
+from pyvoy.http.grpc_frames import FrameReader
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, HttpFilter, Stream, Verdict
 from pyvoy.http.local_reply import percent_encode
@@ -33,7 +34,7 @@ _INVALID = b"Bad gRPC-web request, invalid base64 data."
 class GrpcWeb(HttpFilter):
     """One per stream."""
 
-    __slots__ = ("_cutter", "_head", "_held", "_names", "_scope", "_text_request", "_text_response", "_web")
+    __slots__ = ("_frames", "_head", "_held", "_names", "_scope", "_text_request", "_text_response", "_web")
 
     @staticmethod
     def build(message: Any, context: Context) -> None:
@@ -44,7 +45,7 @@ class GrpcWeb(HttpFilter):
         self._text_request = False
         self._text_response = False
         self._held = b""
-        self._cutter = MessageCutter()
+        self._frames = FrameReader()
         self._names = ""
         self._scope: Any = None
         self._head: HeaderMap | None = None
@@ -113,10 +114,12 @@ class GrpcWeb(HttpFilter):
             return CONTINUE
         if not self._text_response:
             return CONTINUE
-        messages = self._cutter.take(data)
-        if not messages and not end:
+        frames = self._frames
+        frames.feed(data)
+        text = b"".join([b64encode(whole) for whole in iter(frames.frame, None)])
+        if not text and not end:
             return STOP
-        stream.replace_response_data(self, b"".join([b64encode(message) for message in messages]))
+        stream.replace_response_data(self, text)
         return CONTINUE
 
     def _tell_error(self, stream: Stream, head: HeaderMap, body: bytes) -> None:

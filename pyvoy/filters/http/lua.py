@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.config.registry import http_filter, supports
@@ -21,7 +20,9 @@ from pyvoy.http.http_filter import CONTINUE, HttpFilter, Stream, Verdict
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
     from pyvoy.extensions.host import Host
-    from pyvoy.extensions.lua.script import LuaScript, LuaState, Run
+    from pyvoy.extensions.lua.bridge import Bridge
+    from pyvoy.extensions.lua.script import LuaScript, Run
+    from pyvoy.stats.tally import Tally
 
 TYPE = "envoy.extensions.filters.http.lua.v3.Lua"
 ROUTE_TYPE = "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
@@ -54,8 +55,9 @@ class Lua(HttpFilter):
         plan = configuring.plan(message, context)
         script = plan.default
         routed = any(isinstance(each, LuaRoutePlan) for _, each in context.env.route_plans)
-        of_responses = script is not None and script.on_request is None and script.on_log is None
-        plan.filter_class = _OfResponses if of_responses and not routed else Lua
+        plan.filter_class = Lua
+        if script is not None and script.on_log is None and not routed and plan.tally is not None:
+            plan.filter_class = _SETTLED[script.on_request is not None, script.on_response is not None]
         return plan
 
     @staticmethod
@@ -90,7 +92,7 @@ class Lua(HttpFilter):
             if waiting is not None and waiting is not hook:
                 waiting.drop()
         message = text.decode("utf-8", "replace")
-        hook.lua.bridge.trace_line("error", b"", text)
+        hook.lua.bridge.trace_line(hook, "error", b"", text)
         if plan.failures is not None:
             return plan.failures.end_stream(hook.stream, ScriptFailure(message, traceback.decode("utf-8", "replace")))
         plan.errors.inc()
@@ -114,54 +116,58 @@ class Lua(HttpFilter):
 
     def request_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """envoy_on_request."""
-        plan = self._plan
-        script = self._script(stream) if plan.routed else plan.default
+        script = self._script(stream)
         if script is None:
             return CONTINUE
         if script.on_log is not None:
             self = self._of(stream)  # noqa: PLW0642  # what is kept from here on is this stream's
             self._log_script = script
             stream.demand(self)
-        run = script.on_request
-        if run is None:
-            return CONTINUE
-        _ = stream.route  # is found now, as in Envoy, whatever an earlier filter has changed
-        return self._run(run, RequestHook, script.state, stream, headers, end)
+        return self._run(script, script.on_request, RequestHook, stream, headers, end)
 
     def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
         """envoy_on_response, for local replies too."""
-        plan = self._plan
-        script = self._script(stream) if plan.routed else plan.default
+        script = self._script(stream)
         if script is None:
             return CONTINUE
-        run = script.on_response
-        if run is None:
-            return CONTINUE
-        return self._run(run, ResponseHook, script.state, stream, headers, end)
+        return self._run(script, script.on_response, ResponseHook, stream, headers, end)
 
     def _run(
-        self, run: Run, kind: type[Hook], state: LuaState, stream: Stream, headers: HeaderMap, end: bool
+        self,
+        script: LuaScript,
+        run: Run | None,
+        kind: type[Hook],
+        stream: Stream,
+        headers: HeaderMap,
+        end: bool,
     ) -> Verdict:
-        """Run a hook until it ends or waits.  Most end at once and ask for nothing: those are never made an object."""
-        executions = self._plan.executions
-        executions.cells[executions.index] += 1
-        bridge = state.bridge
-        bridge.begun = (kind, self, state, stream, headers, end)
-        bridge.running = None
+        """Run a hook of the script, if it has it."""
+        if run is None:
+            return CONTINUE
+        self._plan.executions.inc()
+        bridge = script.bridge
+        bridge.begun = (kind, self, stream, headers, end)
         try:
             result = run()
         except Exception as error:  # the wall of the extension
             result = bridge.hook.broken(error)
+        return CONTINUE if result is None else self._ran(bridge, result)
+
+    def _ran(self, bridge: Bridge, result: Any) -> Verdict:
+        """A hook has run until it ended or waited, which `result` tells (prelude/core.lua, runner).  Most end at once
+        and ask for nothing but changes of headers: those are never made an object."""
+        hook, bridge.running = bridge.running, None
         if type(result) is bytes:
             bridge.header_changes(result)
             result = 0
-        if result == 0 and bridge.running is None:
-            return CONTINUE
-        hook = bridge.hook
+        if hook is None:
+            if result == 0:
+                return CONTINUE
+            hook = bridge.make_hook()
         verdict = hook.began(result)
         if hook.suspended:
-            hook.owner = own = self._of(stream)
-            if kind.on_request:
+            hook.owner = own = self._of(hook.stream)
+            if hook.on_request:
                 own._request = hook  # only now: filter and hook hold each other, which on_destroy ends
             else:
                 own._response = hook
@@ -171,7 +177,8 @@ class Lua(HttpFilter):
         """The filter of this stream alone, which may keep what is the stream's."""
         if self._is_own:
             return self
-        own = copy(self)
+        own = type(self)(self._plan)
+        own.slot = self.slot
         own._is_own = True
         stream.replace_filter(self, own)
         return own
@@ -201,15 +208,16 @@ class Lua(HttpFilter):
         script = self._log_script
         if script is not None and script.on_log is not None:
             headers = stream.response_headers
-            bridge = script.state.bridge
+            bridge = script.bridge
             bridge.running = hook = LogHook(
-                self, script.state, stream, HeaderMap() if headers is None else headers, True
+                self, bridge.state, stream, HeaderMap() if headers is None else headers, True
             )
             try:
                 result = script.on_log()
             except Exception as error:  # the wall of the extension
                 result = hook.broken(error)
-            hook.began(result)
+            bridge.running = None
+            hook.began(0 if result is None else result)
 
     def on_destroy(self, stream: Stream) -> None:
         """Whatever still waits is dropped."""
@@ -219,10 +227,74 @@ class Lua(HttpFilter):
         self._request = self._response = None
 
 
-class _OfResponses(Lua):
+class _Settled(Lua):
+    """One script for every stream, which does not log: what there is to look up for each stream is looked up here."""
+
+    def __init__(self, plan: LuaPlan) -> None:
+        super().__init__(plan)
+        assert plan.default is not None
+        assert plan.tally is not None
+        self._settled: LuaScript = plan.default
+        self._tally: Tally = plan.tally
+
+    def request_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
+        """envoy_on_request."""
+        _ = stream.route  # is found now, as in Envoy, whatever an earlier filter has changed
+        script = self._settled
+        tally = self._tally
+        if not tally.count:
+            tally.board.note(tally)
+        tally.count += 1
+        bridge = script.bridge
+        bridge.begun = (RequestHook, self, stream, headers, end)
+        run: Any = script.on_request
+        try:
+            result = run()
+        except Exception as error:  # the wall of the extension
+            result = bridge.hook.broken(error)
+        return CONTINUE if result is None else self._ran(bridge, result)
+
+    def response_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> Verdict:
+        """envoy_on_response."""
+        script = self._settled
+        tally = self._tally
+        if not tally.count:
+            tally.board.note(tally)
+        tally.count += 1
+        bridge = script.bridge
+        bridge.begun = (ResponseHook, self, stream, headers, end)
+        run: Any = script.on_response
+        try:
+            result = run()
+        except Exception as error:  # the wall of the extension
+            result = bridge.hook.broken(error)
+        return CONTINUE if result is None else self._ran(bridge, result)
+
+
+class _OfRequests(_Settled):
+    """A script without envoy_on_response."""
+
+    response_headers = None  # type: ignore[assignment]  # the chain looks for methods
+
+
+class _OfResponses(_Settled):
     """A script without envoy_on_request: the request's headers need not be made for it."""
 
-    request_headers = None  # type: ignore[assignment]  # the chain looks for methods
+    request_headers = None  # type: ignore[assignment]
 
+
+class _Idle(Lua):
+    """A script without hooks."""
+
+    request_headers = response_headers = None  # type: ignore[assignment]
+
+
+_SETTLED: dict[tuple[bool, bool], type[Lua]] = {
+    (True, True): _Settled,
+    (True, False): _OfRequests,
+    (False, True): _OfResponses,
+    (False, False): _Idle,
+}
+"""By whether the script has envoy_on_request, and envoy_on_response."""
 
 _: type[HttpFilter] = Lua

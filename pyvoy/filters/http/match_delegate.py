@@ -15,6 +15,7 @@ from pyvoy.http.http_filter import CONTINUE, HttpFilter, Stream
 
 if TYPE_CHECKING:
     from pyvoy.config.context import Context
+    from pyvoy.http.chain import Dress
 
 TYPE = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
 _SKIP = "envoy.extensions.filters.common.matcher.action.v3.SkipFilter"
@@ -41,9 +42,16 @@ class DelegatePlan:
     def __init__(self, cls: type[HttpFilter], inner: Any, skips: Callable[[Stream], bool]) -> None:
         self.inner = inner
         self.skips = skips
-        self.filter_class = delegating(cls)
+        self.filter_class = delegating(cls, skips)
         if hasattr(inner, "bind_route"):
             self.bind_route = inner.bind_route
+
+    @property
+    def in_place(self) -> Dress | None:
+        """What becomes of the class of a filter that a route has in the place of the one inside: the question stands
+        before it too."""
+        inner: Dress | None = getattr(self.inner, "in_place", None)
+        return None if inner is None else lambda cls: delegating(inner(cls), self.skips)
 
 
 @http_filter(name="envoy.filters.http.match_delegate", type_url=TYPE, posture="robust_to_untrusted_downstream")
@@ -75,21 +83,19 @@ class MatchDelegate(HttpFilter):
         return DelegatePlan(cls, built.plan, lambda stream: skips(stream) is not None)
 
 
-def delegating(cls: type[HttpFilter]) -> type[HttpFilter]:
+def delegating(cls: type[HttpFilter], skips: Callable[[Stream], bool]) -> type[HttpFilter]:
     """The filter, passed by on streams whose request says so."""
     first, *later = _EVENTS
 
     class Delegating(cls):  # type: ignore[misc, valid-type]  # the class is made for the filter that is configured
-        """A filter and whether this stream passes it by."""
+        """A filter and, once it was asked, whether this stream passes it by."""
 
         stateless = False
 
-        def __init__(self, plan: DelegatePlan) -> None:
-            super().__init__(plan.inner)
-            self._skips = plan.skips
-            self._skipped = False
+        def __init__(self, plan: Any) -> None:
+            super().__init__(plan.inner if type(plan) is DelegatePlan else plan)
 
-    setattr(Delegating, first, _asking(getattr(cls, first, None)))
+    setattr(Delegating, first, _asking(getattr(cls, first, None), skips))
     for event in later:
         method = getattr(cls, event, None)
         if method is not None:
@@ -97,34 +103,34 @@ def delegating(cls: type[HttpFilter]) -> type[HttpFilter]:
     return Delegating
 
 
-def _asking(method: Callable[..., Any] | None) -> Callable[..., Any]:
+def _asking(method: Callable[..., Any] | None, skips: Callable[[Stream], bool]) -> Callable[..., Any]:
     """The first event: it decides, and goes on with the filter's own."""
     if inspect.iscoroutinefunction(method):
 
         async def wait(filter_: Any, stream: Stream, headers: HeaderMap, end: bool) -> Any:
-            filter_._skipped = filter_._skips(stream)
+            filter_._skipped = skips(stream)
             return CONTINUE if filter_._skipped else await method(filter_, stream, headers, end)
 
         return wait
 
     def run(filter_: Any, stream: Stream, headers: HeaderMap, end: bool) -> Any:
-        filter_._skipped = filter_._skips(stream)
+        filter_._skipped = skips(stream)
         return CONTINUE if filter_._skipped or method is None else method(filter_, stream, headers, end)
 
     return run
 
 
 def _unless_skipped(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The event of a filter that may be passed by."""
+    """The event of a filter that may be passed by; the class that makes it may give an instance of another one."""
     if inspect.iscoroutinefunction(method):
 
         async def wait(filter_: Any, stream: Stream, *arguments: Any) -> Any:
-            return CONTINUE if filter_._skipped else await method(filter_, stream, *arguments)
+            return CONTINUE if getattr(filter_, "_skipped", False) else await method(filter_, stream, *arguments)
 
         return wait
 
     def run(filter_: Any, stream: Stream, *arguments: Any) -> Any:
-        return CONTINUE if filter_._skipped else method(filter_, stream, *arguments)
+        return CONTINUE if getattr(filter_, "_skipped", False) else method(filter_, stream, *arguments)
 
     return run
 

@@ -24,7 +24,7 @@ supports("pyvoy.extensions.python.v1.Code", "module filename inline_string")
 @http_filter(
     name="pyvoy.filters.http.python",
     type_url=TYPE,
-    route_type_url=ROUTE_TYPE,
+    route_type_url=(TYPE, ROUTE_TYPE),
     posture="requires_trusted_downstream_and_upstream",
 )
 class PythonFilter(HttpFilter):
@@ -41,9 +41,11 @@ class PythonFilter(HttpFilter):
 
     @staticmethod
     def build_route(message: Any, context: Context) -> Any:
-        """The plan of a PythonPerRoute message."""
+        """The plan of a PythonPerRoute message, or of a Python message that stands on a route."""
         from pyvoy.extensions.native import http
 
+        if message.DESCRIPTOR.full_name == TYPE:
+            return http.build_on_route(message, context)
         return http.build_route(message, context)
 
 

@@ -20,12 +20,13 @@ STATUS_LINES: dict[bytes, bytes] = {
         408: b"Request Timeout", 409: b"Conflict", 410: b"Gone", 411: b"Length Required",
         412: b"Precondition Failed", 413: b"Payload Too Large", 414: b"URI Too Long", 415: b"Unsupported Media Type",
         416: b"Range Not Satisfiable", 417: b"Expectation Failed", 421: b"Misdirected Request",
-        422: b"Unprocessable Entity", 423: b"Locked", 424: b"Failed Dependency", 426: b"Upgrade Required",
+        422: b"Unprocessable Entity", 423: b"Locked", 424: b"Failed Dependency",
+        425: b"Too Early", 426: b"Upgrade Required",
         428: b"Precondition Required", 429: b"Too Many Requests", 431: b"Request Header Fields Too Large",
         500: b"Internal Server Error", 501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable",
         504: b"Gateway Timeout", 505: b"HTTP Version Not Supported", 506: b"Variant Also Negotiates",
         507: b"Insufficient Storage", 508: b"Loop Detected", 510: b"Not Extended",
-        511: b"Network Authentication Required",
+        511: b"Network Authentication Required", 599: b"Last Unassigned Server Error Code",
     }.items()
 }  # fmt: skip
 """Status lines by code; the reason texts are Envoy's CodeUtility."""

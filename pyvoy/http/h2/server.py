@@ -406,6 +406,13 @@ class Http2ServerCodec(Http2Connection):
             self._reset_stream(stream, ErrorCode.INTERNAL_ERROR)
         return False
 
+    def is_flushing(self, stream_id: int) -> bool:
+        """Whether a response that is whole still waits for the client's window; `on_stream_closed` tells its end.
+
+        A stream whose request alone is not over waits for nothing of ours."""
+        stream = self.streams.get(stream_id)
+        return stream is not None and stream.pending_end
+
     def deliver_next(self) -> None:
         """Nothing ever waits for its turn."""
 

@@ -41,7 +41,7 @@ def request_timeouts(
     `respect_expected` is the router's `respect_expected_rq_timeout`."""
     values = headers.map
     total_s = route.timeout_s
-    if route.max_grpc_timeout_s is not None and not route.has_max_stream_duration and is_grpc(headers):
+    if has_own_grpc_timeout(route, headers):
         total_s = _grpc_total_s(route, headers)
     per_try_s = route.retry.per_try_timeout_s if route.retry is not None else None
     if respect_expected and EXPECTED in values:
@@ -57,14 +57,20 @@ def request_timeouts(
     return total_s, per_try_s
 
 
-def expected_timeout(total_s: float | None, per_try_s: float | None, elapsed_s: float = 0.0) -> bytes | None:
-    """The value of x-envoy-expected-rq-timeout-ms, None when there is no limit."""
+def remaining_s(total_s: float | None, per_try_s: float | None, elapsed_s: float = 0.0) -> float | None:
+    """How long the next attempt may take, at least a millisecond; None when there is no limit."""
     wanted_s = per_try_s if per_try_s is not None else total_s
     if wanted_s is None:
         return None
     if total_s is not None:
         wanted_s = min(wanted_s, total_s - elapsed_s)
-    return b"%d" % max(round(wanted_s * 1000), 1)
+    return max(wanted_s, 0.001)
+
+
+def expected_timeout(total_s: float | None, per_try_s: float | None, elapsed_s: float = 0.0) -> bytes | None:
+    """The value of x-envoy-expected-rq-timeout-ms, None when there is no limit."""
+    left_s = remaining_s(total_s, per_try_s, elapsed_s)
+    return None if left_s is None else b"%d" % round(left_s * 1000)
 
 
 def stream_duration_s(route: Route | None, headers: HeaderMap, default_s: float | None) -> float | None:
@@ -94,6 +100,12 @@ def told_deadline_s(route: Route, headers: HeaderMap, total_s: float | None, per
     if route.has_max_stream_duration:
         return stream_duration_s(route, headers, None)
     return None if route.max_grpc_timeout_s is None else per_try_s or total_s
+
+
+def has_own_grpc_timeout(route: Route, headers: HeaderMap) -> bool:
+    """Whether max_grpc_timeout rules a gRPC call's time.  A further attempt is told what is left of that, where that
+    of max_stream_duration stays (FilterUtility::setTimeoutHeaders; observed)."""
+    return route.max_grpc_timeout_s is not None and not route.has_max_stream_duration and is_grpc(headers)
 
 
 def _grpc_total_s(route: Route, headers: HeaderMap) -> float | None:

@@ -136,7 +136,7 @@ class ClientTransport(TlsTransport):
     __slots__ = ("_connection", "_name", "_plan", "_told")
 
     def __init__(self, plan: UpstreamTls, connection: Secured, name: str) -> None:
-        super().__init__(cast("asyncio.Protocol", connection), self._established, self._broken)
+        super().__init__(cast("asyncio.Protocol", connection))
         self._plan = plan
         self._connection = connection
         self._name = name
@@ -156,7 +156,7 @@ class ClientTransport(TlsTransport):
         else:
             expected = connection.expected_name or (self._name if plan.auto_san else "")
             context = contexts.offering(connection.alpn)
-            self.begin(context, server_side=False, server_name=self._name, expected_name=expected)
+            self.begin_client(context, self._name, expected)
 
     def give_up(self) -> None:
         """The connection is not wanted any more, before it was there."""
@@ -165,7 +165,7 @@ class ClientTransport(TlsTransport):
         if hasattr(self, "raw"):
             self.raw.abort()
 
-    def _established(self, transport: TlsTransport) -> None:
+    def _established(self) -> None:
         info = self._connection.tls = TlsInfo()
         info.server_name = self._name
         note_handshake(info, self)

@@ -13,14 +13,18 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pyvoy.network.tls import openssl
+from pyvoy.network.tls import openssl, tickets
 from pyvoy.network.tls.agreed import Agreed, Agreements
 from pyvoy.network.tls.certificates import CertificateFacts, facts_of, pem_blocks
 from pyvoy.network.tls.failures import NO_PEER_CERTIFICATE, VERIFY_FAILED
 from pyvoy.network.tls.ocsp import StaplePolicy, Stapler, stapled
 from pyvoy.network.tls.stats import TlsStats
 from pyvoy.network.tls.verify import ValidationPlan, Verifier
+
+if TYPE_CHECKING:
+    from pyvoy.network.tls.session import Session
 
 DEFAULT_CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -87,7 +91,7 @@ class TlsPlan:
     session_ids: bool = True
     session_timeout_s: int | None = None
     ticket_keys: bytes = b""
-    """OpenSSL's keys for session tickets; b"" leaves them to the context."""
+    """OpenSSL's keys for session tickets, one behind the other: the first encrypts; b"" leaves them to the context."""
     staple_policy: StaplePolicy = StaplePolicy.LENIENT_STAPLING
     max_sessions: int = 0
     """How many sessions a client keeps to resume them."""
@@ -110,7 +114,7 @@ class ClientSessions:
             kept.pop()
         return session
 
-    def keep(self, server_name: str, connection: ssl.SSLObject) -> None:
+    def keep(self, server_name: str, connection: Session) -> None:
         """Remember a connection's session."""
         session = connection.session
         if session is not None and session.has_ticket:
@@ -135,10 +139,16 @@ class TlsContext:
     kept: object = None
     """What must live as long as the context."""
 
-    def count(self, session: ssl.SSLObject) -> Agreed:
-        """A handshake is complete; returns what it has agreed on."""
-        agreed = self.agreements.of(session)
-        self.stats.count_handshake(agreed.counters, session, asks=self.asks)
+    def count(self, session: Session, said: bytes) -> Agreed:
+        """A handshake is complete; returns what it has agreed on.  `said` is what a server said first."""
+        agreed = self.agreements.of(session, said)
+        cells = agreed.cells
+        for index in agreed.indexes:
+            cells[index] += 1
+        if session.session_reused:
+            self.stats.session_reused.inc()
+        if self.asks:
+            self.stats.count_peer(session)
         return agreed
 
     def count_failure(self, reason: str) -> None:
@@ -160,23 +170,24 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         _load_certificate(context, certificate, index)
     verifier = Verifier(plan.validation or ValidationPlan(), stats)
     kept = _set_verification(context, plan, verifier, server_side=server_side)
+    asks = not server_side or kept is not None
     staples = _set_staples(context, plan, stats) if server_side else None
     if plan.alpn:
         context.set_alpn_protocols(list(plan.alpn))
     if plan.key_log_path:
         context.keylog_filename = plan.key_log_path
-    _set_sessions(context, plan, server_side=server_side)
+    kept_tickets = _set_sessions(context, plan) if server_side else None
     _show_expiries(plan, stats)
     return TlsContext(
         context,
         stats,
         verifier,
         validates=plan.validation is not None and plan.validation.checks_chain,
-        agreements=Agreements(stats, plan.certificates[0].leaf if plan.certificates else CertificateFacts()),
+        agreements=Agreements(stats, plan.certificates[0].leaf if plan.certificates else CertificateFacts(), asks=asks),
         is_choosing=len(plan.certificates) > 1,
         sessions=ClientSessions(plan.max_sessions) if plan.max_sessions else None,
-        asks=not server_side or kept is not None,
-        kept=(kept, staples),
+        asks=asks,
+        kept=(kept, staples, kept_tickets),
     )
 
 
@@ -299,18 +310,20 @@ def _show_expiries(plan: TlsPlan, stats: TlsStats) -> None:
         stats.show_no_expiry()
 
 
-def _set_sessions(context: ssl.SSLContext, plan: TlsPlan, *, server_side: bool) -> None:
-    if not server_side:
-        return
+def _set_sessions(context: ssl.SSLContext, plan: TlsPlan) -> object:
+    """Whether and how clients may resume; returns what must live as long as the context does."""
     if not plan.tickets:
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
     if not plan.session_ids and openssl.available():
         openssl.forget_sessions(context)
-    if plan.ticket_keys:
-        openssl.set_ticket_keys(context, plan.ticket_keys)
     if plan.session_timeout_s is not None and openssl.available():
         openssl.set_session_timeout(context, plan.session_timeout_s)
+    if len(plan.ticket_keys) > openssl.TICKET_KEYS_BYTES:
+        return tickets.set_several_keys(context, plan.ticket_keys)
+    if plan.ticket_keys:
+        openssl.set_ticket_keys(context, plan.ticket_keys)
+    return None
 
 
 def ticket_keys(secret: bytes, *belonging: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyvoy.network.tls import openssl
 from pyvoy.network.tls.agreed import local_facts
@@ -11,6 +11,7 @@ from pyvoy.observe.tls_info import TlsInfo
 
 if TYPE_CHECKING:
     from pyvoy.network.tls.certificates import CertificateFacts
+    from pyvoy.network.tls.session import Session
     from pyvoy.network.tls.transport import TlsTransport
 
 _DER = 2  # _ssl.ENCODING_DER
@@ -38,7 +39,7 @@ def note_handshake(info: TlsInfo, transport: TlsTransport) -> None:
 
 def note_failure(info: TlsInfo, transport: TlsTransport) -> None:
     """Write down how far a handshake came: BoringSSL calls what was not agreed on yet TLSv1.2."""
-    version = openssl.version_name(transport.session)
+    version = openssl.version_name(transport.session) if transport.begun else ""
     info.version = version if version.startswith("TLSv") else "TLSv1.2"
 
 
@@ -66,9 +67,6 @@ def _note_chain(info: TlsInfo, chain: list[bytes]) -> None:
     info.peer_chain = "".join(url_encoded_pem(der) for der in chain)
 
 
-def _unverified_chain(session: Any) -> list[bytes]:
-    """All certificates that the peer sent in DER form; public since Python 3.13."""
-    if hasattr(session, "get_unverified_chain"):
-        return list(session.get_unverified_chain())
-    chain = session._sslobj.get_unverified_chain() or ()
-    return [certificate.public_bytes(_DER) for certificate in chain]
+def _unverified_chain(session: Session) -> list[bytes]:
+    """All certificates that the peer sent, in DER form."""
+    return [certificate.public_bytes(_DER) for certificate in session.get_unverified_chain() or ()]

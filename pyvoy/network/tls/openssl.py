@@ -13,7 +13,10 @@ import ctypes
 import functools
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyvoy.network.tls.session import Session
 
 TICKET_KEYS_BYTES = 80
 """Name (16), HMAC secret (32) and AES key (32) of OpenSSL's session tickets."""
@@ -98,10 +101,11 @@ def _library() -> ctypes.CDLL | None:
         return None
     probe = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     probe.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
-    if library.SSL_CTX_get_options(_pointer(probe)) != int(probe.options) & 0xFFFFFFFFFFFFFFFF:
+    if library.SSL_CTX_get_options(pointer(probe)) != int(probe.options) & 0xFFFFFFFFFFFFFFFF:
         return None
     session = probe.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="probe")
-    return library if library.SSL_get_SSL_CTX(_session_pointer(session)) == _pointer(probe) else None
+    inner: Any = session
+    return library if library.SSL_get_SSL_CTX(_session_pointer(inner._sslobj)) == pointer(probe) else None
 
 
 def available() -> bool:
@@ -109,15 +113,15 @@ def available() -> bool:
     return _library() is not None
 
 
-def _pointer(context: ssl.SSLContext) -> int:
+def pointer(context: ssl.SSLContext) -> int:
     """The SSL_CTX of an SSLContext: the first field behind the object's header, in every CPython since 3.2."""
     address = id(context) + object.__basicsize__
     return ctypes.c_void_p.from_address(address).value or 0
 
 
-def _session_pointer(session: Any) -> int:
-    """The SSL of an SSLObject: the second field behind the header of what it wraps."""
-    return _POINTER.from_address(id(session._sslobj) + _SESSION_OFFSET).value or 0
+def _session_pointer(session: Session) -> int:
+    """The SSL of a session: the second field behind the object's header."""
+    return _POINTER.from_address(id(session) + _SESSION_OFFSET).value or 0
 
 
 @functools.cache
@@ -137,7 +141,7 @@ def _quick() -> ctypes.PyDLL | None:
     return quick
 
 
-def group_number(session: ssl.SSLObject) -> int:
+def group_number(session: Session) -> int:
     """OpenSSL's number of the key exchange group that a handshake used; 0 where it cannot be told."""
     quick = _quick()
     return 0 if quick is None else int(quick.SSL_ctrl(_session_pointer(session), _CTRL_GET_NEGOTIATED_GROUP, 0, None))
@@ -148,17 +152,17 @@ def group_name(number: int) -> str:
     return _GROUPS.get(number, "")
 
 
-def say_goodbye(session: ssl.SSLObject) -> None:
+def say_goodbye(session: Session) -> None:
     """Send close_notify; whether the peer has sent its own is of no interest here."""
     quick = _quick()
     if quick is None:
         with contextlib.suppress(OSError):  # the peer's own is not there, or the connection is broken
-            session.unwrap()
+            session.shutdown()
     elif quick.SSL_shutdown(_session_pointer(session)) < 0:
         quick.ERR_clear_error()  # whoever comes next looks into the same queue of errors
 
 
-def peer_signature_name(session: ssl.SSLObject) -> str:
+def peer_signature_name(session: Session) -> str:
     """The TLS name of the algorithm that the peer signed the handshake with; "" when it did not, or cannot be told."""
     library = _library()
     if library is None:
@@ -174,13 +178,13 @@ def peer_signature_name(session: ssl.SSLObject) -> str:
     return "" if names is None else names[_DIGESTS.get(digest.value, 0)]
 
 
-def version_name(session: ssl.SSLObject) -> str:
+def version_name(session: Session) -> str:
     """The version that a handshake, even one that failed, came to; "" where it cannot be told."""
     library = _library()
     return "" if library is None else str(library.SSL_get_version(_session_pointer(session)).decode())
 
 
-def own_certificate(session: ssl.SSLObject) -> bytes:
+def own_certificate(session: Session) -> bytes:
     """The DER form of the certificate that we have shown; b"" for none, or where it cannot be told."""
     library = _library()
     certificate = None if library is None else library.SSL_get_certificate(_session_pointer(session))
@@ -195,7 +199,8 @@ def _der(library: ctypes.CDLL, certificate: int) -> bytes:
     return buffer.raw
 
 
-def _loaded() -> ctypes.CDLL:
+def loaded() -> ctypes.CDLL:
+    """The library; raises where it cannot be reached."""
     library = _library()
     if library is None:
         raise ssl.SSLError("OpenSSL cannot be reached from this Python")
@@ -207,40 +212,40 @@ def set_ticket_keys(context: ssl.SSLContext, keys: bytes) -> bool:
     library = _library()
     if library is None or len(keys) != TICKET_KEYS_BYTES:
         return False
-    return bool(library.SSL_CTX_ctrl(_pointer(context), _CTRL_SET_TICKET_KEYS, len(keys), keys) == 1)
+    return bool(library.SSL_CTX_ctrl(pointer(context), _CTRL_SET_TICKET_KEYS, len(keys), keys) == 1)
 
 
 def set_groups(context: ssl.SSLContext, names: str) -> bool:
     """The key exchange groups, by preference, separated by colons; False for a name that OpenSSL does not know."""
-    return bool(_loaded().SSL_CTX_ctrl(_pointer(context), _CTRL_SET_GROUPS_LIST, 0, names.encode()) == 1)
+    return bool(loaded().SSL_CTX_ctrl(pointer(context), _CTRL_SET_GROUPS_LIST, 0, names.encode()) == 1)
 
 
 def set_signature_algorithms(context: ssl.SSLContext, names: str) -> bool:
     """The signature algorithms, by preference, separated by colons; False for a name that OpenSSL does not know."""
-    done = _loaded().SSL_CTX_ctrl(_pointer(context), _CTRL_SET_SIGNATURE_ALGORITHMS_LIST, 0, names.encode())
+    done = loaded().SSL_CTX_ctrl(pointer(context), _CTRL_SET_SIGNATURE_ALGORITHMS_LIST, 0, names.encode())
     return bool(done == 1)
 
 
 def forget_sessions(context: ssl.SSLContext) -> None:
     """Keep no sessions on the server's side; tickets are another matter."""
-    _loaded().SSL_CTX_ctrl(_pointer(context), _CTRL_SET_SESSION_CACHE_MODE, 0, None)
+    loaded().SSL_CTX_ctrl(pointer(context), _CTRL_SET_SESSION_CACHE_MODE, 0, None)
 
 
 def set_session_timeout(context: ssl.SSLContext, seconds: int) -> None:
     """How long sessions can be resumed."""
-    _loaded().SSL_CTX_set_timeout(_pointer(context), seconds)
+    loaded().SSL_CTX_set_timeout(pointer(context), seconds)
 
 
 def show_no_more(context: ssl.SSLContext) -> None:
     """Show the certificates that were loaded and, as Envoy, nothing that the trusted ones would add to their chain."""
     library = _library()
     if library is not None:
-        library.SSL_CTX_ctrl(_pointer(context), _CTRL_SET_MODE, _MODE_NO_AUTO_CHAIN, None)
+        library.SSL_CTX_ctrl(pointer(context), _CTRL_SET_MODE, _MODE_NO_AUTO_CHAIN, None)
 
 
 def set_verify_depth(context: ssl.SSLContext, depth: int) -> None:
     """How many intermediate certificates a chain may have."""
-    _loaded().SSL_CTX_set_verify_depth(_pointer(context), depth)
+    loaded().SSL_CTX_set_verify_depth(pointer(context), depth)
 
 
 Status = bytes | None | bool
@@ -251,7 +256,7 @@ def set_status_callback(context: ssl.SSLContext, answer: Callable[[bytes], Statu
     """Ask `answer` for the OCSP response to the certificate (DER) that a client which asks for one is to see.
 
     Returns what must live as long as the context does."""
-    library = _loaded()
+    library = loaded()
 
     def status(session: int, _: int | None) -> int:
         certificate = library.SSL_get_certificate(session)
@@ -265,18 +270,18 @@ def set_status_callback(context: ssl.SSLContext, answer: Callable[[bytes], Statu
         return _STATUS_SEND
 
     callback = _STATUS(status)
-    library.SSL_CTX_callback_ctrl(_pointer(context), _CTRL_SET_STATUS_CALLBACK, callback)
+    library.SSL_CTX_callback_ctrl(pointer(context), _CTRL_SET_STATUS_CALLBACK, callback)
     return callback
 
 
 def name_client_authorities(context: ssl.SSLContext, certificates: list[bytes]) -> None:
     """Tell clients whose certificates (DER) are trusted, so that they can choose among theirs."""
-    library = _loaded()
+    library = loaded()
     for der in certificates:
         place = ctypes.c_char_p(der)
         certificate = library.d2i_X509(None, ctypes.byref(place), len(der))
         if certificate:
-            library.SSL_CTX_add_client_CA(_pointer(context), certificate)
+            library.SSL_CTX_add_client_CA(pointer(context), certificate)
             library.X509_free(certificate)
 
 
@@ -317,7 +322,7 @@ class PeerChain:
 
 
 def _accept_expired(ok: int, store: int) -> int:
-    return ok or int(_loaded().X509_STORE_CTX_get_error(store) in (_EXPIRED, _NOT_YET_VALID))
+    return ok or int(loaded().X509_STORE_CTX_get_error(store) in (_EXPIRED, _NOT_YET_VALID))
 
 
 _ACCEPT_EXPIRED = _VERIFY_ONE(_accept_expired)
@@ -328,11 +333,11 @@ def set_verifier(context: ssl.SSLContext, verify: Callable[[PeerChain], bool]) -
     """Let `verify` decide on the peer's certificates inside the handshake; an exception in it refuses them.
 
     Returns what must live as long as the context does."""
-    library = _loaded()
+    library = loaded()
 
     def decide(store: int, _: int | None) -> int:
         return int(verify(PeerChain(library, store)))
 
     callback = _VERIFY(decide)
-    library.SSL_CTX_set_cert_verify_callback(_pointer(context), callback, None)
+    library.SSL_CTX_set_cert_verify_callback(pointer(context), callback, None)
     return callback

@@ -124,13 +124,13 @@ class ServerTransport(TlsTransport):
     def __init__(
         self, connection: DownstreamConnection, contexts: ServerContexts | None, not_ready: Callable[[], None]
     ) -> None:
-        super().__init__(connection, self._established, self._broken)
+        super().__init__(connection)
         self.raw = connection.transport
         self._connection = connection
         self._contexts = contexts
         self._not_ready = not_ready
         self._info = connection.info.tls = TlsInfo()
-        self._first = bytearray()
+        self._first = b""
         self._reader: ClientHelloReader | None = None
         self._timer: Timer | None = None
 
@@ -165,8 +165,9 @@ class ServerTransport(TlsTransport):
             self.eof_received()
 
     def _choose(self, contexts: ServerContexts, name: str) -> None:
-        self._info.server_name = name
-        self.begin(contexts.choose(name), server_side=True)
+        if name:
+            self._info.server_name = name
+        self.begin_server(contexts.choose(name) if contexts.by_name else contexts.default)
         self.data_received = self._shake
 
     def _await_hello(self, data: bytes) -> None:
@@ -181,13 +182,13 @@ class ServerTransport(TlsTransport):
         self._reader = None
         self._choose(cast("ServerContexts", self._contexts), name)
         self.raw.set_protocol(self)
-        first = bytes(self._first)
-        self._first.clear()
+        first, self._first = self._first, b""
         self.data_received(first)
 
-    def _established(self, transport: TlsTransport) -> None:
-        self._stop_timer()
-        note_handshake(self._info, transport)
+    def _established(self) -> None:
+        if self._timer is not None:
+            self._stop_timer()
+        note_handshake(self._info, self)
 
     def _broken(self, text: str) -> None:
         self._stop_timer()
@@ -197,7 +198,8 @@ class ServerTransport(TlsTransport):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._stop_timer()
+        if self._timer is not None:
+            self._stop_timer()
         super().connection_lost(exc)
         del self._connection
 

@@ -5,12 +5,12 @@ Source: Envoy, SslStats and ContextImpl::logHandshake (names observed on Envoy 1
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 
 from pyvoy.network.tls import openssl
 
 if TYPE_CHECKING:
+    from pyvoy.network.tls.session import Session
     from pyvoy.stats.counters import Counter
     from pyvoy.stats.store import Scope
 
@@ -63,18 +63,12 @@ class TlsStats:
         pairs = (("ciphers", cipher), ("versions", version), ("curves", group))
         return tuple(self._used_counter(kind, name) for kind, name in pairs if name)
 
-    def count_handshake(self, used: tuple[Counter, ...], session: ssl.SSLObject, *, asks: bool) -> None:
-        """A handshake is complete; `used` as above, `asks`: the peer may have shown a certificate."""
-        self.handshake.inc()
-        for counter in used:
-            counter.inc()
-        if session.session_reused:
-            self.session_reused.inc()
-        if asks:
-            name = openssl.peer_signature_name(session)
-            if name:
-                self._used_counter("sigalgs", name).inc()
-        if not asks or session.getpeercert(True) is None:
+    def count_peer(self, session: Session) -> None:
+        """A handshake is complete in which the peer may have shown a certificate."""
+        name = openssl.peer_signature_name(session)
+        if name:
+            self._used_counter("sigalgs", name).inc()
+        if session.getpeercert(True) is None:
             self.no_certificate.inc()
 
     def show_expiry(self, name: str, kind: str, valid_to_s: float) -> None:

@@ -12,18 +12,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pyvoy.network.tls import openssl
 from pyvoy.network.tls.failures import failure_text, reason_of
+from pyvoy.network.tls.session import client_session, server_session
 
 if TYPE_CHECKING:
     from pyvoy.network.tls.agreed import Agreed
     from pyvoy.network.tls.context import TlsContext
+    from pyvoy.network.tls.session import Session
 
-READ_BYTES = 65536
-"""More than a record holds: one read is one record."""
-
+READ_BYTES = 16384
+"""What a record holds at most: one read is one record, and nothing of it is left behind in the session."""
 
 _NOBODY = asyncio.Protocol()
 """Stands for the protocol of a connection that is gone."""
@@ -36,17 +37,15 @@ def _forget(_: object) -> None:
 class TlsTransport(asyncio.Transport, asyncio.Protocol):
     """One side of one TLS connection.  Owns the raw transport that it is the protocol of.
 
-    `opened(transport)` is called when the handshake is complete, before any byte is delivered; `failed(text)` when the
-    connection breaks on the level of TLS (Envoy's text, "" for a peer that simply left during the handshake)."""
+    The two sides say what they do in `_established`, when the handshake is complete and before any byte is delivered,
+    and in `_broken`, when the connection breaks on the level of TLS."""
 
     __slots__ = (
         "_closing",
         "_deliver",
         "_encrypt",
-        "_failed",
         "_incoming",
         "_open",
-        "_opened",
         "_outgoing",
         "_paused",
         "_peer_ended",
@@ -54,8 +53,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         "_pending_bytes",
         "_protocol",
         "_read",
+        "_said",
         "_write_ended",
         "agreed",
+        "begun",
         "context",
         "data_received",
         "expected_name",
@@ -65,23 +66,19 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     )
 
     raw: asyncio.Transport
-    session: ssl.SSLObject
+    session: Session
+    """Once begun."""
     context: TlsContext
     agreed: Agreed
     """Once the handshake is complete."""
     data_received: Callable[[bytes], None]  # type: ignore[assignment]  # a slot: transports call what it holds
 
-    def __init__(
-        self,
-        protocol: asyncio.Protocol,
-        opened: Callable[[TlsTransport], None],
-        failed: Callable[[str], None],
-    ) -> None:
-        super().__init__()
+    def __init__(self, protocol: asyncio.Protocol) -> None:
         self._protocol = protocol
         self._deliver: Callable[[bytes], None] = protocol.data_received
-        self._opened = opened
-        self._failed = failed
+        self.begun = False
+        self._said = b""
+        """What we said last in the handshake."""
         self._open = False
         self._closing = False
         self._paused = False
@@ -91,40 +88,54 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._pending_bytes = 0
         self.data_received = self._shake
 
+    def _established(self) -> None:
+        """The handshake is complete."""
+
+    def _broken(self, text: str) -> None:
+        """TLS broke: Envoy's text, "" for a peer that simply left during the handshake."""
+
     # ---- the handshake ----
 
-    def begin(self, context: TlsContext, *, server_side: bool, server_name: str = "", expected_name: str = "") -> None:
-        """Make the session; a client's first message goes out at once.
+    def begin_server(self, context: TlsContext) -> None:
+        """Wait for a client.  The session is made when it speaks: many connections never do, and what OpenSSL needs for
+        the one is then still at hand for the other."""
+        self.context = context
+        self.server_name = self.expected_name = ""
 
-        A client asks for `server_name`; `expected_name` is a DNS name that the peer's certificate must have."""
+    def begin_client(self, context: TlsContext, server_name: str = "", expected_name: str = "") -> None:
+        """Ask for `server_name`; `expected_name` is a DNS name that the peer's certificate must have."""
         self.context = context
         self.server_name = server_name
         self.expected_name = expected_name
+        resumed = None if context.sessions is None else context.sessions.take(server_name)
         incoming, outgoing = self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        session = self.session = context.context.wrap_bio(
-            incoming,
-            outgoing,
-            server_side=server_side,
-            server_hostname=server_name or None,
-            session=None if context.sessions is None else context.sessions.take(server_name),
-        )
-        self._read = cast("Callable[[int], bytes]", session.read)
+        self._use(client_session(context.context, incoming, outgoing, server_name, resumed))
+        self._advance()
+
+    def _use(self, session: Session) -> None:
+        self.session = session
+        self._read = session.read
         self._encrypt = session.write
-        if not server_side:
-            self._advance()
+        self.begun = True
 
     def _shake(self, data: bytes) -> None:
         """Bytes while the handshake is under way."""
+        if not self.begun:
+            incoming, outgoing = self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            self._use(server_session(self.context.context, incoming, outgoing))
         self._incoming.write(data)
         self._advance()
 
     def _advance(self) -> None:
         context = self.context
-        context.verifier.prepare(self.expected_name)
+        if context.asks:
+            context.verifier.prepare(self.expected_name)
         try:
             self.session.do_handshake()
         except ssl.SSLWantReadError:
-            self._flush()
+            said = self._said = self._outgoing.read()
+            if said:
+                self.raw.write(said)
             return
         except ssl.SSLError as error:
             self._break(error)
@@ -132,20 +143,27 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         except OSError:  # the peer has ended inside the handshake
             self._lost("")
             return
+        self._complete(context)
+
+    def _complete(self, context: TlsContext) -> None:
+        """The handshake is complete."""
         self._open = True
         self.data_received = self._decrypt
+        session = self.session
         if context.sessions is not None:
-            if self.session.version() == "TLSv1.3":
+            if session.version() == "TLSv1.3":
                 self.data_received = self._decrypt_first
             else:
-                context.sessions.keep(self.server_name, self.session)
+                context.sessions.keep(self.server_name, session)
         if self._paused:
             self.raw.pause_reading()
         self.raw.set_protocol(self)
-        self.agreed = context.count(self.session)
-        self._opened(self)
-        self._send_pending()
-        if self.agreed.version != "TLSv1.3" or not self.session.server_side:
+        is_server = session.server_side
+        self.agreed = context.count(session, self._said if is_server else b"")
+        self._established()
+        if self._pending or self._write_ended:
+            self._send_pending()
+        if not is_server or self.agreed.version != "TLSv1.3":
             self._flush()  # what else there is are tickets, which go out with the first answer, as Envoy's do
         if self._incoming.pending and not self._closing:
             self.data_received(b"")
@@ -172,7 +190,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._lost(failure_text(reason, context.verifier.failure))
 
     def _lost(self, text: str) -> None:
-        self._failed(text)
+        self._broken(text)
         self._pending = []
         self._closing = True
         self.raw.close()
@@ -182,7 +200,6 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def _decrypt(self, data: bytes) -> None:
         incoming = self._incoming
         incoming.write(data)
-        session = self.session
         try:
             while True:
                 plain = self._read(READ_BYTES)
@@ -190,7 +207,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
                     self._end_of_peer()
                     return
                 self._deliver(plain)
-                if self._closing or not (incoming.pending or session.pending()):
+                if self._closing or not incoming.pending:
                     break
         except ssl.SSLWantReadError:
             pass
@@ -228,6 +245,20 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             return  # our side has ended
         self.raw.write(self._outgoing.read())
 
+    def write_last(self, data: bytes) -> None:
+        """Write and close behind it: the bytes and close_notify leave in one system call."""
+        if len(data) > READ_BYTES or not self._open or self._closing or self._write_ended:
+            self.write(data)
+            self.close()
+            return
+        self._closing = True
+        try:
+            self._encrypt(data)
+            self._say_goodbye()
+        except ssl.SSLError:
+            self._flush()  # the connection is broken
+        self.raw.close()
+
     def writelines(self, list_of_data: Any) -> None:
         """Encrypt and send several pieces."""
         self.write(b"".join(list_of_data))
@@ -256,7 +287,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._pending = []
         protocol = self._protocol
         self._protocol = _NOBODY
-        self._opened = self._failed = self.data_received = self._deliver = _forget
+        self.data_received = self._deliver = _forget
         protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -309,8 +340,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """From now on plain bytes go to what `protocol.data_received` holds."""
-        self._protocol = cast("asyncio.Protocol", protocol)
-        self._deliver = self._protocol.data_received
+        self._protocol = protocol  # type: ignore[assignment]  # streams only, here
+        self._deliver = protocol.data_received  # type: ignore[attr-defined]
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Who gets the plain bytes."""

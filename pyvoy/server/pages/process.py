@@ -86,7 +86,7 @@ def node(proxy: Proxy) -> dict[str, Any]:
             "category": "envoy." + CATEGORIES.get(item.category, item.category),
             "type_descriptor": "",
             "disabled": False,
-            "type_urls": [url for url in (item.type_url, item.route_type_url) if url],
+            "type_urls": [item.type_url, *item.route_type_urls],
         }
         for item in REGISTRY.extensions()
     ]

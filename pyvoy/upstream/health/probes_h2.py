@@ -10,7 +10,7 @@ import asyncio
 from typing import Any, cast
 
 from pyvoy.http.codec import CodecError
-from pyvoy.http.grpc import PREFIX_BYTES, frame
+from pyvoy.http.grpc_frames import PREFIX_BYTES, frame
 from pyvoy.http.h2.client import Http2ClientCodec
 from pyvoy.http.h2.frames import PREFACE, ErrorCode
 from pyvoy.http.h2.limits import Http2Plan

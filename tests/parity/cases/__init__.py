@@ -13,6 +13,7 @@ from tests.parity.cases import (
     global_limits,
     grpc,
     grpc_calls,
+    h2_tail,
     header_rules,
     health,
     http2_downstream,
@@ -52,7 +53,11 @@ from tests.parity.cases import (
     upstream,
     upstream_faults,
     wasm,
+    wasm_bodies,
+    wasm_flow,
     wasm_grpc,
+    wasm_host,
+    wasm_state,
     workers,
 )
 from tests.parity.cases.transcoder_common import gathered
@@ -100,6 +105,7 @@ CASES: tuple[Case, ...] = (
     *tracing.CASES,
     *http2_downstream.CASES,
     *http2_upstream.CASES,
+    *h2_tail.CASES,
     *http_auto.CASES,
     *grpc.CASES,
     *grpc_calls.CASES,
@@ -109,5 +115,9 @@ CASES: tuple[Case, ...] = (
     *workers.CASES,
     *wasm.CASES,
     *gallery.CASES,
+    *wasm_bodies.CASES,
+    *wasm_flow.CASES,
     *wasm_grpc.CASES,
+    *wasm_host.CASES,
+    *wasm_state.CASES,
 )

@@ -6,7 +6,7 @@ from typing import Any
 from envoy.config.core.v3 import base_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as proc
 
-from pyvoy.http.grpc import frame
+from pyvoy.http.grpc_frames import frame
 from tests.parity.case import Case, answers, ask, request, response
 from tests.parity.cases.http2_upstream import HTTP2, fields, reply
 from tests.support import h2wire as h2

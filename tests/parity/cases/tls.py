@@ -25,6 +25,7 @@ STRANGER = OTHER.issue("stranger", ("c.test",))
 EXPIRED = CA.issue("expired", ("c.test",), expired=True)
 REVOKED = CA.issue("revoked", ("c.test",))
 ANYONE = Tls()
+TICKET_KEYS = {"keys": [{"inline_string": letter * 80} for letter in "ab"]}
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 LOG = (
@@ -206,6 +207,8 @@ CASES = (
     web("resumed", server(), (one := Tls(resume=True), one, one), "200 200 200"),
     web("resumed-v12", server(), (two := Tls(resume=True, maximum=V12, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256"), two), "200 200"),
     web("resumed-mutual", MUTUAL, (three := Tls(resume=True, certificate=CLIENT), three), "200 200"),
+    web("ticket-keys", server(session_ticket_keys=TICKET_KEYS), (seven := Tls(resume=True), seven, seven), "200 200 200"),
+    web("ticket-keys-v12", server(session_ticket_keys=TICKET_KEYS), (eight := Tls(resume=True, maximum=V12, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256"), eight), "200 200"),
     web("no-tickets", server(disable_stateless_session_resumption=True), (four := Tls(resume=True), four), "200 200"),
     web("no-resumption-v12", server(disable_stateless_session_resumption=True, disable_stateful_session_resumption=True), (five := Tls(resume=True, maximum=V12, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256"), five), "200 200"),
     web("stateful-v12", server(disable_stateless_session_resumption=True), (six := Tls(resume=True, maximum=V12, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256"), six), "200 200"),

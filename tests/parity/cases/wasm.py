@@ -51,7 +51,7 @@ def on_response(name: str, *steps: object, want: str = "200", abi: str = "0.2.1"
     return wasm(name, want, Guest(abi).on("response_headers", *steps, show_header(2)), **more)  # type: ignore[arg-type]
 
 
-def body(name: str, guest: Guest, *pieces: bytes, want: str = "200", head: tuple[str, ...] = (), **more: object) -> Case:
+def body(name: str, guest: Guest, *pieces: bytes, want: str = "200", head: tuple[str, ...] = (), more: str = "", **case: object) -> Case:
     """A POST whose body comes in pieces."""
     size = sum(map(len, pieces))
     steps: list[object] = [request("/", *head, f"content-length: {size}", method="POST")]
@@ -59,7 +59,7 @@ def body(name: str, guest: Guest, *pieces: bytes, want: str = "200", head: tuple
         steps += [Wait(0.1), piece]
     steps.append(Answers(1))
     return Case(f"wasm-{name}", want, (tuple(steps),),  # type: ignore[arg-type]
-                filters=f"- wasm: {{config: {plugin_yaml(guest, vm='vm_id: $id')}}}", **more)  # type: ignore[arg-type]
+                filters=f"- wasm: {{config: {plugin_yaml(guest, more=more, vm='vm_id: $id')}}}", **case)  # type: ignore[arg-type]
 
 
 REQUEST, REQUEST_TRAILERS, RESPONSE, RESPONSE_TRAILERS, CALL = 0, 1, 2, 3, 6

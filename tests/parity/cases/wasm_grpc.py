@@ -3,8 +3,8 @@
 
 from envoy.config.core.v3.grpc_service_pb2 import GrpcService
 
-from pyvoy.extensions.grpc_call import frame
 from pyvoy.extensions.wasm.pairs import serialize
+from pyvoy.http.grpc_frames import frame
 from tests.parity.case import ROUTE_ALL, Case, answers
 from tests.parity.cases.http2_upstream import HTTP2, fields
 from tests.parity.cases.wasm import CALL_PATH, on_request, value, wasm

@@ -22,7 +22,7 @@ def registry():
     made.declare("envoy.config.listener.v3.Filter", "name typed_config", "")
     made.declare("envoy.config.core.v3.Node", "id", "")
     made.declare(BUFFER, "max_request_bytes", "")
-    made.add(Extension("http_filter", "buffer", BUFFER, None, "stable", "unknown", object))
+    made.add(Extension("http_filter", "buffer", BUFFER, (), "stable", "unknown", object))
     return made
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pyvoy.config import registry
+from pyvoy.config.context import Chained
+from pyvoy.config.extensions import RouteConfig, chained
 from pyvoy.config.registry import Extension, Registry
 from tests.unit.config.building import built, reported
 
@@ -85,7 +87,7 @@ class Buffer:
 def _buffer(monkeypatch):
     made = Registry()
     entry = Extension(
-        "http_filter", "envoy.filters.http.buffer", BUFFER, BUFFER + "PerRoute", "stable", "unknown", Buffer
+        "http_filter", "envoy.filters.http.buffer", BUFFER, (BUFFER + "PerRoute",), "stable", "unknown", Buffer
     )
     made.add(entry)
     monkeypatch.setattr(registry, "REGISTRY", made)
@@ -143,8 +145,8 @@ def test_an_optional_extension_that_is_not_there(text):
     assert extension(text) == (None, [])
 
 
-def route_configs(text):
-    message, context = built(ROUTE, f"typed_per_filter_config: {{b: {text}}}")
+def route_configs(text, **environment):
+    message, context = built(ROUTE, f"typed_per_filter_config: {{b: {text}}}", **environment)
     return context.route_extensions("http_filter", message, "typed_per_filter_config"), reported(context)
 
 
@@ -159,6 +161,35 @@ def test_per_route_configuration(text):
     assert problems == []
     assert configs["b"].built.plan == "disabled True"
     assert configs["b"].disabled is False
+
+
+@pytest.mark.usefixtures("_buffer")
+def test_per_route_configuration_of_another_filter_has_no_effect():
+    buffer = registry.REGISTRY.lookup("http_filter", BUFFER)
+    other = Extension("http_filter", "other", "a.Other", (), "stable", "unknown", Buffer)
+    configs, problems = route_configs(PER_ROUTE, chain={"b": Chained((other,), disabled=False)})
+    assert configs["b"] == RouteConfig(None)
+    assert problems == [
+        '1:27: warning: typed_per_filter_config["b"]: has no effect: it is for envoy.filters.http.buffer, '
+        "and the filter of that name is other"
+    ]
+    configs, problems = route_configs(PER_ROUTE, chain={"b": Chained((other, buffer), disabled=False)})
+    assert configs["b"].built.plan == "disabled True"
+    assert problems == []
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_what_stands_under_a_name_in_a_chain(wrap):
+    cors = "'@type': t/envoy.extensions.filters.http.cors.v3.Cors"
+    delegate = "'@type': t/envoy.extensions.common.matching.v3.ExtensionWithMatcher"
+    inner = f"{{{delegate}, extension_config: {{name: i, typed_config: {{{cors}}}}}}}" if wrap else f"{{{cors}}}"
+    registry.load_builtin()
+    entries = [f"{{name: a, typed_config: {inner}}}", "{name: b, typed_config: {'@type': t/google.protobuf.Empty}}"]
+    messages = [built(HTTP_FILTER, text)[0] for text in (*entries, "{name: c, disabled: true}", entries[0])]
+    found = chained(messages)
+    assert list(found) == ["a"]
+    assert {each.name for each in found["a"].extensions} == {"envoy.filters.http.cors"}
+    assert not found["a"].disabled
 
 
 @pytest.mark.usefixtures("_buffer")

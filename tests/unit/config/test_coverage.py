@@ -24,7 +24,7 @@ def test_the_table():
     registry = Registry()
     registry.declare("envoy.config.core.v3.Locality", "region", "zone")
     type_url = "envoy.extensions.filters.http.buffer.v3.Buffer"
-    registry.add(Extension("http_filter", "envoy.filters.http.buffer", type_url, None, "alpha", "unknown", object))
+    registry.add(Extension("http_filter", "envoy.filters.http.buffer", type_url, (), "alpha", "unknown", object))
     assert (
         coverage.table(registry)
         == """\

@@ -20,16 +20,17 @@ class Other:
     pass
 
 
-def entry(cls=Buffer, *, name="buffer", type_url=BUFFER, route=None, status="stable", posture="unknown"):
+def entry(cls=Buffer, *, name="buffer", type_url=BUFFER, route=(), status="stable", posture="unknown"):
     return Extension("http_filter", name, type_url, route, status, posture, cls)
 
 
 def test_look_up_by_type_and_name():
     registry = Registry()
-    registry.add(entry(route=BUFFER + "PerRoute"))
+    registry.add(entry(route=(BUFFER + "PerRoute", BUFFER + "Other")))
     assert registry.lookup("http_filter", BUFFER).factory is Buffer
     assert registry.lookup("http_filter", f"type.googleapis.com/{BUFFER}").factory is Buffer
     assert registry.lookup_route("http_filter", BUFFER + "PerRoute").factory is Buffer
+    assert registry.lookup_route("http_filter", BUFFER + "Other").factory is Buffer
     assert registry.by_name("http_filter", "buffer").factory is Buffer
     assert registry.lookup("network_filter", BUFFER) is None
     assert registry.lookup_route("http_filter", BUFFER) is None
@@ -78,8 +79,8 @@ def test_fields_of_several_modules_join():
 
 def test_registration_declares_the_types_of_the_extension():
     registry = Registry()
-    registry.add(entry(route=BUFFER + "PerRoute"))
-    assert [name for name, _ in registry.supported_types()] == [BUFFER, BUFFER + "PerRoute"]
+    registry.add(entry(route=(BUFFER + "PerRoute", BUFFER + "Other")))
+    assert [name for name, _ in registry.supported_types()] == [BUFFER, BUFFER + "Other", BUFFER + "PerRoute"]
 
 
 def test_type_names():

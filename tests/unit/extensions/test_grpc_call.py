@@ -5,15 +5,15 @@ import base64
 import pytest
 
 from pyvoy.api import Filter, GrpcStatus, Response
-from pyvoy.extensions import grpc_call
 from pyvoy.extensions.http_call import CallOptions, CallRefused, Failure, UnknownCluster
+from pyvoy.http.grpc_frames import frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.testing.filters import FakeStream, Reply
 from tests.support import h2wire as h2
 from tests.unit.extensions.test_http2_call import HTTP2, OK, sent
 from tests.unit.extensions.test_http_call import Scene as HttpScene
 
-YES = grpc_call.frame(b"yes")
+YES = frame(b"yes")
 FINE = (b"grpc-status", b"0")
 
 
@@ -109,7 +109,7 @@ def test_a_refusal_without_a_message():
         (b"", "the response has no message"),
         (b"\0\0\0", "the response is cut short"),
         (b"\0\0\0\0\5hi", "the response is cut short"),
-        (grpc_call.frame(b"hi") + b"\0", "the response is cut short"),
+        (frame(b"hi") + b"\0", "the response is cut short"),
         (b"\1\0\0\0\2hi", "the response is compressed"),
         (b"\2\0\0\0\0", "the response is compressed"),
     ],

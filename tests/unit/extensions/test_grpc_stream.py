@@ -2,11 +2,11 @@
 
 import pytest
 
-from pyvoy.extensions import grpc_call
 from pyvoy.extensions.grpc_call import GrpcStatus
 from pyvoy.extensions.grpc_stream import MessageReader
 from pyvoy.extensions.host import Host
 from pyvoy.extensions.http_call import CallOptions, CallRefused, Failure, UnknownCluster
+from pyvoy.http.grpc_frames import frame
 from pyvoy.http.headers import HeaderMap
 from tests.support import h2wire as h2
 from tests.support.relay import Relay, answer
@@ -19,7 +19,7 @@ FINE = h2.head(1, fields=[(b"grpc-status", b"0"), (b"x-last", b"2")])
 
 
 def message(body=b"yes", *, end=False):
-    return h2.data(1, grpc_call.frame(body), end=end)
+    return h2.data(1, frame(body), end=end)
 
 
 class Scene:
@@ -133,7 +133,7 @@ def test_events_come_in_order_and_are_counted():
 def test_several_messages_in_one_piece_and_one_in_several():
     scene = Scene().begin()
     upstream = scene.accept()
-    both = grpc_call.frame(b"first") + grpc_call.frame(b"second")
+    both = frame(b"first") + frame(b"second")
     upstream.sends(HEAD + h2.data(1, both[:14], end=False))
     assert scene.events[1:] == [("message", b"first")]
     upstream.sends(h2.data(1, both[14:], end=False))
@@ -210,7 +210,7 @@ def test_compressed_messages_are_internal(prefix):
 def test_a_message_that_is_too_large():
     scene = Scene().begin(max_response_bytes=10)
     upstream = scene.accept()
-    upstream.sends(HEAD + message(b"x" * 10) + h2.data(1, grpc_call.frame(b"x" * 11)[:6], end=False))
+    upstream.sends(HEAD + message(b"x" * 10) + h2.data(1, frame(b"x" * 11)[:6], end=False))
     assert scene.names == ["initial", "message", "trailing", "end"]
     assert scene.events[-1] == ("end", GrpcStatus.INTERNAL, 13, Failure.TOO_LARGE)
     assert len(resets(upstream)) == 1
@@ -388,14 +388,14 @@ def test_a_cluster_of_http1_takes_calls_as_envoys_does():
     scene.call.send(b"x", end=True)
     assert b"POST /my.Service/Do HTTP/1.1\r\n" in upstream.wire.out
     assert b"transfer-encoding: chunked\r\n" in upstream.wire.out
-    upstream.sends(answer(200, "grpc-status: 0", body=grpc_call.frame(b"one")))
+    upstream.sends(answer(200, "grpc-status: 0", body=frame(b"one")))
     assert scene.names == ["initial", "message", "trailing", "end"]
     assert scene.events[-1][1] is GrpcStatus.UNKNOWN
 
 
 def test_a_reader_holds_one_message_at_most():
     reader = MessageReader(10)
-    body = grpc_call.frame(b"0123456789") * 3
+    body = frame(b"0123456789") * 3
     found = []
     for at in range(0, len(body), 7):
         reader.feed(body[at : at + 7])

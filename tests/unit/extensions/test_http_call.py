@@ -122,6 +122,23 @@ def test_a_refused_connection():
     assert scene.relay.count("internal.upstream_rq_503") == 1
 
 
+def test_the_proxys_own_answer_to_a_head_has_no_body():
+    scene = Scene()
+    scene.call(method=b"HEAD")
+    scene.relay.refuse()
+    assert (scene.result.status, scene.result.body) == (503, b"")
+
+
+@pytest.mark.parametrize(("authority", "host", "sent"), [(b"", None, b""), (b"", b"h", b"h"), (b"a", b"h", b"a,h")])
+def test_host_is_another_name_of_the_authority(authority, host, sent):
+    scene = Scene()
+    pairs = [] if host is None else [(b"host", host)]
+    headers = HeaderMap([(b":method", b"GET"), (b":path", b"/"), (b":authority", authority), *pairs])
+    scene.host.http_call("up", headers, b"", scene.results.append)
+    scene.relay.settle()
+    assert scene.relay.accept().wire.out.startswith(b"GET / HTTP/1.1\r\nhost: " + sent + b"\r\nx-envoy-internal")
+
+
 def test_no_host():
     scene = Scene(hosts="0")
     call = scene.call(settle=False)

@@ -740,3 +740,31 @@ def test_chains_that_demand_are_compiled_once() -> None:
     assert chain.demanding(0) is first
     assert first.demanding(0) is first
     assert [slot for slot, _ in first.demanding(1).request_data] == [0, 1]
+
+
+class OwnPlan:
+    """What a route says that has a filter of its own."""
+
+    filter_class = HeadersOnly
+
+
+def test_who_stands_at_a_place_is_asked_for_once_and_each_answer_is_compiled_once() -> None:
+    spec = FilterSpec("a", Scripted, {}, in_place=lambda cls: cls)
+    chain = ChainPlan((spec, FilterSpec("b", HeadersOnly, CONTINUE)))
+    assert [slot for slot, _ in chain.local_reply] == [slot for slot, _ in chain.log] == [0]
+    own, other = OwnPlan(), object()
+    with_own = chain.decided(0, own)
+    assert chain.decided(0, own) is with_own
+    assert not with_own.chain.request_data
+    assert not with_own.chain.log
+    without = chain.decided(0, None)
+    assert chain.decided(0, other) is without
+    assert without.maker is None
+    assert [slot for slot, _ in without.chain.request_data] == [0]
+    assert not without.chain.log
+
+
+def test_a_place_where_no_route_has_a_filter_is_asked_nothing() -> None:
+    chain = ChainPlan((FilterSpec("a", HeadersOnly, CONTINUE),))
+    assert not chain.log
+    assert not chain.local_reply

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from copy import copy
+from dataclasses import replace
 
 import pytest
 
@@ -249,6 +250,24 @@ def test_a_chain_that_is_traced_can_be_timed_too():
     scene.play >> headers() >> response(200, end=True)
     assert scene.times("Both") == [1]
     assert not [name for name in scene.fakes.store._histograms if "pyvoy.trace" in name]
+
+
+@pytest.mark.parametrize("first", ["request", "reply"])
+def test_what_a_route_has_in_a_filters_place_is_timed_under_its_name(first):
+    def prepare(specs):
+        before = (FilterSpec("Answers", Answers, None),) if first == "reply" else ()
+        return (*before, replace(specs[0], in_place=lambda cls: cls), *specs[1:])
+
+    scene = Scene(Waits, prepare=prepare)
+    scene.stage.route.filter_plans = {"Waits": (scene.spec(Upper).plan,)}
+    scene.play >> headers()
+    for _ in range(2):
+        Time.now_ns += 10**9
+        scene.stage.advance(0.5)
+    if first == "request":
+        scene.play >> response(200, end=True)
+    assert scene.times("Waits") == ([44] if first == "request" else [])
+    assert scene.times("Waits", "response") == [50]
 
 
 def ask(scene, times):

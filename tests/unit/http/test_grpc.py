@@ -1,10 +1,8 @@
-"""gRPC's framing and names, cut in every way."""
+"""gRPC's names, types and times."""
 
 import pytest
 
 from pyvoy.http.grpc import (
-    MessageCounter,
-    MessageCutter,
     http_status_of,
     is_grpc_request,
     is_grpc_response,
@@ -12,19 +10,6 @@ from pyvoy.http.grpc import (
     timeout_text,
 )
 from pyvoy.http.headers import HeaderMap
-
-BODY = b"\0\0\0\0\2hi" + b"\0\0\0\0\0" + b"\1\0\0\1\0" + b"x" * 256
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 100, 1000])
-def test_messages_are_counted_and_cut_however_they_come(size):
-    counter, cutter = MessageCounter(), MessageCutter()
-    found = []
-    for at in range(0, len(BODY), size):
-        counter.take(BODY[at : at + size])
-        found += cutter.take(BODY[at : at + size])
-    assert counter.count == 3
-    assert [len(message) for message in found] == [7, 5, 261]
 
 
 @pytest.mark.parametrize(

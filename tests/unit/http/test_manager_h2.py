@@ -157,6 +157,18 @@ def test_max_requests_per_connection_ends_it_gracefully():
     assert stat(relay, "cx_max_requests_reached") == 1
 
 
+def test_a_connection_that_is_to_end_does_so_although_a_request_was_answered_before_its_end():
+    relay = client(
+        head(1, fields=POST, end=False),
+        hcm="{common_http_protocol_options: {max_requests_per_connection: 1}, drain_timeout: 1s}",
+    )
+    relay.accept().sends(answer())
+    relay.wait(1.1)
+    assert (goaways(relay), resets(relay)) == ([0x7FFFFFFF, 1], {1: 0})
+    relay.wait(1.2)
+    assert relay.wire.closed
+
+
 def test_many_early_resets_end_the_connection():
     relay = client(route=SLOW)
     for stream in range(1, 520, 2):

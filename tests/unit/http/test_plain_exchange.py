@@ -46,7 +46,7 @@ static_resources:
           stat_prefix: in
           {access_log}
           route_config:
-            virtual_hosts:
+{on_routes}            virtual_hosts:
             - name: all
               domains: ["*"]
               routes:
@@ -158,6 +158,45 @@ LUA = """          - name: envoy.filters.http.lua
                     h:headers():replace("server", "changed")
                   end
 """
+PYTHON = """          - name: py
+            typed_config:
+              "@type": type.googleapis.com/pyvoy.filters.http.python.v1.Python
+              code:
+                inline_string: |
+                  from pyvoy.api import *
+                  class Listeners(Filter):
+                    def on_request(self, request):
+                      request.headers["x-by"] = "listener"
+                    def on_response(self, response):
+                      response.headers["x-by"] = "listener"
+"""
+PYTHON_OF_ROUTES = """            typed_per_filter_config:
+              py:
+                "@type": type.googleapis.com/pyvoy.filters.http.python.v1.Python
+                code:
+                  inline_string: |
+                    from pyvoy.api import *
+                    class Own(StreamFilter):
+                      def on_request_headers(self, stream, headers, end):
+                        headers.set(b"x-by", b"route")
+                      def on_response_headers(self, stream, headers, end):
+                        headers.set(b"x-by", b"route")
+                      def on_log(self, stream):
+                        self.counter("logged").inc()
+"""
+DATA_OF_ROUTES = """            typed_per_filter_config:
+              py:
+                "@type": type.googleapis.com/pyvoy.filters.http.python.v1.Python
+                code:
+                  inline_string: |
+                    from pyvoy.api import *
+                    class Own(StreamFilter):
+                      def on_request_data(self, stream, data, end):
+                        stream.replace_request_data(self, data.upper())
+                      def on_response_data(self, stream, data, end):
+                        stream.replace_response_data(self, data.upper())
+"""
+ON_ROUTES = "---\n"
 CHAINS = {
     "lua": LUA,
     "none": "",
@@ -169,7 +208,10 @@ CHAINS = {
     "fault": FAULT,
     "delay": DELAY,
     "buffer": BUFFER,
+    "python of routes": PYTHON + ON_ROUTES + PYTHON_OF_ROUTES,
+    "data of routes": PYTHON + ON_ROUTES + DATA_OF_ROUTES,
 }
+"""Filters, and what the table of routes says of them."""
 
 POST = b"POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"
 CLOSE = b"GET /x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
@@ -229,7 +271,6 @@ class Proxy:
         self.store = memory_store()
         self.clock = Clock()
         arena = local_arena(self.clock)
-        plan = build(load(config_yaml=BOOTSTRAP.format(access_log=log, filters=filters)), self.store.root, arena)
         chance = random.Random(1)
         self.clusters = ClusterManager(self.store.root, arena, chance)
         self.services = Services(
@@ -242,6 +283,9 @@ class Proxy:
             random=chance,
             connection_ids=itertools.count(1).__next__,
         )
+        chain, _, on_routes = filters.partition(ON_ROUTES)
+        text = BOOTSTRAP.format(access_log=log, filters=chain, on_routes=on_routes)
+        plan = build(load(config_yaml=text), self.store.root, arena, services=self.services)
         self.clusters.apply(plan.clusters)
         self.listener = Listener(plan.listeners[0], self.services)
         self.upstreams: list[tuple[h1.Http1Connection, Wire]] = []
@@ -446,8 +490,8 @@ PLAIN = {
     "time-out",
 }
 
-HELD = {("buffer", "post"), ("buffer", "get-")}
-"""Chains that hold a request until it is whole."""
+HELD = {("buffer", "post"), ("buffer", "get-"), ("data of routes", "post"), ("data of routes", "get-")}
+"""Chains that hold a request until it is whole, or look at its body."""
 
 
 def run(

@@ -59,7 +59,8 @@ class Scene:
     def __init__(self, *classes):
         self.traces = []
         fakes = FakeServices()
-        stage = Stage(fakes, [FilterSpec(cls.__name__, cls, None) for cls in classes])
+        specs = [one if isinstance(one, FilterSpec) else FilterSpec(one.__name__, one, None) for one in classes]
+        stage = Stage(fakes, specs)
         stage.plan.chain = ChainPlan(traced(stage.plan.chain.specs, self.traces.append))
         stage.connect()
         self.play = Play(stage)
@@ -95,6 +96,15 @@ def test_what_a_filter_changes():
     assert scene.did(0) == ["goes on", "goes on"]
     assert trace["response"][0]["body"] == "body"
     assert all(step["cost_us"] > 0 for step in trace["steps"])
+
+
+def test_what_a_route_has_in_a_filters_place():
+    scene = Scene(FilterSpec("Buffer", Buffer, None, in_place=lambda cls: cls))
+    own = type("Plan", (), {"filter_class": Change})
+    scene.play.stage.route.filter_plans = {"Buffer": (own(),)}
+    scene.play >> headers(x_old="0", **TRACED) << forwarded(x_new="1") >> response(200, end=True)
+    assert scene.changes(0) == ["- x-old: 0", "+ x-new: 1"]
+    assert scene.did(0) == ["goes on", "goes on"]
 
 
 def test_bodies_and_trailers():

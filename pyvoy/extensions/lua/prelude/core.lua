@@ -1,7 +1,8 @@
 -- The Lua side of Envoy's scripting interface: object types, lifetimes, argument errors, and how a hook is run.
 --
 -- Every object that a script sees is a userdata whose environment is its state.  `live` numbers the stretches between
--- two yields; an object belongs to the stretch in which it was made, and only the stream handle is carried over.
+-- two yields; an object belongs to the stretch in which it was made.  Only the stream handle is carried over; it is known
+-- by itself while its hook runs, and has a state once the script uses it.
 -- Errors name the line of the script: each exposed function is entered by a tail call, so that level 2 is the caller.
 -- Source: Envoy, source/extensions/filters/common/lua and .../http/lua; texts observed on Envoy 1.40.
 
@@ -22,12 +23,14 @@ local calls, nesting = 0, 0 -- of functions that cannot wait
 local begin_stretch, end_stretch
 local short_of_memory = false -- what the last hook has filled it with is garbage only when that hook is gone
 local explaining = false
-local current = nil
+local handle_now, state_now = nil, nil
 local waiting = nil
 local DONE = {}
 local ERROR = -1
 local changes, change_count = {}, 0
 local collecting = false
+local clean, clean_count = {}, 0
+local MOST_CLEAN, LONGEST_CLEAN = 256, 128
 
 -- ---- errors ----
 
@@ -122,7 +125,7 @@ end
 
 -- An error's text, with the call that has made what was tried illegal.
 local function because(text, site)
-  site = site or explaining and current and current.waited
+  site = site or explaining and state_now and state_now.waited
   return site and text .. " (since " .. site .. ")" or text
 end
 
@@ -148,8 +151,7 @@ end
 
 -- Raise for an object that is not of the type or has died; called by a method, whose caller is to blame.
 local function refuse(kind, object, count)
-  local state = type(object) == "userdata" and getfenv(object)
-  if not state or state.kind ~= kind then
+  if type(object) ~= "userdata" or debug_getmetatable(object) ~= kind.mt then
     return type_error(1, kind.name, object, count)
   end
   error(because(DEAD), 3)
@@ -161,6 +163,22 @@ local function define(kind, name, fn)
     local object = ...
     local state = type(object) == "userdata" and getfenv(object)
     if state and state.kind == kind and state.live == live then
+      return fn(state, select("#", ...), select(2, ...))
+    end
+    refuse(kind, object, select("#", ...))
+  end
+end
+
+-- The same for the stream handle.
+local function define_of_handle(kind, name, fn)
+  kind.mt[name] = function(...)
+    local object = ...
+    if object ~= nil and object == handle_now then
+      local state = state_now
+      if state == nil then
+        state = { kind = kind, live = live }
+        state_now = state
+      end
       return fn(state, select("#", ...), select(2, ...))
     end
     refuse(kind, object, select("#", ...))
@@ -187,11 +205,11 @@ for level, name in ipairs({ "logTrace", "logDebug", "logInfo", "logWarn", "logEr
   end
 end
 
--- A type whose objects also have the log methods.
-local function new_logging_type(name)
+-- A type whose objects also have the log methods; `define_method` is what adds them.
+local function new_logging_type(name, define_method)
   local kind = new_type(name)
   for _, method in ipairs({ "logTrace", "logDebug", "logInfo", "logWarn", "logErr", "logCritical" }) do
-    define(kind, method, core[method])
+    (define_method or define)(kind, method, core[method])
   end
   return kind
 end
@@ -201,9 +219,25 @@ end
 -- Until a hook first waits, what it does to its own headers is collected here and crosses at once: when it ends, or
 -- before the proxy is asked something that may depend on it.
 
+-- Whether a text has no NUL; scripts use the same ones again and again.
+local function is_clean(text)
+  if clean[text] then
+    return true
+  elseif find(text, "\0", 1, true) then
+    return false
+  end
+  if #text <= LONGEST_CLEAN then
+    if clean_count == MOST_CLEAN then
+      clean, clean_count = {}, 0
+    end
+    clean[text], clean_count = true, clean_count + 1
+  end
+  return true
+end
+
 -- Whether a change was collected; if not, it has to be made by a call.
 function core.collect(what, name, value)
-  if not collecting or find(name, "\0", 1, true) or find(value, "\0", 1, true) then
+  if not (collecting and is_clean(name) and is_clean(value)) then
     return false
   end
   local n = change_count
@@ -231,7 +265,7 @@ end
 
 -- ---- running a hook ----
 
-local Handle = new_logging_type("N5Envoy10Extensions11HttpFilters3Lua19StreamHandleWrapperE")
+local Handle = new_logging_type("N5Envoy10Extensions11HttpFilters3Lua19StreamHandleWrapperE", define_of_handle)
 local resting, rested = {}, 0
 local suspended, last_id = {}, 0
 local MOST_RESTING = 64
@@ -324,7 +358,10 @@ function core.call_limited(fn, ...)
   return ended(core.call(fn, ...))
 end
 
-local function after(state, co, ok, value)
+local function after(co, ok, value)
+  local handle, state = handle_now, state_now
+  handle_now, state_now = nil, nil
+  core.headers_now, core.iterated = nil, nil
   live = live + 1
   collecting = false
   if end_stretch then
@@ -335,7 +372,12 @@ local function after(state, co, ok, value)
       rested = rested + 1
       resting[rested] = co
     end
-    return change_count > 0 and take_changes() or 0
+    if change_count > 0 then
+      return take_changes()
+    elseif state then
+      return 0
+    end
+    return
   elseif change_count > 0 then
     host.header_changes(take_changes())
   end
@@ -343,7 +385,7 @@ local function after(state, co, ok, value)
     local what = waiting
     waiting = nil
     if what then
-      state.co = co
+      state.co, state.handle = co, handle
       last_id = last_id + 1
       suspended[last_id] = state
       return what, last_id
@@ -358,8 +400,9 @@ local function after(state, co, ok, value)
   return ERROR, text_of(value), frames(co)
 end
 
--- A function that runs a hook of the script: 0 when it has ended, or the changes that it has left to make; else what it
--- waits for and its number, or ERROR, text and traceback.  `changing` says that the headers may be changed.
+-- A function that runs a hook of the script: nothing when it has ended without having used its handle, 0 when it has
+-- ended, or the changes that it has left to make; else what it waits for and its number, or ERROR, text and traceback.
+-- `changing` says that the headers may be changed.
 function core.runner(fn, changing)
   local proto = Handle.proto
   return function()
@@ -367,12 +410,9 @@ function core.runner(fn, changing)
       short_of_memory = false
       collectgarbage()
     end
-    live = live + 1
     collecting, change_count = changing, 0
-    local state = { kind = Handle, live = live }
-    current = state
     local handle = newproxy(proto)
-    setfenv(handle, state)
+    handle_now = handle
     local co
     if rested > 0 then
       co = resting[rested]
@@ -383,7 +423,7 @@ function core.runner(fn, changing)
     if begin_stretch then
       begin_stretch()
     end
-    return after(state, co, resume(co, fn, handle))
+    return after(co, resume(co, fn, handle))
   end
 end
 
@@ -391,17 +431,16 @@ end
 function core.go_on(id, ...)
   local state = suspended[id]
   suspended[id] = nil
-  live = live + 1
   local co, waited = state.co, state.waited
+  handle_now, state_now = state.handle, state
   for key in next, state do
     state[key] = nil
   end
   state.kind, state.live, state.waited = Handle, live, waited
-  current = state
   if begin_stretch then
     begin_stretch()
   end
-  return after(state, co, resume(co, ...))
+  return after(co, resume(co, ...))
 end
 
 -- A hook that waits will not go on.
@@ -413,7 +452,7 @@ end
 local function wait(what)
   waiting = what
   if explaining and CALLS[what] then
-    current.waited = CALLS[what] .. " at " .. here()
+    state_now.waited = CALLS[what] .. " at " .. here()
   end
   return yield()
 end
@@ -422,10 +461,30 @@ function core.is_live(state)
   return state.live == live
 end
 
+-- The same state, as one of this stretch.
+function core.stamp(state)
+  state.live = live
+  return state
+end
+
+-- The hook's own headers: `core.headers_now`, which is known by itself, as the handle is.
+function core.own_headers(kind)
+  local object = core.headers_now
+  if object == nil then
+    object = newproxy(kind.proto)
+    core.headers_now = object
+  end
+  return object
+end
+
 core.raw_running = coroutine.running
-core.DEAD, core.because = DEAD, because
+core.DEAD, core.because, core.refuse = DEAD, because, refuse
 core.Handle = Handle
 core.arg_error, core.type_error = arg_error, type_error
 core.to_string, core.to_number, core.to_int = to_string, to_number, to_int
 core.to_boolean, core.to_table = to_boolean, to_table
-core.new, core.new_type, core.define, core.kept, core.wait = new, new_logging_type, define, kept, wait
+core.new, core.new_type, core.kept, core.wait = new, new_logging_type, kept, wait
+
+function core.define(kind, name, fn)
+  return (kind == Handle and define_of_handle or define)(kind, name, fn)
+end

@@ -11,19 +11,20 @@ local to_string, to_number, to_int, to_boolean, to_table = core.to_string, core.
 local arg_error, type_error = core.arg_error, core.type_error
 local is_live, DEAD, because, Handle, HeaderMap = core.is_live, core.DEAD, core.because, core.Handle,
   core.HeaderMap
+local own_headers = core.own_headers
 local error, type, ipairs, pairs, next, tostring = error, type, ipairs, pairs, next, tostring
 local concat, sub = table.concat, string.sub
 
 local FOR_BODY, FOR_CHUNK, FOR_TRAILERS, FOR_CALL, RESPONDED = 1, 2, 3, 4, 5
 local ABSENT, PRESENT, WAIT = 0, 1, 2
-local HEADERS, TRAILERS, REQUEST_HEADERS = 0, 1, 2
+local TRAILERS, REQUEST_HEADERS = 1, 2
 
 local Buffer = new_type("N5Envoy10Extensions7Filters6Common3Lua13BufferWrapperE")
 
 -- ---- headers and trailers ----
 
-define(Handle, "headers", function(state)
-  return kept(state, "headers", HeaderMap, "map", HEADERS)
+define(Handle, "headers", function()
+  return own_headers(HeaderMap)
 end)
 
 define(Handle, "requestHeaders", function(state)

@@ -11,18 +11,37 @@ for name, fn in next, host do
   end
 end
 
-local new_type, define, to_string, to_int = core.new_type, core.define, core.to_string, core.to_int
-local is_live, DEAD, because = core.is_live, core.DEAD, core.because
+local new_type, to_string, to_int = core.new_type, core.to_string, core.to_int
+local is_live, stamp, DEAD, because, refuse = core.is_live, core.stamp, core.DEAD, core.because, core.refuse
 local collect = core.collect
-local error, find, sub, getfenv = error, string.find, string.sub, debug.getfenv
+local error, find, select, sub, type, getfenv = error, string.find, select, string.sub, type, debug.getfenv
 local header_get, header_at, header_count, header_items = host.header_get, host.header_at, host.header_count,
   host.header_items
 
-local HeaderMap = new_type("N5Envoy10Extensions11HttpFilters3Lua16HeaderMapWrapperE")
+local HEADERS = 0
+
+-- The state of the hook's own headers until the script iterates over them: most hooks then need none of their own.
+local OWN = { map = HEADERS }
+
+-- Add a method, as `core.define` does.
+local function define(kind, name, fn)
+  kind.mt[name] = function(...)
+    local object = ...
+    if object ~= nil and object == core.headers_now then
+      return fn(core.iterated or OWN, select("#", ...), select(2, ...))
+    end
+    local state = type(object) == "userdata" and getfenv(object)
+    if state and state.kind == kind and is_live(state) then
+      return fn(state, select("#", ...), select(2, ...))
+    end
+    refuse(kind, object, select("#", ...))
+  end
+end
+
+local HeaderMap = new_type("N5Envoy10Extensions11HttpFilters3Lua16HeaderMapWrapperE", define)
 new_type("N5Envoy10Extensions11HttpFilters3Lua17HeaderMapIteratorE")
 core.HeaderMap = HeaderMap
 
-local HEADERS = 0
 local ITERATING = "header map cannot be modified while iterating"
 local SECOND = "cannot create a second iterator before completing the first"
 
@@ -84,7 +103,13 @@ define_change_by_name("setHttp1ReasonPhrase", nil, host.header_reason)
 
 -- `pairs(headers)`: over a copy, as it was when the iteration began.
 function HeaderMap.mt.__pairs(object)
-  local state = getfenv(object)
+  local state
+  if object == core.headers_now then
+    state = core.iterated or stamp({ map = HEADERS })
+    core.iterated = state
+  else
+    state = getfenv(object)
+  end
   if not is_live(state) then
     error(because(DEAD), 2)
   elseif state.iterating then

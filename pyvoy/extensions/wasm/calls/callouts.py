@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyvoy.extensions.wasm import abi
-from pyvoy.extensions.wasm.calls.results import checked, ends_line
+from pyvoy.extensions.wasm.calls.results import checked
 from pyvoy.extensions.wasm.engine.interface import HostFunction
 from pyvoy.extensions.wasm.pairs import parse
 from pyvoy.http.headers import HeaderMap
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.vm import Vm
-
-_REQUIRED = (b":path", b":method", b":authority")
 
 
 def functions(vm: Vm) -> Mapping[str, HostFunction]:
@@ -42,30 +40,23 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         name = memory.read(cluster, cluster_size).decode("utf-8", "replace")
         headers = HeaderMap((key.lower(), value) for key, value in parse(memory.read(headers_at, headers_size)))
         body = memory.read(body_at, body_size)
-        trailers = [(key.lower(), value) for key, value in parse(memory.read(trailers_at, trailers_size))]
+        memory.read(trailers_at, trailers_size)  # Envoy sends none, whatever the upstream speaks
         memory.write_u32(id_at, 0)
-        if any(ends_line(key) or ends_line(value) for key, value in trailers):
-            return abi.BAD_ARGUMENT
-        if timeout_ms >> 31 or vm.current is None or any(key not in headers.map for key in _REQUIRED):
+        if timeout_ms >> 31 or vm.current is None:
             return abi.BAD_ARGUMENT
         root = vm.current.root
         headers.remove(b"content-length")
-        options = CallOptions(timeout_s=timeout_ms / 1000 or None, send_xff=False, hash_on=headers.map[b":authority"])
+        options = CallOptions(
+            timeout_s=timeout_ms / 1000 or None, send_xff=False, hash_on=headers.map.get(b":authority")
+        )
         try:
-            call_id = root.expect(
-                lambda on_done: root.host.http_call(
-                    name,
-                    headers,
-                    body,
-                    on_done,
-                    trailers=HeaderMap(trailers) if trailers else None,
-                    options=options,
-                )
-            )
+            call_id = root.expect(lambda on_done: root.host.http_call(name, headers, body, on_done, options=options))
         except NotRunning:
             return abi.INTERNAL_FAILURE
         except CallRefused:
             return abi.BAD_ARGUMENT
+        if call_id is None:
+            return abi.INTERNAL_FAILURE
         memory.write_u32(id_at, call_id)
         return abi.OK
 

@@ -1,12 +1,13 @@
 """Foreign functions: what Envoy offers beside the ABI.
 
-`compress` and `uncompress` (zlib), `set_envoy_filter_state` and `declare_property` (protobuf arguments) and
-`clear_route_cache`, and CEL: `expr_create`, `expr_evaluate`, `expr_delete`.  Signatures (`sign`, `verify_signature`)
-are not there: they are NOT_FOUND, as every unknown name.  Source: Envoy's foreign.cc.
+`compress` and `uncompress` (zlib), `set_envoy_filter_state`, `declare_property`, `sign`, `verify_signature` (protobuf
+arguments), `clear_route_cache`, and CEL: `expr_create`, `expr_evaluate`, `expr_delete`.  An unknown name is NOT_FOUND.
+Source: Envoy's foreign.cc.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from pyvoy.extensions.wasm import abi, cel
 from pyvoy.extensions.wasm.calls.properties import STATE_PREFIX, UnserializableError, attribute_of, encode
 from pyvoy.extensions.wasm.calls.results import checked, giver
 from pyvoy.extensions.wasm.cel_values import CelError
+from pyvoy.extensions.wasm.declared import CONNECTION, declaration
 from pyvoy.extensions.wasm.engine.interface import HostFunction
 
 if TYPE_CHECKING:
@@ -23,19 +25,6 @@ if TYPE_CHECKING:
 
 MAX_UNCOMPRESSED_BYTES = 16 << 20
 """A few bytes may uncompress to gigabytes: what is longer is refused."""
-
-STATE_OBJECTS = frozenset(
-    (
-        "envoy.network.application_protocols",
-        "envoy.network.upstream_server_name",
-        "envoy.network.upstream_subject_alt_names",
-        "envoy.tcp_proxy.cluster",
-        "envoy.tcp_proxy.per_connection_idle_timeout_ms",
-        "envoy.upstream.dynamic_host",
-        "envoy.upstream.dynamic_port",
-    )
-)
-"""Keys for which Envoy can make an object out of bytes; every other is NOT_FOUND."""
 
 MAX_EXPRESSIONS = 4096
 """How many expressions a VM may keep."""
@@ -92,26 +81,108 @@ def _set_filter_state(context: Context, arguments: bytes) -> Answer:
     fields = _fields(arguments)
     if fields is None or context.subject is None:
         return abi.BAD_ARGUMENT
-    path = fields.get(1, b"").decode("utf-8", "replace")
-    if path not in STATE_OBJECTS:
+    path, value = _text(fields.get(1)), _text(fields.get(2))
+    accepts = STATE_OBJECTS.get(path)
+    if accepts is None:
         return abi.NOT_FOUND
-    status = context.set_state(path, fields.get(2, b""))
+    if not accepts(value):
+        return abi.BAD_ARGUMENT
+    status = context.set_state(path, value, of_connection=fields.get(3) == CONNECTION)
     return b"" if status == abi.OK else status
 
 
-def _declare_property(context: Context, arguments: bytes) -> Answer:
-    """DeclarePropertyArguments: name 1, type 2, schema 3, readonly 4, span 5.
+def _text(value: bytes | int | None) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
 
-    A property has the form its writer gave it, so that nothing has to be remembered of the type."""
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) < 1 << 64
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_address(text: str) -> bool:
+    """An IP address and a port."""
+    ip, _, port = text.rpartition(":")
+    return _is_number(port) and int(port) <= 0xFFFF and _is_ip(ip.removeprefix("[").removesuffix("]"))
+
+
+def _is_text(_text: str) -> bool:
+    return True
+
+
+STATE_OBJECTS: Mapping[str, Callable[[str], bool]] = {
+    "envoy.filters.listener.original_dst.local_ip": _is_address,
+    "envoy.filters.listener.original_dst.remote_ip": _is_address,
+    "envoy.hashable_string": _is_text,
+    "envoy.network.application_protocols": _is_text,
+    "envoy.network.ip": _is_ip,
+    "envoy.network.transport_socket.original_dst_address": _is_address,
+    "envoy.network.upstream_server_name": _is_text,
+    "envoy.network.upstream_subject_alt_names": _is_text,
+    "envoy.ratelimit.hits_addend": _is_number,
+    "envoy.string": _is_text,
+    "envoy.tcp_proxy.cluster": _is_text,
+    "envoy.tcp_proxy.per_connection_idle_timeout_ms": _is_number,
+    "envoy.upstream.dynamic_host": _is_text,
+    "envoy.upstream.dynamic_port": _is_number,
+}
+"""Keys for which Envoy can make an object out of text, and which text; every other key is NOT_FOUND."""
+
+
+def _declare_property(context: Context, arguments: bytes) -> Answer:
+    """A property's name is declared once."""
     fields = _fields(arguments)
-    if fields is None or not fields.get(1):
+    if not fields:
         return abi.BAD_ARGUMENT
-    name = STATE_PREFIX + fields[1].decode("utf-8", "replace")
-    declared = context.vm.declared
-    if name in declared:
+    name = STATE_PREFIX + _text(fields.get(1))
+    if context.declared is None:
+        context.declared = {}
+    if name in context.declared:
         return abi.BAD_ARGUMENT
-    declared.add(name)
+    context.declared[name] = declaration(fields)
     return b""
+
+
+def _sign(_context: Context, arguments: bytes) -> Answer:
+    """SignArguments: hash_function 1, private_key 2 (DER), text 3, private_key_pem 4."""
+    from pyvoy.extensions import keys
+
+    fields = _fields(arguments)
+    if fields is None or bool(fields.get(2)) is bool(fields.get(4)):
+        return abi.BAD_ARGUMENT
+    key = keys.load_private(_octets(fields[2])) if fields.get(2) else keys.load_private_pem(_octets(fields[4]))
+    signature, error = keys.sign(_octets(fields.get(1)), key, _octets(fields.get(3)))
+    return b"\x08\1" + _field(2, signature) if signature else _field(3, error)
+
+
+def _verify_signature(_context: Context, arguments: bytes) -> Answer:
+    """VerifySignatureArguments: hash_function 1, public_key 2 (DER), signature 3, text 4, public_key_pem 5."""
+    from pyvoy.extensions import keys
+
+    fields = _fields(arguments)
+    if fields is None or bool(fields.get(2)) is bool(fields.get(5)):
+        return abi.BAD_ARGUMENT
+    key = keys.load(_octets(fields[2])) if fields.get(2) else keys.load_pem(_octets(fields[5]))
+    error = keys.verify(_octets(fields.get(1)), key, _octets(fields.get(3)), _octets(fields.get(4)))
+    return b"\x08\1" if error is None else _field(2, error)
+
+
+def _octets(value: bytes | int | None) -> bytes:
+    return value if isinstance(value, bytes) else b""
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """A length-delimited field; nothing for an empty one."""
+    size = len(data)
+    length = bytes([size]) if size < 0x80 else bytes([size & 0x7F | 0x80, size >> 7])
+    return bytes([number << 3 | 2]) + length + data if data else b""
 
 
 def _expr_create(context: Context, arguments: bytes) -> Answer:
@@ -153,9 +224,9 @@ def _expr_delete(context: Context, arguments: bytes) -> Answer:
     return b""
 
 
-def _fields(data: bytes) -> dict[int, bytes] | None:
-    """The length-delimited fields of a protobuf message, the last of each number; None for what is none."""
-    found: dict[int, bytes] = {}
+def _fields(data: bytes) -> dict[int, bytes | int] | None:
+    """The length-delimited and varint fields of a protobuf message, the last of each number; None for what is none."""
+    found: dict[int, bytes | int] = {}
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -169,6 +240,8 @@ def _fields(data: bytes) -> dict[int, bytes] | None:
                 return None
             found[tag >> 3] = data[at : at + length]
             at += length
+        else:
+            found[tag >> 3] = length
     return found
 
 
@@ -193,4 +266,6 @@ FOREIGN: Mapping[str, Callable[[Context, bytes], Answer]] = {
     "expr_delete": _expr_delete,
     "set_envoy_filter_state": _set_filter_state,
     "declare_property": _declare_property,
+    "sign": _sign,
+    "verify_signature": _verify_signature,
 }

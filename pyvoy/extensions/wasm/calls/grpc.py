@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 def functions(vm: Vm) -> Mapping[str, HostFunction]:
     """The group's functions."""
+    return {**_beginnings(vm), **_continuations(vm)}
+
+
+def _beginnings(vm: Vm) -> dict[str, HostFunction]:
+    """A call or a stream is begun."""
     from pyvoy.extensions.wasm import grpc
 
     memory = vm.memory
@@ -78,6 +83,18 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         pairs = parse(memory.read(metadata, metadata_size))
         return begin(_Wish(grpc.GRPC_STREAM, target, names, pairs), id_at)
 
+    return {
+        "proxy_grpc_call": HostFunction("iiiiiiiiiiii>i", checked(grpc_call)),
+        "proxy_grpc_stream": HostFunction("iiiiiiiii>i", checked(grpc_stream)),
+    }
+
+
+def _continuations(vm: Vm) -> dict[str, HostFunction]:
+    """What may be done with one that has begun."""
+    from pyvoy.extensions.wasm import grpc
+
+    memory = vm.memory
+
     def send(token: int, message: int, message_size: int, end: int) -> int:
         data = memory.read(message, message_size)
         root = vm.current.root if vm.current is not None else None
@@ -90,8 +107,6 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         return abi.BAD_ARGUMENT if vm.current is None else grpc.cancel(vm.current.root, token)
 
     return {
-        "proxy_grpc_call": HostFunction("iiiiiiiiiiii>i", checked(grpc_call)),
-        "proxy_grpc_stream": HostFunction("iiiiiiiii>i", checked(grpc_stream)),
         "proxy_grpc_send": HostFunction("iiii>i", checked(send)),
         "proxy_grpc_close": HostFunction("i>i", close),
         "proxy_grpc_cancel": HostFunction("i>i", cancel),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = "wasmcustom."
 _SIGN = 1 << 63
+_ALL = (1 << 64) - 1
 
 
 def functions(vm: Vm) -> Mapping[str, HostFunction]:
@@ -29,7 +30,7 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
     def define(kind: int, name_at: int, size: int, id_at: int) -> int:
         if kind > abi.HISTOGRAM or vm.current is None:
             return abi.BAD_ARGUMENT
-        name = PREFIX + memory.read(name_at, size).decode("utf-8", "replace")
+        name = PREFIX + memory.read(name_at, size).decode("utf-8", "replace").rstrip(".")
         memory.write_u32(id_at, 0)
         host = vm.current.root.host
         counts[kind] += 1
@@ -44,41 +45,44 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         return abi.OK
 
     def increment(metric_id: int, delta: int) -> int:
+        kind = metric_id & 3
+        if kind > abi.GAUGE:
+            return abi.BAD_ARGUMENT
         metric = metrics.get(metric_id)
         if metric is None:
             return abi.NOT_FOUND
-        if delta & _SIGN:
-            delta -= 1 << 64
-        kind = metric_id & 3
-        if kind == abi.COUNTER and delta > 0:
-            metric.inc(delta)
-            return abi.OK
+        delta = _signed(delta)
         if kind == abi.GAUGE:
-            metric.set(max(0, metric.value + delta))
+            metric.set(_signed(metric.value + delta))
             return abi.OK
-        return abi.BAD_ARGUMENT
+        if delta <= 0:
+            return abi.BAD_ARGUMENT
+        count(metric, delta)
+        return abi.OK
 
     def record(metric_id: int, value: int) -> int:
         metric = metrics.get(metric_id)
         if metric is None:
             return abi.NOT_FOUND
-        value &= _SIGN - 1
         kind = metric_id & 3
         if kind == abi.COUNTER:
-            metric.inc(value)
+            count(metric, value & _ALL)
         elif kind == abi.GAUGE:
-            metric.set(value)
+            metric.set(_signed(value))
         else:
-            metric.record(value)
+            metric.record(value & _SIGN - 1)
         return abi.OK
 
+    def count(metric: Any, more: int) -> None:
+        metric.inc(min(more, _SIGN - 1 - metric.value))  # a cell that is full stays so
+
     def get(metric_id: int, at: int) -> int:
+        if metric_id & 3 > abi.GAUGE:
+            return abi.BAD_ARGUMENT
         metric = metrics.get(metric_id)
         if metric is None:
             return abi.NOT_FOUND
-        if metric_id & 3 == abi.HISTOGRAM:
-            return abi.BAD_ARGUMENT
-        memory.write_u64(at, metric.value)
+        memory.write_u64(at, metric.value & _ALL)
         return abi.OK
 
     return {
@@ -87,3 +91,8 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         "proxy_record_metric": HostFunction("iI>i", record),
         "proxy_get_metric": HostFunction("ii>i", checked(get)),
     }
+
+
+def _signed(value: int) -> int:
+    """64 bits as a signed number: a gauge below zero wraps, as in Envoy, and comes back."""
+    return (value + _SIGN & _ALL) - _SIGN

@@ -75,9 +75,16 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
 
     def put(path_at: int, path_size: int, value_at: int, value_size: int) -> int:
         path, value = memory.read(path_at, path_size), memory.read(value_at, value_size)
-        if vm.current is None:
+        context = vm.current
+        if context is None:
             return abi.NOT_FOUND
-        return vm.current.set_state(STATE_PREFIX + path.decode("utf-8", "surrogateescape"), value)
+        key = STATE_PREFIX + path.decode("utf-8", "surrogateescape")
+        declared = (context.root.declared or {}).get(key)
+        if declared is None:
+            return context.set_state(key, value)
+        if declared.readonly and context.get_state(key) is not None:
+            return abi.BAD_ARGUMENT
+        return context.set_state(key, value, of_connection=declared.of_connection)
 
     return {
         "proxy_get_property": HostFunction("iiii>i", get),
@@ -113,15 +120,41 @@ def attribute_of(root: RootContext, parts: tuple[str, ...], *, raw: bool = False
     strict = settings.vm.strict
     if parts == ("",):
         return _unserializable
-    if strict and (parts[0] in _OLD_ROOTS or "." in parts[0]):
-        return lambda _context: None
+    key = STATE_PREFIX + parts[0]
+    if strict and "." in parts[0]:
+        return (lambda context: context.get_state(key)) if len(parts) == 1 else _nothing
+    if len(parts) == 1 and parts[0] in _OBJECTS and not raw:
+        return _whole_object
+    if strict and (parts[0] in _OLD_ROOTS or _misses_message_field(parts)):
+        return _nothing
     getter = root.compile_attribute(_without_message_fields(parts))
     if getter is None:
         if len(parts) > 1:
-            return lambda _context: None
-        key = STATE_PREFIX + parts[0]
+            return lambda context: _declared_field(context, key, parts[1:])
         return lambda context: context.get_state(key)
     return _reader(getter, parts, strict, raw=raw)
+
+
+def _declared_field(context: Context, key: str, path: tuple[str, ...]) -> Any:
+    """A field of a property that was declared as a message."""
+    declared = (context.root.declared or {}).get(key)
+    data = context.get_state(key)
+    if declared is None or not declared.message or data is None:
+        return None
+    from pyvoy.extensions.wasm.declared import message_field
+
+    return message_field(declared.message, data, path)
+
+
+def _nothing(_context: Any) -> Any:
+    return None
+
+
+def _whole_object(context: Any) -> Any:
+    """`request` alone, say: there is one, but it has no binary form."""
+    if context.subject is not None:
+        raise UnserializableError("an object of attributes")
+    return None
 
 
 def _reader(
@@ -134,6 +167,8 @@ def _reader(
     is_message = not raw and whole in _MESSAGES
     is_map = not raw and whole in _HEADER_MAPS
     is_empty = whole in _NEVER_MISSING
+    is_struct = name in _MESSAGES or parts[0] in _MESSAGES or parts[:3] == ("xds", "node", "metadata")
+    of_host = whole in _OF_HOST
 
     def read(context: Context) -> Any:
         subject = context.subject
@@ -149,10 +184,26 @@ def _reader(
         if is_map:
             return encode(value) or NO_PAIRS if value is not None else NO_PAIRS
         if is_message:
-            return metadata_message(value or {})
-        return b"" if value is None and is_empty and subject is not None else value
+            return None if subject is None or (of_host and not has_host(subject)) else metadata_message(value or {})
+        if value is None:
+            return b"" if subject is not None and (is_empty or (of_host and has_host(subject))) else None
+        return struct_value(value) if is_struct else value
 
     return read
+
+
+def has_host(subject: Any) -> bool:
+    """Whether the stream has an upstream host."""
+    return subject.info.upstream_host is not None
+
+
+def struct_value(value: Any) -> Any:
+    """A value out of a Struct: its numbers are doubles, whatever they look like."""
+    if type(value) is int:
+        return float(value)
+    if isinstance(value, Mapping):
+        return {key: struct_value(item) for key, item in value.items()}
+    return [struct_value(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _unserializable(_context: Context) -> Any:
@@ -164,6 +215,22 @@ NO_PAIRS = b"\0\0\0\0"
 _HEADER_MAPS = frozenset(("request.headers", "response.headers", "response.trailers"))
 _NEVER_MISSING = frozenset(("xds.filter_chain_name", "connection.requested_server_name"))
 """Text that is empty when there is none."""
+_OF_HOST = frozenset(
+    ("xds.upstream_host_metadata", "xds.upstream_host_locality_metadata", "upstream.transport_failure_reason")
+)
+"""What is there, empty as it may be, as soon as there is an upstream host."""
+_OBJECTS = frozenset(
+    (
+        "request",
+        "response",
+        "connection",
+        "source",
+        "destination",
+        "upstream",
+        "xds",
+        "filter_state",
+    )
+)
 _OF_REQUEST_HEADERS = frozenset(
     ["path", "url_path", "host", "scheme", "method", "headers", "referer", "useragent", "id", "query", "headers_bytes"]
 )
@@ -180,6 +247,14 @@ def metadata_message(value: Mapping[str, Any]) -> bytes:
     for namespace, fields in value.items():
         message.filter_metadata[namespace].update(fields)
     return bytes(message.SerializeToString())
+
+
+def _misses_message_field(parts: tuple[str, ...]) -> bool:
+    """`metadata\\0namespace`: a message has fields, and a namespace is none of them."""
+    for length in (1, 2):
+        if ".".join(parts[:length]) in _MESSAGES:
+            return len(parts) > length and parts[length] != "filter_metadata"
+    return False
 
 
 def _without_message_fields(parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -40,20 +40,11 @@ _RIGHT_TO_WRITE = bytes(8) + (64).to_bytes(8, "little") + bytes(8)
 _FIXED: dict[str, tuple[str, int]] = {
     "fd_read": ("iiii>i", NO_SYSTEM_CALL),
     "fd_pread": ("iiiIi>i", NO_SYSTEM_CALL),
-    "fd_pwrite": ("iiiIi>i", NO_SYSTEM_CALL),
     "fd_seek": ("iIii>i", SUCCESS),
-    "fd_tell": ("ii>i", SUCCESS),
     "fd_close": ("i>i", SUCCESS),
     "fd_fdstat_set_flags": ("ii>i", NO_SYSTEM_CALL),
-    "fd_fdstat_set_rights": ("iII>i", NO_SYSTEM_CALL),
     "fd_filestat_get": ("ii>i", BAD_FILE),
-    "fd_filestat_set_size": ("iI>i", NOT_SUPPORTED),
-    "fd_filestat_set_times": ("iIIi>i", NOT_SUPPORTED),
     "fd_advise": ("iIIi>i", SUCCESS),
-    "fd_allocate": ("iII>i", NOT_SUPPORTED),
-    "fd_datasync": ("i>i", SUCCESS),
-    "fd_sync": ("i>i", SUCCESS),
-    "fd_renumber": ("ii>i", NOT_SUPPORTED),
     "fd_prestat_get": ("ii>i", BAD_FILE),
     "fd_prestat_dir_name": ("iii>i", NO_SYSTEM_CALL),
     "path_open": ("iiiiiIIii>i", NO_ENTRY),
@@ -73,12 +64,29 @@ _FIXED: dict[str, tuple[str, int]] = {
     "sched_yield": (">i", SUCCESS),
     "proc_raise": ("i>i", NOT_SUPPORTED),
 }
+_OF_FILES: dict[str, tuple[str, int]] = {
+    "fd_tell": ("ii>i", SUCCESS),
+    "fd_fdstat_set_rights": ("iII>i", SUCCESS),
+    "fd_filestat_set_size": ("iI>i", SUCCESS),
+    "fd_filestat_set_times": ("iIIi>i", SUCCESS),
+    "fd_allocate": ("iII>i", SUCCESS),
+    "fd_datasync": ("i>i", SUCCESS),
+    "fd_sync": ("i>i", SUCCESS),
+    "fd_renumber": ("ii>i", NOT_SUPPORTED),
+}
+"""What these answer for the two outputs; for anything else it is `badf`."""
 
 
 def functions(vm: Vm) -> Mapping[str, HostFunction]:
     """All of preview 1."""
+    fixed = {name: HostFunction(signature, _always(errno)) for name, (signature, errno) in _FIXED.items()}
+    of_files = {name: HostFunction(signature, _for_output(errno)) for name, (signature, errno) in _OF_FILES.items()}
+    return {**_output(vm), **_environment(vm), **_world(vm), **fixed, **of_files}
+
+
+def _output(vm: Vm) -> dict[str, HostFunction]:
+    """The two outputs: their lines go to the log."""
     memory = vm.memory
-    environment = [f"{key}={value}".encode() + b"\0" for key, value in vm.settings.environment]
 
     def fd_write(fd: int, vectors: int, count: int, written_at: int) -> int:
         if fd not in _OUTPUT:
@@ -99,6 +107,12 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
             write_line(vm, _OUTPUT[fd], text.removesuffix(b"\n"))
         return SUCCESS
 
+    def fd_pwrite(fd: int, _vectors: int, _count: int, _offset: int, written_at: int) -> int:
+        if fd not in _OUTPUT:
+            return BAD_FILE
+        memory.write_u32(written_at, 0)
+        return SUCCESS
+
     def fd_fdstat_get(fd: int, at: int) -> int:
         if fd not in _OUTPUT:
             return BAD_FILE
@@ -108,6 +122,19 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
     def fd_readdir(_fd: int, _buffer: int, _size: int, _cookie: int, used_at: int) -> int:
         memory.write_u32(used_at, 0)
         return NOT_A_FOLDER
+
+    return {
+        "fd_write": HostFunction("iiii>i", _faulting(fd_write)),
+        "fd_pwrite": HostFunction("iiiIi>i", _faulting(fd_pwrite)),
+        "fd_fdstat_get": HostFunction("ii>i", _faulting(fd_fdstat_get)),
+        "fd_readdir": HostFunction("iiiIi>i", _faulting(fd_readdir)),
+    }
+
+
+def _environment(vm: Vm) -> dict[str, HostFunction]:
+    """Variables and arguments."""
+    memory = vm.memory
+    environment = [f"{key}={value}".encode() + b"\0" for key, value in vm.settings.environment]
 
     def environ_sizes_get(count_at: int, size_at: int) -> int:
         memory.write_u32(count_at, len(environment))
@@ -125,6 +152,18 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
         memory.write_u32(count_at, 0)
         memory.write_u32(size_at, 0)
         return SUCCESS
+
+    return {
+        "environ_sizes_get": HostFunction("ii>i", _faulting(environ_sizes_get)),
+        "environ_get": HostFunction("ii>i", _faulting(environ_get)),
+        "args_sizes_get": HostFunction("ii>i", _faulting(args_sizes_get)),
+        "args_get": HostFunction("ii>i", lambda _table, _buffer: SUCCESS),
+    }
+
+
+def _world(vm: Vm) -> dict[str, HostFunction]:
+    """Clocks, chance, waiting, the end."""
+    memory = vm.memory
 
     def clock_time_get(clock: int, _precision: int, at: int) -> int:
         if clock > 1:
@@ -153,21 +192,17 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
 
         raise GuestExit(f"the module called proc_exit({code - (1 << 32) if code >> 31 else code})")
 
-    written = {
-        "fd_write": HostFunction("iiii>i", _faulting(fd_write)),
-        "fd_fdstat_get": HostFunction("ii>i", _faulting(fd_fdstat_get)),
-        "fd_readdir": HostFunction("iiiIi>i", _faulting(fd_readdir)),
-        "environ_sizes_get": HostFunction("ii>i", _faulting(environ_sizes_get)),
-        "environ_get": HostFunction("ii>i", _faulting(environ_get)),
-        "args_sizes_get": HostFunction("ii>i", _faulting(args_sizes_get)),
-        "args_get": HostFunction("ii>i", lambda _table, _buffer: SUCCESS),
+    return {
         "clock_time_get": HostFunction("iIi>i", _faulting(clock_time_get)),
         "clock_res_get": HostFunction("ii>i", _faulting(clock_res_get)),
         "random_get": HostFunction("ii>i", _faulting(random_get)),
         "poll_oneoff": HostFunction("iiii>i", _faulting(poll_oneoff)),
         "proc_exit": HostFunction("i>", proc_exit),
     }
-    return written | {name: HostFunction(signature, _always(errno)) for name, (signature, errno) in _FIXED.items()}
+
+
+def _for_output(errno: int) -> Callable[..., int]:
+    return lambda fd, *_: errno if fd in _OUTPUT else BAD_FILE
 
 
 def _always(errno: int) -> Callable[..., int]:

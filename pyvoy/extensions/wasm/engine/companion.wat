@@ -41,7 +41,7 @@
 
   ;; Make the table of the text.
   (func $load
-    (local $entries i32) (local $at i32) (local $end i32) (local $entry i32) (local $begin i32)
+    (local $entries i32) (local $at i32) (local $end i32) (local $entry i32) (local $begin i32) (local $zeros i32)
     (if (i32.eqz (i32.load $own (i32.const 4))) (then (call $host_load)))
     (if (i32.ne (i32.load $own (i32.const 4)) (i32.const 3)) (then (return)))
     (local.set $entries (i32.load $own (i32.const 8)))
@@ -51,10 +51,13 @@
     (i32.store $own (i32.const 4) (i32.const 2))
     (loop $word
       (local.set $begin (local.get $at))
-      (loop $char
+      (loop $chars  ;; sixteen at once; what is read behind the text is nobody's
         (if (i32.ge_u (local.get $at) (local.get $end)) (then (return)))  ;; less words than there should be
-        (local.set $at (i32.add (local.get $at) (i32.const 1)))
-        (br_if $char (i32.load8_u $own (i32.sub (local.get $at) (i32.const 1)))))
+        (local.set $zeros
+          (i8x16.bitmask (i8x16.eq (v128.load $own (local.get $at)) (v128.const i32x4 0 0 0 0))))
+        (if (i32.eqz (local.get $zeros))
+          (then (local.set $at (i32.add (local.get $at) (i32.const 16))) (br $chars))))
+      (local.set $at (i32.add (i32.add (local.get $at) (i32.ctz (local.get $zeros))) (i32.const 1)))
       (i32.store $own (local.get $entry) (local.get $begin))
       (i32.store $own offset=4 (local.get $entry)
         (i32.sub (i32.sub (local.get $at) (local.get $begin)) (i32.const 1)))

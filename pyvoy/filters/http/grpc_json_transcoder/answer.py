@@ -15,7 +15,8 @@ from pyvoy.filters.http.grpc_json_transcoder.http_body import read_http_body
 from pyvoy.filters.http.grpc_json_transcoder.response_translation import Delimiting, ResponseTranslation
 from pyvoy.filters.http.grpc_json_transcoder.schema import UnknownTypeError
 from pyvoy.filters.http.grpc_json_transcoder.wire import WireError, delimited, read_message, varint
-from pyvoy.http.grpc import PREFIX_BYTES, MessageCutter, http_status_of
+from pyvoy.http.grpc import http_status_of
+from pyvoy.http.grpc_frames import FrameReader
 
 if TYPE_CHECKING:
     from pyvoy.filters.http.grpc_json_transcoder.plan import Method, TranscoderPlan
@@ -33,7 +34,7 @@ _STATUS_HEADERS: Final = (b"grpc-status", b"grpc-message", b"grpc-status-details
 class Answer:
     """One response.  `held`: its head waits, because the status or the content type is not known yet."""
 
-    __slots__ = ("_cutter", "_head", "_method", "_plan", "_seen_body", "_text", "_translation", "held")
+    __slots__ = ("_frames", "_head", "_method", "_plan", "_seen_body", "_text", "_translation", "held")
 
     def __init__(self, plan: TranscoderPlan, method: Method, head: HeaderMap) -> None:
         assert plan.printer is not None
@@ -42,7 +43,7 @@ class Answer:
         self._head = head
         self._seen_body = False
         self._text = b""
-        self._cutter = MessageCutter()
+        self._frames = FrameReader()
         delimiting = plan.delimiting if method.server_streaming else None
         self._translation = ResponseTranslation(plan.printer, method.response, delimiting)
         self.held = not method.server_streaming or method.raw_response
@@ -86,10 +87,11 @@ class Answer:
         Raises TranscodingError for a message that cannot be read."""
         self._seen_body = True
         bodies = []
-        for message in self._cutter.take(data):
-            if len(message) == PREFIX_BYTES:
+        self._frames.feed(data)
+        for message in list(iter(self._frames.message, None)):
+            if not message:
                 continue
-            content_type, body = read_http_body(message[PREFIX_BYTES:], self._method.raw_response_path)
+            content_type, body = read_http_body(message, self._method.raw_response_path)
             bodies.append(body)
             if not self._method.server_streaming:
                 self._head.set(b"content-type", content_type)

@@ -11,7 +11,7 @@ from pyvoy.filters.http.grpc_json_transcoder import kinds
 from pyvoy.filters.http.grpc_json_transcoder.errors import TranscodingError
 from pyvoy.filters.http.grpc_json_transcoder.scalars import raw_text
 from pyvoy.filters.http.grpc_json_transcoder.wire import WireError, delimited, read_varint, tag
-from pyvoy.http.grpc import frame
+from pyvoy.http.grpc_frames import frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from pyvoy.filters.http.grpc_json_transcoder.faults import Faults
 from pyvoy.filters.http.grpc_json_transcoder.json_reader import JsonError, JsonReader
 from pyvoy.filters.http.grpc_json_transcoder.json_values import Elements, Tree, read_whole
 from pyvoy.filters.http.grpc_json_transcoder.message_writer import MessageWriter
-from pyvoy.http.grpc import frame
+from pyvoy.http.grpc_frames import frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

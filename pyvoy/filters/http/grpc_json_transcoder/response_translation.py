@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyvoy.filters.http.grpc_json_transcoder.errors import PrintError, TranscodingError
 from pyvoy.filters.http.grpc_json_transcoder.schema import UnknownTypeError
 from pyvoy.filters.http.grpc_json_transcoder.wire import WireError
-from pyvoy.http.grpc import PREFIX_BYTES
+from pyvoy.http.grpc_frames import PREFIX_BYTES, FrameReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,50 +25,18 @@ class Delimiting(Enum):
     EVENTS = (b"data: ", b"data: ", b"\n\n")
 
 
-class FrameReader:
-    """Cuts a body into gRPC messages; compressed ones are refused."""
-
-    __slots__ = ("_held",)
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-
-    @property
-    def held_bytes(self) -> int:
-        """What is kept of a message that is not complete."""
-        return len(self._held)
-
-    def take(self, data: bytes) -> Iterator[bytes]:
-        """The messages that are complete with this piece.  Raises TranscodingError."""
-        held = self._held
-        held += data
-        at = 0
-        try:
-            while len(held) - at >= PREFIX_BYTES:
-                if held[at]:
-                    raise _broken(f"Unsupported gRPC frame flag: {held[at]}")
-                begin = at + PREFIX_BYTES
-                stop = begin + int.from_bytes(held[at + 1 : begin], "big")
-                if stop > len(held):
-                    break
-                at = stop
-                yield bytes(held[begin:stop])
-        finally:  # also when nobody wants the next one
-            del held[:at]
-
-    def finish(self) -> None:
-        """There is no more.  Raises TranscodingError if a message is not complete."""
-        held = self._held
-        if not held:
-            return
-        if len(held) < PREFIX_BYTES:
-            raise _broken("Incomplete gRPC frame header received")
-        size = int.from_bytes(held[1:PREFIX_BYTES], "big")
-        raise _broken(f"Incomplete gRPC frame expected size: {size} actual size: {len(held) - PREFIX_BYTES}")
-
-
 def _broken(text: str) -> TranscodingError:
     return TranscodingError(text, "INTERNAL", 502)
+
+
+def _check_end(frames: FrameReader) -> None:
+    """There is no more of the body.  Raises TranscodingError if a message is not complete."""
+    if not frames.held_bytes:
+        return
+    head = frames.head()
+    if head is None:
+        raise _broken("Incomplete gRPC frame header received")
+    raise _broken(f"Incomplete gRPC frame expected size: {head[1]} actual size: {frames.held_bytes - PREFIX_BYTES}")
 
 
 class ResponseTranslation:
@@ -95,7 +63,7 @@ class ResponseTranslation:
         if self.done:
             return b""
         out = []
-        for message in self._frames.take(data):
+        for message in self._messages(data):
             text = self._text(message)
             if self._delimiting is None:
                 self.done = True
@@ -105,11 +73,23 @@ class ResponseTranslation:
             self._first = False
         return b"".join(out)
 
+    def _messages(self, data: bytes) -> Iterator[bytes]:
+        """The messages that are complete with this piece; compressed ones are refused."""
+        frames = self._frames
+        frames.feed(data)
+        while (head := frames.head()) is not None:
+            if head[0]:
+                raise _broken(f"Unsupported gRPC frame flag: {head[0]}")
+            message = frames.message()
+            if message is None:
+                return
+            yield message
+
     def finish(self) -> bytes:
         """What ends the text.  Raises TranscodingError."""
         if self.done:
             return b""
-        self._frames.finish()
+        _check_end(self._frames)
         self.done = True
         if self._delimiting is Delimiting.ARRAY:
             return b"[]" if self._first else b"]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyvoy.config import extensions
-from pyvoy.config.context import Built
+from pyvoy.config.context import Built, Chained
 from pyvoy.config.extensions import RouteConfig
 from tests.unit.config.compile.tables import stream, table
 
@@ -32,8 +32,11 @@ def _plans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extensions, "build_route_map", build)
 
 
+CHAIN = {"f": Chained((), disabled=False), "g": Chained((), disabled=True), "h": Chained((), disabled=True)}
+
+
 def chosen(path: bytes):
-    found, reports = table(f"""
+    text = f"""
 name: r
 {config(f="table", g="none", h="table")}
 virtual_hosts:
@@ -45,8 +48,9 @@ virtual_hosts:
   - {{match: {{path: /own}}, route: {{cluster: a}}, {config(f="route", g="route", h="none")}}}
   - match: {{path: /weighted}}
     route: {{weighted_clusters: {{clusters: [{{name: a, weight: 1, {config(f="cluster", h="cluster")}}}]}}}}
-    {config(h="none")}
-""")
+    {config(h="none", unknown="none")}
+"""
+    found, reports = table(text, chain=CHAIN)
     assert reports == []
     return found.find(stream(path))
 
@@ -59,6 +63,11 @@ def test_plans_are_given_least_specific_first():
 
 def test_the_most_specific_level_decides_whether_a_filter_is_off():
     plain, own, weighted = (chosen(path) for path in (b"/plain", b"/own", b"/weighted"))
-    assert (plain.disabled_filters, plain.enabled_filters) == ({"g"}, {"f", "h"})
-    assert (own.disabled_filters, own.enabled_filters) == ({"h"}, {"f", "g"})
-    assert (weighted.disabled_filters, weighted.enabled_filters) == ({"g"}, {"f", "h"})
+    assert (plain.disabled_filters, plain.enabled_filters) == ({"g"}, {"h"})
+    assert (own.disabled_filters, own.enabled_filters) == ({"h"}, {"g"})
+    assert (weighted.disabled_filters, weighted.enabled_filters) == ({"g"}, {"h"})
+
+
+def test_a_filter_that_is_on_anyhow_needs_no_route_to_turn_it_on():
+    assert "f" not in chosen(b"/plain").enabled_filters
+    assert "unknown" not in chosen(b"/weighted").disabled_filters

@@ -18,5 +18,5 @@ def python(
 ) -> Play:
     """A play with the one filter of this code; `fields` are those of the Python message."""
     message = {"code": {"inline_string": IMPORTS + textwrap.dedent(text)}, **fields}
-    per_route = "" if route is None else yaml.safe_dump({"config": route})
+    per_route = "" if route is None else yaml.safe_dump(route if "@type" in route else {"config": route})
     return play(PythonFilter, yaml.safe_dump(message), route=per_route, **(stage or {}))

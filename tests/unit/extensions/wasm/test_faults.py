@@ -311,15 +311,52 @@ def test_a_client_that_leaves_a_paused_response(caplog):
     assert said(caplog) == ["deleted"]
 
 
-def test_a_reply_a_close_and_a_continue_in_one_callback():
-    guest = Guest().on(
-        "request_headers", call("send_local_response", 201, "d", "first", Raw(0, 0), 0),
-        call("send_local_response", 202, "d", "second", Raw(0, 0), 0), call("continue_stream", 0),
-        call("close_stream", 0), call("continue_stream", 1), returns=0,
-    )  # fmt: skip
+REPLY = (
+    call("send_local_response", 201, "d", "first", Raw(0, 0), 0),
+    call("send_local_response", 202, "d", "second", Raw(0, 0), 0),
+)
+
+
+def test_two_replies_and_a_continue_in_one_callback():
+    guest = Guest().on("request_headers", *REPLY, call("continue_stream", 0), call("continue_stream", 1), returns=0)
     stream = stream_of(guest).request("GET", "/")
     assert stream.forwarded is None
     assert stream.response.status == 201
+
+
+@pytest.mark.parametrize("steps", [(*REPLY, call("close_stream", 0)), (call("close_stream", 0), *REPLY)])
+def test_a_close_beside_a_reply_leaves_the_client_without_an_answer(steps):
+    stream = stream_of(Guest().on("request_headers", *steps, returns=0)).request("GET", "/")
+    assert (stream.forwarded, stream.response) == (None, None)
+    assert stream.was_reset
+
+
+def test_closing_a_stream_twice():
+    guest = Guest().on("request_headers", call("close_stream", 0), call("close_stream", 0), call("close_stream", 1))
+    assert stream_of(guest).request("GET", "/").was_reset
+
+
+@pytest.mark.parametrize("callback", ["log", "done", "delete"])
+def test_what_is_asked_for_behind_the_end_of_a_stream_has_no_effect(callback):
+    after = (*REPLY, call("continue_stream", 0), call("continue_stream", 1), call("close_stream", 0))
+    guest = Guest().on(callback, *after)
+    stream = stream_of(guest)
+    for _ in range(2):
+        stream.request("GET", "/").respond(200, {}, b"ok")
+        assert stream.response.status == 200
+
+
+@pytest.mark.parametrize("callback", ["request_headers", "request_body"])
+def test_a_reply_that_the_module_does_not_live_to_see(callback):
+    guest = Guest().on(callback, *REPLY, TRAP)
+    stream = stream_of(guest).request("POST", "/", {}, b"body")
+    assert stream.response.status == 503
+
+
+def test_resuming_the_response_of_a_paused_request():
+    guest = Guest().on("request_headers", call("continue_stream", 1), returns=1)
+    stream = stream_of(guest).request("GET", "/")
+    assert (stream.forwarded, stream.response) == (None, None)
 
 
 def test_a_reply_passes_the_response_callbacks_of_its_module(caplog):

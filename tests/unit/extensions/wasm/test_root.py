@@ -2,6 +2,7 @@
 
 import pytest
 
+from pyvoy.extensions.http_call import CallRefused
 from pyvoy.http.headers import HeaderMap
 from tests.unit.extensions.wasm.vms import MapContext, running
 
@@ -9,7 +10,7 @@ from tests.unit.extensions.wasm.vms import MapContext, running
 class Call:
     """A call under way."""
 
-    cancelled = False
+    cancelled = done = False
 
     def cancel(self):
         self.cancelled = True
@@ -74,6 +75,29 @@ def test_the_answer_to_a_call_reaches_a_plugin_that_is_to_end(puppet):
     assert puppet.called == ["http_call_response"]
     gone(puppet, context)
     assert puppet.called == ["http_call_response", "done", "delete"]
+
+
+def test_a_call_that_fails_at_once_is_given_up_and_its_number_is_gone(puppet):
+    made = []
+
+    def start(_on_done):
+        call = Call()
+        call.done = not made
+        made.append(call)
+        return call
+
+    assert puppet.root.expect(start) is None
+    assert puppet.root.expect(start) == 8
+    assert [call.cancelled for call in made] == [True, False]
+
+
+def test_a_call_that_is_refused_takes_no_number(puppet):
+    def refuse(_on_done):
+        raise CallRefused("no")
+
+    with pytest.raises(CallRefused):
+        puppet.root.expect(refuse)
+    assert puppet.root.expect(lambda _: Call()) == 4
 
 
 class Answer:

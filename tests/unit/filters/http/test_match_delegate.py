@@ -9,8 +9,23 @@ import pytest
 
 from pyvoy.config.problems import ConfigErrors
 from pyvoy.filters.http.match_delegate import MatchDelegate
+from pyvoy.filters.http.python import PythonFilter
+from pyvoy.testing.configuring import Configuration
 from pyvoy.testing.contract import check_http_filter
-from pyvoy.testing.playbook import data, forwarded, headers, held, play, reply, sent, whole_response
+from pyvoy.testing.fakes import FakeServices
+from pyvoy.testing.playbook import (
+    Play,
+    data,
+    filter_spec,
+    forwarded,
+    headers,
+    held,
+    play,
+    reply,
+    sent,
+    whole_response,
+)
+from pyvoy.testing.stage import Stage
 
 _URL = "type.googleapis.com/"
 _FILTERS = "envoy.extensions.filters.http."
@@ -46,6 +61,38 @@ def test_a_request_passes_by() -> None:
     p.end()
     p = play(MatchDelegate, ABORT) >> headers(x="skip") << forwarded()
     p.stage.close()
+
+
+OWN_CODE = """
+from pyvoy.api import *
+
+class By(StreamFilter):
+    def on_request_headers(self, stream, headers, end):
+        headers.set(b"x-by", self.config["by"].encode())
+    def on_response_headers(self, stream, headers, end):
+        headers.set(b"x-by", self.config["by"].encode())
+"""
+
+
+def _by(who: str, **fields: Any) -> dict[str, Any]:
+    return {"code": {"inline_string": OWN_CODE}, "config": {"by": who}, **fields}
+
+
+@pytest.mark.parametrize("policy", ["FAIL_CLOSED", "FAIL_RELOAD"])
+def test_what_a_route_has_in_its_place_is_passed_by_too(policy: str) -> None:
+    python = "pyvoy.filters.http.python.v1.Python"
+    typed = {"@type": _URL + python, **_by("inside", failure_policy=policy)}
+    tree = {"matcher_tree": {"input": INPUT, "exact_match_map": {"map": {"skip": {"action": SKIP}}}}}
+    text = json.dumps({"xds_matcher": tree, "extension_config": {"name": "inner", "typed_config": typed}})
+    fakes = FakeServices()
+    configuration = Configuration(fakes.scope, fakes.arena, services=fakes.services)
+    on_route = configuration.http_filter_on_route(PythonFilter, json.dumps({"@type": python, **_by("route")}))
+    for route_plan, by in ((None, "inside"), (on_route, "route")):
+        spec = filter_spec(configuration, MatchDelegate, text, 0, [on_route])
+        p = Play(Stage(fakes, [spec], {spec.name: (route_plan,)} if route_plan else {}))
+        p >> headers() << forwarded(x_by=by) >> whole_response(200) << sent(200, x_by=by, end=True)
+        p >> headers(x="skip") << forwarded(x_by=None) >> whole_response(200) << sent(200, x_by=None, end=True)
+        p.end()
 
 
 def test_bodies_and_responses_pass_by_too() -> None:

@@ -48,7 +48,7 @@ def test_handshakes_that_differ_are_told_apart() -> None:
     seen = [facts(first).alpn]
     for peer in (Tls(alpn=("http/1.1",)), Tls(), Tls(alpn=("h2",))):
         ends = Ends(peer, plan)
-        ends.tls.begin(first.context, server_side=True)
+        ends.tls.begin_server(first.context)
         seen.append(facts(ends.shake()).alpn)
     assert seen == ["h2", "http/1.1", "", "h2"]
     ssl_scope = first.store.root.scope("listener.l").scope("ssl")

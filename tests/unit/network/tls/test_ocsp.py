@@ -76,14 +76,14 @@ def test_a_client_that_asks_gets_the_response_inside_the_handshake() -> None:
     asking = Ends(Tls(asks_staple=True), TlsPlan((certificate,))).shake()
     assert asking.peer.staple == GOOD
     silent = Ends(Tls(), TlsPlan((certificate,))).shake()
-    assert (silent.opened, silent.peer.staple) == (1, b"")
+    assert (silent.tls.opened, silent.peer.staple) == (1, b"")
 
 
 def test_a_client_that_would_go_without_is_refused_where_it_must_not() -> None:
     certificate = CertificatePlan(SERVER.cert.encode(), SERVER.key.encode(), staple=OLD)
     ends = Ends(Tls(asks_staple=True), TlsPlan((certificate,), staple_policy=MUST)).shake()
-    assert ends.opened == 0
-    assert "CONNECTION_REJECTED" in ends.failed[0]
+    assert ends.tls.opened == 0
+    assert "CONNECTION_REJECTED" in ends.tls.failed[0]
 
 
 def test_clients_hear_whose_certificates_are_trusted() -> None:
@@ -93,9 +93,9 @@ def test_clients_hear_whose_certificates_are_trusted() -> None:
         require_certificate=True,
     )
     ends = Ends(Tls(certificate=issued("client", ("c.test",))), plan).shake()
-    library = openssl._loaded()
+    library = openssl.loaded()
     for function in (library.SSL_get_client_CA_list, library.OPENSSL_sk_num):
         function.argtypes = (ctypes.c_void_p,)
     library.SSL_get_client_CA_list.restype = ctypes.c_void_p
-    names = library.SSL_get_client_CA_list(openssl._session_pointer(ends.peer.object))
+    names = library.SSL_get_client_CA_list(openssl._session_pointer(ends.peer.object._sslobj))
     assert library.OPENSSL_sk_num(names) == 2

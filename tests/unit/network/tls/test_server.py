@@ -27,6 +27,7 @@ B = issued("b", ("b.test", "*.w.test"))
 BOTH = issued("both", ("a.test",), is_rsa=True)
 NAMELESS = issued("c.test")
 CLIENT = issued("client", ("c.test",))
+V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 TRUST = ValidationPlan(trusted_ca=authority().cert.encode())
 
 
@@ -145,10 +146,15 @@ def test_without_its_secret_a_connection_is_ended() -> None:
 
 def test_a_session_resumes_where_the_keys_are_the_same() -> None:
     """As in two workers: contexts of their own, ticket keys in common."""
+    resume_in_turn((b"k" * 80, False), (b"k" * 80, True), (b"o" * 80, False))
+
+
+def resume_in_turn(*steps: tuple[bytes, bool], version: ssl.TLSVersion = V13) -> None:
+    """A client that resumes what it can meets contexts with these keys, and does resume or not."""
 
     async def work(worker: Worker) -> None:
-        client = Tls(resume=True)
-        for keys, resumed in ((b"k" * 80, False), (b"k" * 80, True), (b"o" * 80, False)):
+        client = Tls(resume=True, maximum=version)
+        for keys, resumed in steps:
             plan = replace(TlsPlan(plans(A)), ticket_keys=keys)
             port = await worker.listen(chain=chain(worker, "c", plan))
             _, peer = await echoed(worker, port, client)

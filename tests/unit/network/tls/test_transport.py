@@ -96,6 +96,21 @@ class Plain(asyncio.Protocol):
         self.events.append("resume")
 
 
+class Side(TlsTransport):
+    """One that writes down what its side of a connection does."""
+
+    def __init__(self, protocol: asyncio.Protocol) -> None:
+        super().__init__(protocol)
+        self.opened = 0
+        self.failed: list[str] = []
+
+    def _established(self) -> None:
+        self.opened += 1
+
+    def _broken(self, text: str) -> None:
+        self.failed.append(text)
+
+
 class Ends:
     """A TlsTransport as server and a peer as client."""
 
@@ -104,18 +119,13 @@ class Ends:
         self.context = server_context(self.store, plan)
         self.raw = Raw()
         self.plain = Plain()
-        self.opened = 0
-        self.failed: list[str] = []
-        self.tls = TlsTransport(self.plain, self._opened, self.failed.append)
+        self.tls = Side(self.plain)
         self.tls.raw = self.raw  # type: ignore[assignment]
-        self.tls.begin(self.context, server_side=True)
+        self.tls.begin_server(self.context)
         self.raw.protocol = self.tls
         self.to_server = bytearray()
         self.peer = (peer or Tls()).session(self._send, server_side=False)
         self.got = b""
-
-    def _opened(self, transport: TlsTransport) -> None:
-        self.opened += 1
 
     def _send(self, data: bytes) -> None:
         self.to_server += data
@@ -150,7 +160,7 @@ def test_bytes_go_both_ways_and_are_plain_behind() -> None:
     ends.run()
     ends.tls.write(b"answer")
     ends.run()
-    assert (ends.plain.events, ends.got, ends.opened) == ([b"question"], b"answer", 1)
+    assert (ends.plain.events, ends.got, ends.tls.opened) == ([b"question"], b"answer", 1)
     assert ends.store.root.counter("listener.l.ssl.handshake").value == 1
 
 
@@ -180,7 +190,7 @@ def test_a_handshake_that_comes_byte_by_byte_is_the_same() -> None:
         ends.to_server.clear()
         ends.peer.receive(bytes(ends.raw.corked))
         ends.raw.corked.clear()
-    assert ends.opened == 1
+    assert ends.tls.opened == 1
 
 
 def test_what_is_written_before_the_handshake_waits_for_it() -> None:
@@ -279,14 +289,14 @@ def test_garbage_breaks_the_connection_with_a_reason() -> None:
     ends = Ends()
     ends.raw.protocol.data_received(b"GET / HTTP/1.1\r\n\r\n")
     text = "TLS_error:|268435612:SSL_routines:OPENSSL_internal:HTTP_REQUEST:TLS_error_end"
-    assert (ends.failed, ends.raw.closed, ends.opened) == ([text], "closed", 0)
+    assert (ends.tls.failed, ends.raw.closed, ends.tls.opened) == ([text], "closed", 0)
     assert ends.store.root.counter("listener.l.ssl.connection_error").value == 1
 
 
 def test_a_client_that_leaves_in_the_handshake_is_no_tls_error() -> None:
     ends = Ends()
     assert ends.tls.eof_received()
-    assert (ends.failed, ends.raw.closed) == ([""], "closed")
+    assert (ends.tls.failed, ends.raw.closed) == ([""], "closed")
     assert ends.store.root.counter("listener.l.ssl.connection_error").value == 0
 
 
@@ -294,7 +304,7 @@ def test_a_broken_record_ends_an_open_connection() -> None:
     ends = Ends().shake()
     ends.raw.protocol.data_received(b"\x17\x03\x03\x00\x20" + b"x" * 32)
     assert ends.raw.closed == "closed"
-    assert "BAD_RECORD_MAC" in ends.failed[0]
+    assert "BAD_RECORD_MAC" in ends.tls.failed[0]
 
 
 def test_reading_pauses_only_when_the_handshake_is_done() -> None:
@@ -346,6 +356,6 @@ def test_a_client_without_a_certificate_does_not_pass() -> None:
     certificates = (CertificatePlan(SERVER.cert.encode(), SERVER.key.encode()),)
     plan = TlsPlan(certificates, trust, require_certificate=True)
     bare = Ends(Tls(maximum=ssl.TLSVersion.TLSv1_2), plan).shake()
-    assert bare.opened == 0
+    assert bare.tls.opened == 0
     assert bare.store.root.counter("listener.l.ssl.fail_verify_no_cert").value == 1
-    assert Ends(Tls(certificate=CLIENT), plan).shake().opened == 1
+    assert Ends(Tls(certificate=CLIENT), plan).shake().tls.opened == 1

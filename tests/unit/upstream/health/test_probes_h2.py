@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pyvoy.http.grpc import frame
+from pyvoy.http.grpc_frames import frame
 from pyvoy.http.routing.header_rules import HeaderRules
 from pyvoy.network.address import Address
 from pyvoy.upstream.health.plan import CheckTarget, GrpcProbePlan, HttpProbePlan

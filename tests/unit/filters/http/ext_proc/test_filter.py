@@ -13,7 +13,7 @@ from pyvoy.extensions.grpc_stream import MessageReader
 from pyvoy.extensions.host import Host
 from pyvoy.extensions.http_call import CallOptions, Failure, UnknownCluster
 from pyvoy.filters.http.ext_proc.filter import ExtProc
-from pyvoy.http.grpc import frame
+from pyvoy.http.grpc_frames import frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.testing.contract import check_http_filter
 from pyvoy.testing.fakes import FakeServices

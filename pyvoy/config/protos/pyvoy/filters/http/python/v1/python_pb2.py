@@ -1,7 +1,8 @@
 """An HTTP filter written in Python.
 
 message Python: `code`; `class`, which may be left out when the code has one filter; `config`, which the class' dataclass
-describes; `failure_policy`; `stat_prefix`, by default the class' name.
+describes; `failure_policy`; `stat_prefix`, by default the class' name.  On a route it stands in the place of the
+listener's filter.
 message PythonPerRoute: `config` in place of the filter's own, for the requests of a route.
 """
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from pyvoy.extensions.lua import keys
+from pyvoy.extensions import keys
 from pyvoy.testing.playbook import headers, reply
 from tests.unit.extensions.lua.lua_play import on_request
 
@@ -29,6 +29,23 @@ def test_rsa_signatures(rsa_key: rsa.RSAPrivateKey, name: str) -> None:
     loaded = keys.load(der(rsa_key))
     assert keys.verify(name.lower().encode(), loaded, signature, DATA) is None
     assert keys.verify(name.encode(), loaded, signature, DATA + b"!") == b"Failed to verify digest. Error code: 0"
+
+
+@pytest.mark.parametrize("name", keys.HASHES)
+def test_what_is_signed_can_be_verified(rsa_key: rsa.RSAPrivateKey, name: str) -> None:
+    for key in (rsa_key, ec.generate_private_key(ec.SECP256R1())):
+        private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        signature, error = keys.sign(name.encode(), keys.load_private(private), DATA)
+        assert (error, keys.verify(name.encode(), keys.load(der(key)), signature, DATA)) == (b"", None)
+
+
+def test_what_cannot_sign(rsa_key: rsa.RSAPrivateKey) -> None:
+    public = rsa_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert keys.load_private(b"no key") is keys.load_private_pem(public) is None
+    assert keys.sign(b"sha256", None, DATA)[1].startswith(b"Invalid key type")
+    assert keys.sign(b"md5", rsa_key, DATA) == (b"", b"md5 is not supported.")
+    edwards = ed25519.Ed25519PrivateKey.generate()
+    assert keys.sign(b"sha256", edwards, DATA)[0] == b""
 
 
 def test_ec_signatures() -> None:
