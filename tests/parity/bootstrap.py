@@ -33,6 +33,7 @@ HTTP = {
     "ext_authz": "ExtAuthz",
     "ext_proc": "ExternalProcessor",
     "ratelimit": "RateLimit",
+    "compressor": "Compressor",
     "decompressor": "Decompressor",
     "bandwidth_limit": "BandwidthLimit",
     "ip_tagging": "IPTagging",
