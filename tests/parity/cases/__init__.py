@@ -39,6 +39,7 @@ from tests.parity.cases import (
     rewrites,
     route_limits,
     routing,
+    sessions,
     small_filters,
     stats,
     subsets,
@@ -65,6 +66,7 @@ from tests.parity.cases.transcoder_common import gathered
 
 CASES: tuple[Case, ...] = (
     *routing.CASES,
+    *sessions.CASES,
     *processing.CASES,
     *rewrites.CASES,
     *header_rules.CASES,
