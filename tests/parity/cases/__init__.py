@@ -59,6 +59,9 @@ from tests.parity.cases import (
     wasm_flow,
     wasm_grpc,
     wasm_host,
+    wasm_http2,
+    wasm_l4,
+    wasm_maps,
     wasm_state,
     workers,
 )
@@ -124,4 +127,7 @@ CASES: tuple[Case, ...] = (
     *wasm_grpc.CASES,
     *wasm_host.CASES,
     *wasm_state.CASES,
+    *wasm_maps.CASES,
+    *wasm_http2.CASES,
+    *wasm_l4.CASES,
 )
