@@ -47,7 +47,7 @@ class Response:
     ) -> None:
         """`details` is what %RESPONSE_CODE_DETAILS% logs.  Raises ValueError for what makes no response."""
         if not isinstance(status, int) or not 200 <= status <= 599:
-            raise ValueError(f"the status must be between 200 and 599, not {status!r}")
+            raise ValueError(f"the status must be a number between 200 and 599, not {status!r}")
         self.status = status
         self.headers = pairs(headers)
         self.details = details.replace(" ", "_")
@@ -279,8 +279,8 @@ class UpstreamResponse(Message):
 
     @status.setter
     def status(self, value: int) -> None:
-        if not 200 <= value <= 599:
-            raise ValueError(f"the status must be between 200 and 599, not {value!r}")
+        if not isinstance(value, int) or not 200 <= value <= 599:
+            raise ValueError(f"the status must be a number between 200 and 599, not {value!r}")
         self._map.set(b":status", b"%d" % value)
 
     @property

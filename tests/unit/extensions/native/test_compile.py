@@ -369,6 +369,20 @@ def test_without_a_dataclass_it_is_the_mapping():
             "class A(Filter):\n  def on_request(self, r): pass\n  @classmethod\n  def on_load(cls): 1 / 0",
             "http_filters[0]>:5: on_load: ZeroDivisionError: division by zero",
         ),
+        ("class A(Filter):\n  async def on_request(self): pass", "A.on_request is called with 1 argument: (request)"),
+        (
+            "class A(StreamFilter):\n  def on_request_headers(self, headers): pass",
+            "A.on_request_headers is called with 3 arguments: (stream, headers, end)",
+        ),
+        (
+            "class A(Filter):\n  def __init__(self, x): pass\n  def on_request(self, request): pass",
+            "A.__init__ is called without arguments",
+        ),
+        (
+            "class A(Filter):\n  def on_request(self, r): pass\n  def on_reponse(self, r): pass",
+            'A.on_reponse is no event; did you mean "on_response"?',
+        ),
+        ("class A(Filter):\n  def on_requests(self, r): pass", 'no event; did you mean "on_request"?'),
     ],
 )
 def test_what_is_wrong_is_said_at_load(code, text):
