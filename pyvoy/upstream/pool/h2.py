@@ -45,7 +45,9 @@ class Http2UpstreamConnection(UpstreamConnection):
         self.idle_since_s = 0.0
         self.draining = False
         """Takes no new request."""
-        self.codec = Http2ClientCodec(self, self.write, pool.http2, pool.codec_stats, self._unwritten)
+        self._gathered: list[bytes] = []
+        """What leaves together at the end of this turn of the loop: requests of many clients, mostly."""
+        self.codec = Http2ClientCodec(self, self._gather, pool.http2, pool.codec_stats, self._unwritten)
         self.codec.pending_limit_bytes = self.cluster.plan.per_connection_buffer_limit_bytes or 1 << 30
         self.corked_downstreams: list[Corked] = []
         self._interrupted = False
@@ -55,7 +57,27 @@ class Http2UpstreamConnection(UpstreamConnection):
         pool.codec_stats.nghttp2_upstream_connections.inc()
 
     def _unwritten(self) -> int:
-        return self.transport.get_write_buffer_size() if self.connected else 0
+        waiting = sum(map(len, self._gathered))
+        return waiting + self.transport.get_write_buffer_size() if self.connected else waiting
+
+    def _gather(self, data: bytes) -> None:
+        """Output of the codec's: one system call, and one read of the upstream's, for all of a turn."""
+        gathered = self._gathered
+        if not gathered:
+            self.services.loop.call_soon(self._write_gathered)
+        gathered.append(data)
+
+    def _write_gathered(self) -> None:
+        gathered = self._gathered
+        if gathered:
+            data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+            gathered.clear()
+            self.write(data)
+
+    def close(self) -> None:
+        """Close from here, behind what was said last."""
+        self._write_gathered()
+        super().close()
 
     @property
     def busy(self) -> bool:
