@@ -13,6 +13,7 @@ from benchmarks.filters import (
     EMPTY_UPPER,
     LUA_BODY,
     LUA_CALL,
+    LUA_COUNT,
     LUA_EMPTY,
     LUA_HEADERS,
     filter_cost,
@@ -241,6 +242,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("lua-call", "A Lua script that makes a call for each request", with_filter(lua(LUA_CALL), Load())),
     Scenario(
         "filter-lua-empty", "What an empty Lua script adds", filter_cost(lua(LUA_EMPTY), 3.0, PROXY_CPU, LOAD_CPU)
+    ),
+    Scenario(
+        "filter-lua-count",
+        "What a Lua script that touches no headers adds, its hooks not empty",
+        filter_cost(lua(LUA_COUNT), 3.0, PROXY_CPU, LOAD_CPU),
     ),
     Scenario(
         "filter-lua-headers",

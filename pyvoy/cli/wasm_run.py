@@ -1,7 +1,8 @@
-"""`pyvoy wasm run FILE`: a module against a request that is made up here, with no proxy; what it did is printed.
+"""`pyvoy wasm run FILE`: a module against a request or a connection that is made up here, with no proxy; what it did is
+printed.
 
 Exit status: 0 the request was answered, 1 the module or the command line will not do, 2 the module failed, 3 it holds
-the request or the response.
+the request or the response, or bytes of the connection.
 """
 
 from __future__ import annotations
@@ -14,19 +15,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from pyvoy.testing.module_run import Outcome, Trial
+from pyvoy.cli.wasm_session import session_lines
 
-_OF_HTTP = ("proxy_on_request_", "proxy_on_response_")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyvoy.testing.grpc_peer import GrpcReply
+    from pyvoy.testing.module_outcome import Outcome, Trial
+
+
 ANSWERED, UNUSABLE, FAILED, WAITS = 0, 1, 2, 3
 EPILOG = """exit status:
-  0  the request was answered, by the module or by the made-up upstream
+  0  the request was answered, by the module or by the made-up upstream; the connection was passed on or closed
   1  the module cannot be loaded or does not start, or the command line is wrong
   2  the module failed while it ran: a trap, an endless loop, too much memory, a bad exit
-  3  the module holds the request or the response (--seconds lets time pass, --cluster answers its calls)
+  3  the module holds the request, the response or bytes of the connection (--seconds lets time pass, --cluster and
+     --grpc answer its calls)
 
 A header is NAME=VALUE or "NAME: VALUE". A text that begins with @ is the name of a file. A property is a path with dots
-and a value: a number, true or false, or text."""
+and a value: a number, true or false, or text. The STATUS of a gRPC answer is a number or a name; with OK the text is
+a serialized message (repeat the option for several), with another status it says why.
+
+The module sees a connection in place of a request with --data, --upstream-data or --close, and when it has callbacks
+for connections only."""
 
 
 def run_module(arguments: list[str], make_parser: type[argparse.ArgumentParser]) -> int:
@@ -54,7 +65,7 @@ def run_module(arguments: list[str], make_parser: type[argparse.ArgumentParser])
 def _parser(make_parser: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     parser = make_parser(
         prog="pyvoy wasm run",
-        description="Run a module against a request, with no proxy, and print what it did.",
+        description="Run a module against a request or a connection, with no proxy, and print what it did.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -75,6 +86,16 @@ def _parser(make_parser: type[argparse.ArgumentParser]) -> argparse.ArgumentPars
     add("--response-body", action="append", default=[], metavar="TEXT", help="the response body; repeated: in pieces")
     add("--property", action="append", default=[], metavar="PATH=VALUE", help="what a property is; repeatable")
     add("--cluster", action="append", default=[], metavar="NAME=STATUS[:BODY]", help="answer calls to a cluster")
+    add("--grpc", action="append", default=[], metavar="NAME=STATUS[:TEXT]", help="answer gRPC calls; repeatable")
+    add("--data", action="append", default=[], metavar="TEXT", help="bytes of the client; repeated: in pieces")
+    add(
+        "--upstream-data",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="bytes of the upstream, behind the client's",
+    )
+    add("--close", choices=("client", "upstream", "none"), help="who ends the connection first (default client)")
     add(
         "--seconds", type=float, default=0.0, metavar="N", help="let time pass after the request and after the response"
     )
@@ -95,6 +116,7 @@ def _trial(args: argparse.Namespace, testing: Any) -> Trial:
         name, answer = _pair(text, "=", "a cluster's answer", "NAME=STATUS[:BODY]")
         status, _, body = answer.partition(":")
         answers[name] = testing.Reply(int(status), _text(body))
+    of_connections = bool(args.data or args.upstream_data or args.close)
     made: Trial = testing.Trial(
         module=module,
         configuration=_text(args.config),
@@ -111,6 +133,11 @@ def _trial(args: argparse.Namespace, testing: Any) -> Trial:
         response_body=[_text(each).encode() for each in args.response_body],
         properties=dict(_property(text) for text in args.property),
         answers=answers,
+        grpc=grpc_answers(args.grpc, testing.GrpcReply),
+        connection=of_connections or testing.is_for_connections(module),
+        data=[_octets(each) for each in args.data],
+        upstream_data=[_octets(each) for each in args.upstream_data],
+        close="" if args.close == "none" else args.close or "client",
         seconds=args.seconds,
         strict=not args.lenient,
         calls=args.calls,
@@ -121,6 +148,37 @@ def _trial(args: argparse.Namespace, testing: Any) -> Trial:
 def _text(text: str) -> str:
     """The text itself, or what is in the file that it names."""
     return Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
+
+
+def _octets(text: str) -> bytes:
+    """The text as bytes, or those of the file that it names."""
+    return Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
+
+
+def grpc_answers(texts: list[str], reply: Callable[[], GrpcReply]) -> dict[str, GrpcReply]:
+    """What gRPC calls to each cluster get.  Raises ValueError and OSError."""
+    found: dict[str, GrpcReply] = {}
+    for text in texts:
+        name, answer = _pair(text, "=", "a cluster's answer", "NAME=STATUS[:TEXT]")
+        word, colon, rest = answer.partition(":")
+        made = found.setdefault(name, reply())
+        made.status = _grpc_status(word)
+        if made.status:
+            made.text = rest
+        elif colon:
+            made.messages.append(_octets(rest))
+    return found
+
+
+def _grpc_status(word: str) -> int:
+    from pyvoy.extensions.grpc_call import GrpcStatus
+
+    if word.isdigit():
+        return int(word)
+    name = word.upper().replace("-", "_")
+    if name not in GrpcStatus.__members__:
+        raise ValueError(f"{word!r} is no gRPC status: write a number or a name such as OK or NOT_FOUND")
+    return int(GrpcStatus[name])
 
 
 def _pair(text: str, between: str, what: str, form: str) -> tuple[str, str]:
@@ -149,7 +207,13 @@ def _property(text: str) -> tuple[str, Any]:
 
 def _json(outcome: Outcome) -> dict[str, Any]:
     changed = {"request_changes": outcome.request_changes, "response_changes": outcome.response_changes}
-    return {**asdict(outcome), **changed, "waits": outcome.waits, "exit_status": _status(outcome)}
+    found = {**asdict(outcome), **changed, "waits": outcome.waits, "exit_status": _status(outcome)}
+    if outcome.session is not None:
+        found["session"] = {
+            key: value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+            for key, value in found["session"].items()
+        }
+    return found
 
 
 def _status(outcome: Outcome) -> int:
@@ -162,8 +226,10 @@ def _status(outcome: Outcome) -> int:
 
 def _lines(trial: Trial, outcome: Outcome) -> list[str]:
     """What happened, for a terminal."""
+    if outcome.session is not None:
+        return session_lines(trial, outcome) + _tail(outcome)
     lines = []
-    if not any(name.startswith(_OF_HTTP) for name in outcome.callbacks):
+    if not outcome.has_callbacks:
         lines.append("the module has no callback for requests and responses")
     lines.append(f"request: {trial.method} {trial.path}")
     if outcome.request is not None:
@@ -201,6 +267,11 @@ def _tail(outcome: Outcome) -> list[str]:
             lines.append(
                 f"    {call['cluster']}: {head.get(':method')} {head.get(':path')}, {call['body_bytes']} bytes"
             )
+    if outcome.grpc_calls:
+        lines.append("gRPC calls to clusters:")
+        for call in outcome.grpc_calls:
+            end = ", given up" if call["cancelled"] else "" if call["ended"] else ", left open"
+            lines.append(f"    {call['cluster']}: {call['path']}, {len(call['messages'])} messages{end}")
     if outcome.logs:
         lines += ["log:", *(f"    {level:<8} {text}" for level, text in outcome.logs)]
     if outcome.metrics:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -84,7 +84,7 @@ class Host:
     `scope` is where its metrics are, `logger` where it logs.  While a configuration is only tried there are no
     services: then calls raise NotRunning and timers never fire; metrics, log and shared data work."""
 
-    __slots__ = ("_arena", "_closed", "_timers", "caller", "closing", "logger", "scope", "services")
+    __slots__ = ("_arena", "_closed", "_timers", "caller", "closing", "clusters", "logger", "scope", "services")
 
     def __init__(self, scope: Scope, arena: Arena, logger: logging.Logger, services: Services | None) -> None:
         self.scope = scope
@@ -93,6 +93,8 @@ class Host:
         self._arena = arena
         self.caller: CallMaker | None = None
         """Who makes the calls; by default the worker's clusters, from the first call on."""
+        self.clusters: Set[str] = frozenset()
+        """Names of the clusters of the configuration that is being built."""
         self._timers: set[HostTimer] = set()
         self._closed = False
         self.closing: set[Callable[[], None]] = set()
@@ -106,6 +108,7 @@ class Host:
         env = context.env
         host = cls(scope, env.arena, logging.getLogger(f"pyvoy.{component}"), env.services)
         host.caller = env.caller
+        host.clusters = env.clusters
         env.retire.append(host.close)
         return host
 
@@ -142,8 +145,8 @@ class Host:
         return self._make_calls().call(cluster, headers, body, trailers, options, on_done)
 
     def has_cluster(self, name: str) -> bool:
-        """Whether there is a cluster of that name now."""
-        return self.services is not None and self.services.clusters.get(name) is not None
+        """Whether there is a cluster of that name, or will be as soon as the configuration is in force."""
+        return name in self.clusters or (self.services is not None and self.services.clusters.get(name) is not None)
 
     def _make_calls(self) -> CallMaker:
         if self.caller is None:

@@ -227,6 +227,10 @@ class FilteredStream(ABC):
         path = self._request_path if request else self._response_path
         return path is not None and path.released
 
+    def note_held(self, *, request: bool) -> None:
+        """The piece at hand, the last one, was held by the filter that is being run, within this very event."""
+        self._path(REQUEST_SIDE if request else RESPONSE_SIDE).released = True
+
     def replace_request_body(self, self_filter: HttpFilter, body: bytes) -> None:
         """Put `body` in place of what is buffered at this filter."""
         self._path(REQUEST_SIDE).replace_body(self_filter.slot, body)

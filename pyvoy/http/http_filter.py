@@ -168,6 +168,9 @@ class Stream(Protocol):
     def was_held(self, *, request: bool) -> bool:
         """Whether the piece of body at hand was held by a filter, so that it has not just been read from the peer."""
 
+    def note_held(self, *, request: bool) -> None:
+        """Say that the piece at hand, the last one, was held by this filter, within this very event."""
+
     def replace_request_body(self, self_filter: HttpFilter, body: bytes) -> None:
         """Put `body` in place of what is buffered at this filter (Envoy: modifyDecodingBuffer)."""
 

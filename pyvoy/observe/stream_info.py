@@ -128,6 +128,8 @@ class StreamInfo:
     span_id: str = ""
     trace_reason: str = ""
     """"sampled", "service_forced" or "client_forced" when the request is traced."""
+    traced: Any = None
+    """What the stream is traced with (pyvoy.tracing.slots.Traced), or None."""
 
     start_s: float = 0.0
     start_wall_s: float = 0.0

@@ -31,7 +31,7 @@ from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.configuring import Configuration
 from pyvoy.testing.fakes import FakeServices
-from pyvoy.testing.grpc_peer import GrpcPeer
+from pyvoy.testing.grpc_peer import GrpcPeer, GrpcReply
 from pyvoy.testing.stage import Stage
 
 PYTHON = "type.googleapis.com/pyvoy.filters.http.python.v1.Python"
@@ -131,6 +131,7 @@ class FakeCaller:
     fakes: FakeServices
     answers: Mapping[str, Answering]
     streams: Collection[str] = ()
+    grpc: Mapping[str, GrpcReply] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     peers: list[GrpcPeer] = field(default_factory=list)
 
@@ -167,11 +168,13 @@ class FakeCaller:
         return running
 
     def stream(self, cluster: str, headers: HeaderMap, options: CallOptions, events: StreamEvents) -> GrpcPeer:
-        """A stream begins; its peer does what the test says."""
-        if cluster not in self.streams:
+        """A stream begins; its peer does what the test says, or what was laid down for the cluster."""
+        if cluster not in self.streams and cluster not in self.grpc:
             raise UnknownCluster(f"there is no cluster {cluster!r}")
         peer = GrpcPeer(self.fakes, cluster, headers, options, events)
         self.peers.append(peer)
+        if cluster in self.grpc:
+            self.fakes.loop.call_soon(lambda: peer.plays(self.grpc[cluster]))
         return peer
 
 
@@ -182,7 +185,8 @@ class FakeStream:
     filter, any language).  `config` goes with the first two; a module gets a mapping as JSON, a text as it is.
     `route` is the filter's configuration on the route, or (with its "@type") what stands there in its place; `calls`
     what calls to clusters are answered: {cluster: Reply or a function of the Call}, `streams` are the clusters that
-    take streaming gRPC calls (see `peers`), `runtime` the keys of a static runtime layer."""
+    take streaming gRPC calls (see `peers`), `grpc` those that answer them by themselves: {cluster: GrpcReply},
+    `runtime` the keys of a static runtime layer."""
 
     def __init__(
         self,
@@ -192,6 +196,7 @@ class FakeStream:
         route: Config | None = None,
         calls: Mapping[str, Answering] | None = None,
         streams: Collection[str] = (),
+        grpc: Mapping[str, GrpcReply] | None = None,
         failure_policy: str = "FAIL_CLOSED",
         fakes: FakeServices | None = None,
         runtime: dict[str, Any] | None = None,
@@ -201,13 +206,13 @@ class FakeStream:
         if isinstance(filter_, str | Path):
             filter_ = _of_file(Path(filter_), config)
         self.fakes = fakes or FakeServices()
-        self.caller = FakeCaller(self.fakes, calls or {}, streams)
+        self.caller = FakeCaller(self.fakes, calls or {}, streams, grpc or {})
         configuration = Configuration(
             self.fakes.scope,
             self.fakes.arena,
             random=self.fakes.services.random,
             runtime=runtime,
-            clusters=("upstream", *(calls or {}), *streams),
+            clusters=("upstream", *(calls or {}), *streams, *(grpc or {})),
             services=self.fakes.services,
         )
         configuration.environment.caller = self.caller

@@ -10,6 +10,7 @@ peer.sends(b"hi").finishes()
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 from pyvoy.extensions.call_stream import StreamEvents
@@ -20,6 +21,15 @@ from pyvoy.http.grpc_frames import frame
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.local_reply import percent_encode
 from pyvoy.testing.fakes import FakeServices
+
+
+@dataclass(slots=True)
+class GrpcReply:
+    """What a gRPC call or stream is answered: messages, and a status with its text."""
+
+    messages: list[bytes] = field(default_factory=list)
+    status: int = 0
+    text: str = ""
 
 
 class GrpcPeer:
@@ -79,6 +89,23 @@ class GrpcPeer:
             head = HeaderMap([(b":status", b"200"), *end])
             self._happen(partial(self._events.on_headers, head, True), end=True)
         return self
+
+    def plays(self, reply: GrpcReply) -> None:
+        """The whole answer, from inside the loop; it stops where the filter gives the call up."""
+        end = HeaderMap(
+            [(b"grpc-status", b"%d" % reply.status), (b"grpc-message", percent_encode(reply.text.encode()))]
+        )
+        head = [(b":status", b"200"), (b"content-type", b"application/grpc")]
+        events: list[Callable[[], None]] = [partial(self._events.on_headers, HeaderMap(head), False)]
+        events += [partial(self._events.on_data, frame(message), False) for message in reply.messages]
+        if not reply.messages and reply.status:
+            events = [partial(self._events.on_headers, HeaderMap([*head, *end.items()]), True)]
+        else:
+            events.append(partial(self._events.on_trailers, end))
+        for at, event in enumerate(events):
+            if not self.done:
+                self.done = at == len(events) - 1
+                event()
 
     def fails(self, failure: Failure = Failure.RESET) -> GrpcPeer:
         """The call breaks off."""

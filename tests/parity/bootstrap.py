@@ -133,12 +133,21 @@ def bootstrap(cases: list[Case], ports: dict[str, Ports], admin_port: int, folde
     return {
         "node": {"id": "parity-node", "cluster": "parity-cluster"},
         "admin": {"address": _address(admin_port)},
+        "bootstrap_extensions": [
+            _service(entry) for case in cases for entry in _load(case.services, case, ports[case.id]) or []
+        ],
         "static_resources": {
             "listeners": [_listener(case, ports[case.id]) for case in cases],
             "clusters": clusters,
             "secrets": _secrets(),
         },
     }
+
+
+def _service(fields: dict[str, Any]) -> dict[str, Any]:
+    """A Wasm service."""
+    config = {"@type": "type.googleapis.com/envoy.extensions.wasm.v3.WasmService", **fields}
+    return {"name": "envoy.bootstrap.wasm", "typed_config": config}
 
 
 def _secrets() -> list[dict[str, Any]]:

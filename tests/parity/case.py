@@ -27,6 +27,7 @@ class Case:
     `tls`: how the clients speak TLS (one for all, or one for each connection); `tls_context`: the fields of the
     listener's DownstreamTlsContext, for HTTP.
     `workers`: the concurrency of both proxies; a connection may land in any worker.
+    `services`: PluginConfigs of Wasm services (bootstrap extensions), a list in YAML.
     `resets`: compare whether the end was a FIN or a RST (it depends on timing where bytes were left unread).
     """
 
@@ -55,6 +56,7 @@ class Case:
     tls: Tls | tuple[Tls, ...] | None = None
     tls_context: str = ""
     workers: int = 1
+    services: str = ""
 
     @property
     def http(self) -> bool:

@@ -144,6 +144,7 @@ KNOWN: tuple[Known, ...] = (
     Known("wasm-trap-body", "stat:*", _SAME_PIECE),
     Known("wasm-trap-open", "*", _OPEN),
     Known("wasm-trap-in-*-open", "*", _OPEN),
+    Known("wasm-l4-trap-*-open", "*", _OPEN),
     Known("wasm-trap-in-*-fail_open", "*", _OPEN),
     *(
         Known(f"wasm-{case}", "stat:cluster.*", _WHOLE)
@@ -187,8 +188,9 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known("wasm-continue-unpaused-response", "*", "Envoy answers twice when a response that goes on is resumed"),
     Known("wasm-l4-*", "log:rx", _AT_THE_PROXY),
-    Known("wasm-l4-notes", "log:tx", _AT_THE_PROXY),
-    Known("wasm-l4-order", "log*:tx", _AT_THE_PROXY),
-    Known("wasm-l4-properties", "log:tx", _AT_THE_PROXY),
+    *(
+        Known(f"wasm-l4-{case}", "log*:tx", _AT_THE_PROXY)
+        for case in ("notes", "order", "properties", "removed", "trap-upstream_data")
+    ),
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )

@@ -90,11 +90,16 @@ CALLBACKS: dict[str, tuple[str, ...]] = {
 the stream.  The arity that is found counts, not the version: some SDKs of 2020 say 0.1.0 and export three."""
 
 
+_ENTRIES: dict[str, tuple[str, ...]] = {"_initialize": (">",), "_start": (">",), "__main_void": (">i", ">")}
+"""Where a module begins.  `main` is called only if it has the signature of C's."""
+
+
 def version_of(exports: dict[str, str]) -> str | None:
     """The ABI version that the exports announce: the first marker counts, as in Envoy."""
     return next((_MARKERS[name] for name in exports if name in _MARKERS), None)
 
 
 def wrong_signatures(exports: dict[str, str]) -> list[str]:
-    """Callbacks that are exported with a signature that no version of the ABI has."""
-    return [name for name, allowed in CALLBACKS.items() if name in exports and exports[name] not in allowed]
+    """Callbacks and entry points that are exported with a signature that no version of the ABI has."""
+    known = {**CALLBACKS, **_ENTRIES}
+    return [name for name, allowed in known.items() if name in exports and exports[name] not in allowed]

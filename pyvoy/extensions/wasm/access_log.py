@@ -29,6 +29,11 @@ class LogContext(Context):
         self._stream = stream
 
     @property
+    def log_prefix(self) -> str:
+        """The root's: it is the root that logs."""
+        return self.root.log_prefix
+
+    @property
     def subject(self) -> Any:
         return self._stream
 

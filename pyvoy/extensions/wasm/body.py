@@ -50,6 +50,9 @@ class Way(Protocol):
     def inject(self, stream: Stream, context: HttpContext, data: bytes) -> None:
         """Hand data to the filters behind this one, now."""
 
+    def note_held(self, stream: Stream) -> None:
+        """Tell the filters behind this one that the piece was held before its end was seen."""
+
 
 class RequestWay:
     """The request."""
@@ -83,6 +86,10 @@ class RequestWay:
     def inject(self, stream: Stream, context: HttpContext, data: bytes) -> None:
         """See Way."""
         stream.inject_request_data(context, data, False)
+
+    def note_held(self, stream: Stream) -> None:
+        """See Way."""
+        stream.note_held(request=True)
 
 
 class ResponseWay:
@@ -118,6 +125,10 @@ class ResponseWay:
     def inject(self, stream: Stream, context: HttpContext, data: bytes) -> None:
         """See Way."""
         stream.inject_response_data(context, data, False)
+
+    def note_held(self, stream: Stream) -> None:
+        """See Way."""
+        stream.note_held(request=False)
 
 
 REQUEST = RequestWay()
@@ -177,6 +188,8 @@ class BodyView:
         if ahead and first == _CONTINUE and result > _CONTINUE:
             self._let_go(stream, ahead)
             ahead = b""
+        elif first == _BUFFER and result == _CONTINUE:
+            way.note_held(stream)
         self.piece = ahead + self.piece
         return self._leave(stream, data, result)
 

@@ -141,6 +141,9 @@ def _code(config: Any, context: Context) -> bytes | None:
     code = context.at("code").data_source(config.code, "local")
     if config.code.local.filename:
         context.env.files.add(config.code.local.filename)  # `run --dev` loads it anew when it changes
+    place = context.at("code").at("local")
+    if not code and not context.env.problems.has_error_below(place.path):
+        place.error("", "Failed to load Wasm code: it is empty")
     return code or None
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.context import Context
+from pyvoy.network.connection_source import ConnectionSource
 from pyvoy.network.network_filter import CloseType, Connection, NetworkFilter, NetworkVerdict
-from pyvoy.observe.stream_info import StreamInfo
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.plugin import Plugin
@@ -19,21 +19,6 @@ if TYPE_CHECKING:
     from pyvoy.extensions.wasm.vm import Vm
 
 NOTHING = b""
-
-
-class Session:
-    """What attributes ask of a connection: a stream without a request."""
-
-    request_headers = None
-    request_trailers = None
-    response_headers = None
-    response_trailers = None
-    route = None
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection.info
-        self.services = connection.services
-        self.info = StreamInfo()
 
 
 class Held:
@@ -71,9 +56,11 @@ class NetworkContext(Context, NetworkFilter):
         self._downstream = Held()
         self._upstream = Held()
         self._upstream_ended = False
+        self._ended_first = False
+        """The client ended its side before the upstream did."""
         self._reading_paused = False
         self._closing = False
-        self._session: Session | None = None
+        self._source: ConnectionSource | None = None
         self._connection: Connection
 
     # ---- events of the connection ----
@@ -91,19 +78,25 @@ class NetworkContext(Context, NetworkFilter):
         result = self._run("proxy_on_new_connection")
         if self._failed():
             return self._fail()
-        return NetworkVerdict.CONTINUE if not result else NetworkVerdict.STOP
+        if not result:
+            return NetworkVerdict.CONTINUE
+        self._pause_reading()
+        return NetworkVerdict.STOP
 
     def on_data(self, connection: Connection, data: bytes, end: bool) -> NetworkVerdict | bytes:
         """Bytes of the client; what is handed on in their place."""
         if not self.context_id:
             return NetworkVerdict.CONTINUE
+        if end and not self._upstream_ended:
+            self._ended_first = True
         passed = self._show(self._downstream, "proxy_on_downstream_data", data, end)
-        if passed is None and not self._reading_paused:
+        if passed is None:
             limit = getattr(connection, "buffer_limit_bytes", 0)
             if limit and len(self._downstream.data) >= limit:
-                self._reading_paused = True
-                connection.read_disable(True)
-        return self._resumed_reading(passed)
+                self._pause_reading()
+            return NetworkVerdict.TAKEN
+        self._resume_reading()
+        return passed
 
     def on_write(self, connection: Connection, data: bytes, end: bool) -> NetworkVerdict | bytes:
         """Bytes to the client."""
@@ -134,19 +127,24 @@ class NetworkContext(Context, NetworkFilter):
         passed, held.data = held.data, b""
         return passed
 
-    def _resumed_reading(self, passed: bytes | None) -> NetworkVerdict | bytes:
-        if passed is None:
-            return NetworkVerdict.TAKEN
+    def _pause_reading(self) -> None:
+        """The client sends too much, or too early: a TCP proxy does not read either before it has an upstream."""
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._connection.read_disable(True)
+
+    def _resume_reading(self) -> None:
         if self._reading_paused:
             self._reading_paused = False
             self._connection.read_disable(False)
-        return passed
 
     def on_close(self, connection: Connection) -> None:
         """The connection is gone."""
         if not self.context_id or self.vm.failed:
             return
         local = getattr(connection, "closed_locally", False)
+        if self._ended_first and not getattr(connection, "reset_by_peer", False):
+            local = True  # the client had ended its side, and waited for ours
         self._run("proxy_on_downstream_connection_close", abi.CLOSED_LOCAL if local else abi.CLOSED_REMOTE)
 
     def on_log(self, connection: Connection) -> None:
@@ -185,13 +183,22 @@ class NetworkContext(Context, NetworkFilter):
         if self._downstream.paused and services is not None:
             services.loop.call_soon(self._fail)
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """The directions in which the module keeps bytes back: downstream, upstream."""
+        sides = (("downstream", self._downstream), ("upstream", self._upstream))
+        return tuple(name for name, held in sides if held.paused and held.data)
+
     # ---- what host functions ask ----
 
     @property
     def subject(self) -> Any:
-        if self._session is None:
-            self._session = Session(self._connection)
-        return self._session
+        if self._source is None:
+            connection = self._connection
+            found = getattr(connection, "source", None)  # what the TCP proxy writes its upstream into
+            self._source = ConnectionSource(connection.info, connection.services) if found is None else found
+        self._source.update()
+        return self._source
 
     def _held(self, kind: int) -> Held | None:
         return {abi.DOWNSTREAM_DATA: self._downstream, abi.UPSTREAM_DATA: self._upstream}.get(kind)
@@ -220,6 +227,7 @@ class NetworkContext(Context, NetworkFilter):
         if self._closing or not connection.is_open:
             return
         connection.continue_reading(self)
+        self._resume_reading()
         if held.paused:
             held.paused = held.live = False
             data, held.data = held.data, b""
@@ -227,7 +235,6 @@ class NetworkContext(Context, NetworkFilter):
                 runner: Any = getattr(connection, "runner", None)
                 if runner is not None:
                     runner.inject(self, data, end=held.end)
-            self._resumed_reading(NOTHING)
 
     def close_stream(self, kind: int) -> int:
         if kind in (abi.DOWNSTREAM, abi.UPSTREAM):

@@ -45,6 +45,7 @@ from tests.parity.cases import (
     tcp,
     tls,
     tls_upstream,
+    tracing,
     transcoder,
     transcoder_calls,
     transcoder_json,
@@ -56,6 +57,9 @@ from tests.parity.cases import (
     wasm_flow,
     wasm_grpc,
     wasm_host,
+    wasm_http2,
+    wasm_l4,
+    wasm_maps,
     wasm_state,
     workers,
 )
@@ -101,6 +105,7 @@ CASES: tuple[Case, ...] = (
     *stats.CASES,
     *tls.CASES,
     *tls_upstream.CASES,
+    *tracing.CASES,
     *http2_downstream.CASES,
     *http2_upstream.CASES,
     *h2_tail.CASES,
@@ -118,4 +123,7 @@ CASES: tuple[Case, ...] = (
     *wasm_grpc.CASES,
     *wasm_host.CASES,
     *wasm_state.CASES,
+    *wasm_maps.CASES,
+    *wasm_http2.CASES,
+    *wasm_l4.CASES,
 )

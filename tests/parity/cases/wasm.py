@@ -349,10 +349,10 @@ if (MODULES / "go.wasm").exists():
     BUILT.append(built("go", request("/one"), POST))
 
 
-def l4(name: str, guest: Guest, *steps: object, **case: object) -> Case:
-    """A TCP session through a module and tcp_proxy."""
-    config = plugin_yaml(guest, vm="vm_id: $id")
-    return Case(f"wasm-l4-{name}", "", (tuple(steps),), l4=f"- wasm: {{config: {config}}}\n- tcp_proxy: {{stat_prefix: $id, cluster: $up}}",  # type: ignore[arg-type]
+def l4(name: str, guest: Guest, *steps: object, more: str = "", to: str = "up", extra: str = "", **case: object) -> Case:
+    """A TCP session through a module and tcp_proxy; `extra` names other clusters that it needs."""
+    config = plugin_yaml(guest, more=more, vm="vm_id: $id")
+    return Case(f"wasm-l4-{name}", "", (tuple(steps),), l4=f"- wasm: {{config: {config}}}\n- tcp_proxy: {{stat_prefix: $id, cluster: ${to}}}  # {extra}",  # type: ignore[arg-type]
                 **case)  # type: ignore[arg-type]
 
 

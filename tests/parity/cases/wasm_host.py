@@ -10,6 +10,7 @@ from tests.support.guest import (
     OUT,
     OUT_U32,
     OUT_U64,
+    TRAP,
     At,
     Guest,
     P,
@@ -130,5 +131,22 @@ CALLS = (
     wasm("http-call-in-configure", "200", Guest().on("configure", http_call("wasm-http-call-in-configure-b", POST_HEAD), returns=1).on("http_call_response", note("cb", P(2)), value(6, ":status"), show_log()).on("request_headers", show_reply(), returns=1), clusters={"b": ""}, routes=f"{ROUTE_ALL}  # and $b", settle_s=0.5, conf="c"),
 )
 
-CASES = (*WASI_CASES, *STARTS, *CALLS)
+def service(name: str, want: str, *guests: Guest, singleton: bool = True, filters: Guest | None = None, **more: object) -> Case:
+    """Modules without streams; what they do is seen in statistics, logs and calls, while a client waits."""
+    entries = [f"{{singleton: {str(singleton).lower()}, config: {plugin_yaml(guest, vm='vm_id: $id', name=f's{at}', configuration='conf')}}}" for at, guest in enumerate(guests)]
+    chain = f"- wasm: {{config: {plugin_yaml(filters, vm='vm_id: $id', name='filter')}}}" if filters is not None else ""
+    steps = ((request("/"), Answers(1), Wait(0.5), *((request("/show"), Answers(2)) if filters is not None else ())),)
+    return Case(f"wasm-service-{name}", want, steps, services=f"[{', '.join(entries)}]", filters=chain, routes=f"{ROUTE_ALL}  # and $b", clusters={"b": ""}, **more)  # type: ignore[arg-type]
+
+
+ONCE = ("(if (global.get $saved1) (then (return)))", "(global.set $saved1 (i32.const 1))")
+SERVICES = (
+    service("life", "200", Guest().on("context_create", note("c", P(0), "<", P(1))).on("vm_start", note("vm", P(1)), returns=1).on("configure", note("conf", P(1)), call("get_buffer_bytes", 7, 0, 99, OUT, label="b"), show_log(), returns=1)),
+    service("tick", "200", Guest().on("configure", call("set_tick_period_milliseconds", 50, quiet=True), returns=1).on("tick", *ONCE, note("tick"), value(0, ":path"), call("define_metric", 0, "wasm-service-tick.ticks", At(256), label="D"), save(), call("increment_metric", Saved(), 1, label="i"), show_log())),
+    service("calls", "200", Guest().on("configure", call("set_tick_period_milliseconds", 50, quiet=True), returns=1).on("tick", *ONCE, call("http_call", "wasm-service-calls-b", POST_HEAD, "body", Raw(0, 0), 1000, At(256), label="call")).on("http_call_response", *ANSWERED[:5], show_log())),
+    service("several", "200", Guest().on("configure", note("one"), show_log(), returns=1), Guest().on("configure", note("two"), show_log(), returns=1), singleton=False),
+    service("shares", "200 200", Guest().on("configure", call("set_shared_data", "k", "of the service", 0, label="s"), call("register_shared_queue", "q", At(640), label="q"), returns=1).on("queue_ready", call("dequeue_shared_queue", P(1), OUT, label="d"), call("set_shared_data", "k", "it came", 0, label="s"), show_log()), filters=Guest().on("request_headers", call("get_shared_data", "k", OUT, At(600), label="g"), call("resolve_shared_queue", Raw(0, 0), "q", At(256), label="r"), save(), when_path("/", call("enqueue_shared_queue", Saved(), "item", label="e")), show_reply(), returns=1)),
+    service("traps", "200", Guest().on("configure", call("set_tick_period_milliseconds", 50, quiet=True), returns=1).on("tick", note("tick"), show_log(), TRAP)),
+)
+CASES = (*SERVICES, *WASI_CASES, *STARTS, *CALLS)
 _ = (ask, cel, number, on_response, Close)

@@ -112,7 +112,7 @@ def _keys(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> tuple[bytes, b
     return (*private, *public)  # type: ignore[return-value]
 
 
-_RSA = rsa.generate_private_key(65537, 2048)
+_RSA = rsa.generate_private_key(65537, 1024)
 _EC = ec.generate_private_key(ec.SECP256R1())
 RSA_DER, RSA_PEM, RSA_PUBLIC_DER, RSA_PUBLIC_PEM = _keys(_RSA)
 EC_DER, EC_PEM, EC_PUBLIC_DER, EC_PUBLIC_PEM = _keys(_EC)

@@ -3,73 +3,76 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from pyvoy.cli.main import main
-from tests.support.guest import OUT, SPIN, TRAP, Guest, P, call, log, note, show_header, show_log, show_reply
+from pyvoy.extensions.wasm.pairs import serialize
+from tests.support.guest import (
+    OUT,
+    OUT_U32,
+    SPIN,
+    TRAP,
+    At,
+    Guest,
+    P,
+    Raw,
+    Saved,
+    call,
+    keep,
+    log,
+    note,
+    save,
+    show_header,
+    show_log,
+    show_reply,
+)
 
-GALLERY = Path(__file__).parents[3] / "filters"
 
-
-@pytest.fixture
-def run(tmp_path, capsys):
-    """Run a module; exit status and output."""
-
-    def act(module: Guest | str, *arguments: str) -> tuple[int, str]:
-        if isinstance(module, Guest):
-            path = tmp_path / "module.wasm"
-            path.write_bytes(module.build())
-        else:
-            path = GALLERY / module / "filter.cpp.wasm"
-        status = main(["wasm", "run", str(path), *arguments])
-        captured = capsys.readouterr()
-        return status, captured.out + captured.err
-
-    return act
-
-
-def test_what_changes_is_shown_both_ways(run):
-    status, out = run("canary", "--header", "x-canary=1", "--header", "x-other: a=b", "--path", "/p", "--method", "PUT")
+def test_what_changes_is_shown_both_ways(wasm_run):
+    status, out = wasm_run(
+        "canary", "--header", "x-canary=1", "--header", "x-other: a=b", "--path", "/p", "--method", "PUT"
+    )
     assert status == 0
     assert "request: PUT /p\n    + x-stage: canary\nresponse: 200\n    unchanged\n" in out
     assert "canary.canary: 1" in out
-    status, out = run("add_header", "--status", "302", "--response-header", "location=/a", "--response-body", "text")
+    status, out = wasm_run(
+        "add_header", "--status", "302", "--response-header", "location=/a", "--response-body", "text"
+    )
     assert "response: 302\n    - location: /a\n    + hello: world!\n    + location: envoy-wasm\n" in out
 
 
-def test_bodies_come_in_pieces(run):
+def test_bodies_come_in_pieces(wasm_run):
     guest = Guest().on("request_body", note("b", P(1), "/", P(2)), show_log())
-    status, out = run(guest, "--body", "abc", "--body", "de")
+    status, out = wasm_run(guest, "--body", "abc", "--body", "de")
     assert status == 0
     assert "request: POST /" in out
     assert [line.split()[1:] for line in out.splitlines() if "info" in line] == [["b3/0"], ["b2/0"], ["b0/1"]]
-    status, out = run(
+    status, out = wasm_run(
         "redact_json",
         "--response-header", "content-type=application/json", "--response-body", '{"token', "--response-body", '": 1}',
     )  # fmt: skip
     assert '{"token":"***"} (body)' in out
 
 
-def test_a_reply_of_the_module(run):
-    status, out = run("auth_token")
+def test_a_reply_of_the_module(wasm_run):
+    status, out = wasm_run("auth_token")
     assert status == 0
     assert "does not reach the upstream" in out
     assert "response: 401, a local reply" in out
     assert "www-authenticate: Bearer" in out
 
 
-def test_calls_to_clusters_are_shown_and_answered(run):
-    status, out = run("auth_token", "--header", "authorization=x", "--cluster", "auth=200")
+def test_calls_to_clusters_are_shown_and_answered(wasm_run):
+    status, out = wasm_run("auth_token", "--header", "authorization=x", "--cluster", "auth=200")
     assert status == 0
     assert "+ x-user: unknown" in out
     assert "calls to clusters:\n    auth: GET /check, 0 bytes" in out
-    status, out = run("auth_token", "--header", "authorization=x", "--cluster", "auth=403:go away")
+    status, out = wasm_run("auth_token", "--header", "authorization=x", "--cluster", "auth=403:go away")
     assert "response: 403, a local reply" in out
 
 
-def test_configuration_root_id_and_properties(run, tmp_path):
+def test_configuration_root_id_and_properties(wasm_run, tmp_path):
     text = call("get_buffer_bytes", 7, 0, 99, OUT, label="c")
     guest = (
         Guest()
@@ -82,62 +85,62 @@ def test_configuration_root_id_and_properties(run, tmp_path):
     )
     (tmp_path / "config").write_text("from a file")
     arguments = ("--config", f"@{tmp_path / 'config'}", "--vm-config", "vm", "--root-id", "root")
-    status, out = run(guest, *arguments, "--property", "source.address=1.2.3.4:5", "--property", "my.own=yes")
+    status, out = wasm_run(guest, *arguments, "--property", "source.address=1.2.3.4:5", "--property", "my.own=yes")
     assert status == 0
     assert "c=0:from a file v=0:vm p=0:root p=0:1.2.3.4:5 p=0:yes" in out
 
 
-def test_a_module_for_connections_is_told(run):
-    status, out = run(Guest().on("downstream_data"))
+def test_a_module_without_a_callback_for_requests(wasm_run):
+    status, out = wasm_run(Guest().on("tick"))
     assert status == 0
     assert out.startswith("the module has no callback for requests and responses\n")
 
 
-def test_a_trap_is_explained(run):
-    status, out = run(Guest().on("request_headers", log("before"), TRAP))
+def test_a_trap_is_explained(wasm_run):
+    status, out = wasm_run(Guest().on("request_headers", log("before"), TRAP))
     assert status == 2
     assert "response: 503, a local reply (wasm_fail_stream)" in out
     assert "failed: wasm `unreachable` instruction executed\n    at on_request_headers" in out
     assert "info     before" in out
 
 
-def test_a_loop_ends(run):
-    status, out = run(Guest().on("request_headers", SPIN))
+def test_a_loop_ends(wasm_run):
+    status, out = wasm_run(Guest().on("request_headers", SPIN))
     assert status == 2
     assert "ran longer than its limit" in out
 
 
-def test_one_that_waits(run):
-    status, out = run(Guest().on("request_headers", returns=1))
+def test_one_that_waits(wasm_run):
+    status, out = wasm_run(Guest().on("request_headers", returns=1))
     assert status == 3
     assert "none yet, the module waits" in out
 
 
-def test_time_passes(run):
+def test_time_passes(wasm_run):
     ticking = Guest().on("configure", call("set_tick_period_milliseconds", 1000), returns=1).on("tick", log("tick"))
-    status, out = run(ticking, "--seconds", "2.5")
+    status, out = wasm_run(ticking, "--seconds", "2.5")
     assert status == 0
     assert out.count("tick\n") == 5  # twice in front of the response, and the third is due after it
 
 
-def test_debug_lines_only_when_asked_for(run):
+def test_debug_lines_only_when_asked_for(wasm_run):
     guest = Guest().on("request_headers", log("quiet", 1), log("loud", 3))
-    assert "quiet" not in run(guest)[1]
-    assert "debug    quiet" in run(guest, "--verbose")[1]
+    assert "quiet" not in wasm_run(guest)[1]
+    assert "debug    quiet" in wasm_run(guest, "--verbose")[1]
 
 
-def test_host_calls_with_their_texts_and_times(run):
+def test_host_calls_with_their_texts_and_times(wasm_run):
     guest = Guest().on("request_headers", call("get_header_map_value", 0, "x-a", OUT, quiet=True))
-    _, out = run(guest, "--calls")
+    _, out = wasm_run(guest, "--calls")
     [line] = [line for line in out.splitlines() if "proxy_get_header_map_value" in line]
     assert line.startswith("    proxy_get_header_map_value(0, 'x-a', ")
     assert " NOT_FOUND " in line
     assert line.endswith(" us")
 
 
-def test_as_json(run):
+def test_as_json(wasm_run):
     guest = Guest().on("response_headers", note("n"), show_header(2)).on("log", log("end"), TRAP)
-    status, out = run(guest, "--json")
+    status, out = wasm_run(guest, "--json")
     found = json.loads(out)
     assert status == found["exit_status"] == 2
     assert found["response_changes"] == ["+ x-notes: n "]
@@ -153,16 +156,62 @@ def test_as_json(run):
         (Guest().on("configure", TRAP), "the VM failed while it started"),
     ],
 )
-def test_modules_that_do_not_start(run, guest, text):
-    status, out = run(guest)
+def test_modules_that_do_not_start(wasm_run, guest, text):
+    status, out = wasm_run(guest)
     assert status == 1
     assert "is refused: " in out
     assert text in out
 
 
+GRPC = (call("grpc_call", "db", "my.Service", "Do", serialize([(b"x-user", b"u")]), "question", 1000, At(256)),)
+STREAM = (
+    call("grpc_stream", "db", "my.Service", "Talk", Raw(0, 0), At(256)),
+    save(0),
+    call("grpc_send", Saved(0), "one", 0),
+    call("grpc_send", Saved(0), "two", 1),
+)
+
+
+def grpc_guest(*steps, unary=False):
+    """A module that waits for the end of a call and answers with what it was told."""
+    guest = Guest().on("request_headers", keep(0, 1), *steps, returns=1)
+    got = call("get_buffer_bytes", 5, 0, 99, OUT, label="got")
+    back = (call("set_effective_context", Saved(1)), show_reply())
+    guest.on("grpc_receive", got, *(back if unary else ()))
+    return guest.on("grpc_close", note("closed ", P(2)), call("get_status", OUT_U32, OUT, label="status"), *back)
+
+
+def test_grpc_calls_are_answered_and_shown(wasm_run):
+    status, out = wasm_run(grpc_guest(*GRPC, unary=True), "--grpc", "db=OK:the answer")
+    assert status == 0
+    assert "got=0:the answer" in out
+    assert "gRPC calls to clusters:\n    db: /my.Service/Do, 1 messages\n" in out
+    status, out = wasm_run(grpc_guest(*GRPC, unary=True), "--grpc", "db=not_found:no such thing")
+    assert "closed 5 status=0:5:no such thing" in out
+    assert "closed 14" in wasm_run(grpc_guest(*GRPC, unary=True), "--grpc", "db=14")[1]
+
+
+def test_grpc_streams_are_answered_with_several_messages(wasm_run, tmp_path):
+    (tmp_path / "message.bin").write_bytes(b"from a file")
+    status, out = wasm_run(grpc_guest(*STREAM), "--grpc", "db=0:first", "--grpc", f"db=0:@{tmp_path / 'message.bin'}")
+    assert status == 0
+    assert "got=0:first" in out
+    assert "got=0:from a file" in out
+    assert "closed 0" in out
+    assert "    db: /my.Service/Talk, 2 messages\n" in out
+
+
+def test_a_grpc_call_that_nobody_answers(wasm_run):
+    status, out = wasm_run(grpc_guest(*GRPC, unary=True))
+    assert status == 3
+    assert "gRPC calls" not in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (("--grpc", "db"), "is not a cluster's answer"),
+        (("--grpc", "db=maybe"), "is no gRPC status"),
         (("--header", "nothing"), "is no header"),
         (("--property", "nothing"), "is not a property"),
         (("--cluster", "nothing"), "is not a cluster's answer"),
@@ -170,8 +219,8 @@ def test_modules_that_do_not_start(run, guest, text):
         (("--config", "@/no/such/file"), "No such file"),
     ],
 )
-def test_command_lines_that_will_not_do(run, arguments, text):
-    status, out = run(Guest(), *arguments)
+def test_command_lines_that_will_not_do(wasm_run, arguments, text):
+    status, out = wasm_run(Guest(), *arguments)
     assert status == 1
     assert text in out
 

@@ -127,18 +127,19 @@ class _Wish:
 
 def _begin(root: RootContext, wish: _Wish) -> tuple[int, int]:
     """Begin it: a status, and an id when that is OK."""
+    from pyvoy.extensions.host import NotRunning
     from pyvoy.extensions.http_call import CallRefused
     from pyvoy.extensions.wasm.grpc_service import GrpcTarget, NoService
     from pyvoy.extensions.wasm.grpc_service import parse as parse_service
 
-    if root.host.services is None:  # the configuration is only tried
-        return abi.INTERNAL_FAILURE, 0
     name = wish.service.decode("utf-8", "replace")
     try:
         target = GrpcTarget(name) if root.host.has_cluster(name) else parse_service(wish.service)
         token = _start(root, wish, target) if target.cluster else 0
     except NoService:
         return abi.PARSE_FAILURE, 0
+    except NotRunning:
+        return abi.INTERNAL_FAILURE, 0
     except CallRefused:
         return abi.BAD_ARGUMENT, 0
     if token is None:

@@ -187,6 +187,7 @@ def test_where_there_is_no_loop_a_call_is_an_internal_failure():
     with running() as puppet:
         puppet.root.host.services = None
         puppet.root.host.caller = None
+        puppet.root.host.clusters = {"up"}
         for service in (b"up", _service("up")):
             assert puppet.do("grpc_call", service, b"S", b"M", b"", b"x", 0, 64) == abi.INTERNAL_FAILURE
             assert puppet.do("grpc_stream", service, b"S", b"M", b"", 64) == abi.INTERNAL_FAILURE

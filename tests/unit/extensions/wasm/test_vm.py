@@ -32,6 +32,10 @@ def make(wat: str, **settings: object) -> Vm:
             MEMORY + MARKER + MALLOC + '(func (export "proxy_on_tick") (param i32 i32))',
             r"Bad function signature for: proxy_on_tick \(ii>\)",
         ),
+        (
+            MEMORY + MARKER + MALLOC + '(func (export "_start") (param i32))',
+            r"Bad function signature for: _start \(i>\)",
+        ),
     ],
 )
 def test_modules_that_are_refused(wat, text):

@@ -186,6 +186,11 @@ def test_remote_code_needs_a_digest_and_a_cluster(remote: str, problem: str) -> 
         play(Wasm, f"config: {{name: p, vm_config: {{code: {{remote: {remote}}}}}}}")
 
 
+def test_code_that_is_empty_is_a_problem() -> None:
+    with pytest.raises(ConfigErrors, match="it is empty"):
+        play(Wasm, "config: {name: p, vm_config: {code: {local: {inline_bytes: ''}}}}")
+
+
 def test_a_loop_while_it_starts_is_ended_and_refused() -> None:
     spinning = Guest(entry=f'(func (export "_start") {SPIN})')
     with pytest.raises(ConfigErrors, match="the VM failed while it started: interrupt"):
