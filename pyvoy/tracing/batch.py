@@ -36,7 +36,7 @@ class Batch:
         self._timer_flushed = timer_flushed
         self._spans: list[Span] = []
         self._timer: HostTimer | None = None
-        host.closing.add(self.flush)
+        host.closing.add(self._close)
 
     def add(self, span: Span) -> None:
         """Send it soon."""
@@ -49,6 +49,11 @@ class Batch:
     def _due(self) -> None:
         self._timer = None
         self._timer_flushed.inc()
+        self.flush()
+
+    def _close(self) -> None:
+        """The configuration is replaced, and with it the timers: what its last streams say is sent at once."""
+        self._at_least = 1
         self.flush()
 
     def flush(self) -> None:

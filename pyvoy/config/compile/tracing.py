@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from pyvoy.config.compile.fractions import fraction_of
 from pyvoy.config.compile.substitution_format import text_formatter
 from pyvoy.config.compile.tracers import TRACER
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
 from pyvoy.http.request_id import TraceReason
 from pyvoy.observe.access_log.operators_state import METADATA_KINDS
-from pyvoy.tracing.decision import Decider, Fraction, Sampling
+from pyvoy.tracing.decision import Decider, Sampling
 from pyvoy.tracing.slots import Naming, RouteTracing, TracingPlan
 from pyvoy.tracing.span import Kind
 from pyvoy.tracing.tags import TagReader, text
@@ -23,6 +24,8 @@ _HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnecti
 _TAG = "envoy.type.tracing.v3.CustomTag"
 _KEY = "envoy.type.metadata.v3."
 _OUTBOUND = 2
+_SAMPLINGS = ("client_sampling", "random_sampling", "overall_sampling")
+_ALL = (100, 100)
 _MAX_PATH_BYTES = 256
 _COUNTERS = {
     TraceReason.SAMPLED: "random_sampling",
@@ -31,7 +34,6 @@ _COUNTERS = {
     TraceReason.NOT_TRACEABLE: "not_traceable",
 }
 _KINDS = {"request": "DYNAMIC", "route": "ROUTE", "cluster": "CLUSTER", "host": "UPSTREAM_HOST"}
-_DENOMINATORS = (100, 10_000, 1_000_000)
 
 supports(
     _HCM + ".Tracing",
@@ -85,9 +87,7 @@ def route_tracing(message: Any, context: Context) -> RouteTracing | None:
     own, place = message.tracing, context.at("tracing")
     decorator = message.decorator
     return RouteTracing(
-        sampling=Sampling(
-            _fraction(own, "client_sampling"), _fraction(own, "random_sampling"), _fraction(own, "overall_sampling")
-        )
+        sampling=Sampling(*(fraction_of(own, field, place) or _ALL for field in _SAMPLINGS))
         if message.HasField("tracing")
         else None,
         tags=_tags(own, place),
@@ -100,23 +100,12 @@ def route_tracing(message: Any, context: Context) -> RouteTracing | None:
 
 def _sampling(message: Any) -> Sampling:
     """The percentages, as whole numbers of what each is counted in."""
-    shares = {
-        field: getattr(message, field).value if message.HasField(field) else 100.0
-        for field in ("client_sampling", "random_sampling", "overall_sampling")
-    }
+    shares = {field: getattr(message, field).value if message.HasField(field) else 100.0 for field in _SAMPLINGS}
     return Sampling(
         (int(shares["client_sampling"]), 100),
         (int(shares["random_sampling"] * 100), 10_000),
         (int(shares["overall_sampling"] * 100), 10_000),
     )
-
-
-def _fraction(message: Any, field: str) -> Fraction:
-    """A route's fraction: all, where it says nothing."""
-    if not message.HasField(field):
-        return 100, 100
-    value = getattr(message, field)
-    return value.numerator, _DENOMINATORS[value.denominator]
 
 
 def _naming(message: Any, field: str, context: Context) -> Naming | None:

@@ -7,6 +7,7 @@ from tests.parity.cases import (
     authz,
     bandwidth,
     codec,
+    codings,
     filters,
     forward_proxy,
     gallery,
@@ -38,6 +39,7 @@ from tests.parity.cases import (
     rewrites,
     route_limits,
     routing,
+    sessions,
     small_filters,
     stats,
     subsets,
@@ -67,6 +69,7 @@ from tests.parity.cases.transcoder_common import gathered
 
 CASES: tuple[Case, ...] = (
     *routing.CASES,
+    *sessions.CASES,
     *processing.CASES,
     *rewrites.CASES,
     *header_rules.CASES,
@@ -74,6 +77,7 @@ CASES: tuple[Case, ...] = (
     *local_replies.CASES,
     *limits.CASES,
     *codec.CASES,
+    *codings.CASES,
     *access_log.CASES,
     *filters.CASES,
     *authz.CASES,

@@ -44,3 +44,5 @@ def test_what_waits_is_sent_when_the_configuration_is_replaced():
     batch.add(span())
     host.close()
     assert sent == [1]
+    batch.add(span())
+    assert sent == [1, 1]
