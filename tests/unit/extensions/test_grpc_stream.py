@@ -99,6 +99,7 @@ def test_the_head_goes_out_at_once_and_messages_as_they_come():
     assert sent(upstream).body == b"\0\0\0\0\3one\0\0\0\0\0"
     scene.call.end()
     scene.call.send(b"late")
+    scene.relay.settle()
     assert (sent(upstream).body, sent(upstream).complete) == (b"\0\0\0\0\3one\0\0\0\0\0", True)
 
 
