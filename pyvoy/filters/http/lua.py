@@ -228,7 +228,9 @@ class Lua(HttpFilter):
 
 
 class _Settled(Lua):
-    """One script for every stream, which does not log: what there is to look up for each stream is looked up here."""
+    """One script for every stream, which does not log: what there is to look up for each stream is looked up here.
+
+    The two events are written out in full: a call between them and Lua would cost a twentieth of what a hook does."""
 
     def __init__(self, plan: LuaPlan) -> None:
         super().__init__(plan)

@@ -29,6 +29,8 @@ _KNOWN_BLOCKS = 128
 _KNOWN_BLOCK_BYTES = 512
 _MIN_ENTRY_BYTES = 32
 """What an entry of the table counts for at least (RFC 7541 4.1)."""
+_FIRST_TABLE_BYTES = 4096
+"""The table's size until the peer has heard of another (RFC 9113 6.5.2)."""
 _STATIC_ENTRIES = 61
 CHANGES, REFERS = 1, 2
 """What a scan finds: the block changes the dynamic table; it refers to it, or sets its size."""
@@ -62,7 +64,7 @@ class HeaderDecoder(Generic[Meaning]):
         self.known: dict[object, Meaning] = {}
         self._lasting: dict[object, Meaning] = {}
         """Of blocks that change the table and do not refer to it."""
-        self._late: deque[bytes] = deque(maxlen=table_bytes // _MIN_ENTRY_BYTES + 1)
+        self._late: deque[bytes] = deque(maxlen=max(table_bytes, _FIRST_TABLE_BYTES) // _MIN_ENTRY_BYTES + 1)
         """Those that the table has not seen.  Each adds an entry: of those before a full row nothing would be left."""
         self._found = REFERS
 

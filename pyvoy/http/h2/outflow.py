@@ -94,12 +94,14 @@ class Outflow(ABC):
         if self._depth:
             self._out.append(data)
         else:
+            self._guard.sent_bytes += len(data)
             self._write(data)
 
     def _flush(self) -> None:
         if self._out and not self._depth:
             data = b"".join(self._out)
             self._out.clear()
+            self._guard.sent_bytes += len(data)
             self._write(data)
 
     @property
