@@ -448,3 +448,29 @@ def test_every_place_of_code_with_a_class_by_name(tmp_path, monkeypatch, kind, r
     text = "own" if route is None else "route"
     p >> headers() << forwarded(x_c=f"A {text}" if name == "A" else f"B {{'text': '{text}'}}")
     p.end()
+
+
+@pytest.mark.parametrize("call", ["replace_request_data(self, 'x')", "inject_request_data(self, 'x', end)",
+                                  "add_request_data(self, 'x')", "replace_request_body(self, 'x')"])  # fmt: skip
+def test_data_that_is_no_bytes_is_the_filters_failure(call, caplog):
+    p = python(f"""
+        class F(StreamFilter):
+            def on_request_data(self, stream, data, end):
+                stream.{call}
+    """)
+    p >> headers("POST")
+    p >> data(b"a", end=True) << reply(500, detail="extension_failed{F}")
+    assert "TypeError: data is bytes on this level, not str" in caplog.text
+
+
+def test_data_of_a_response_that_is_no_bytes_is_the_filters_failure(caplog):
+    p = python("""
+        class F(StreamFilter):
+            def on_response_headers(self, stream, headers, end):
+                return STOP
+            def on_response_data(self, stream, data, end):
+                stream.replace_response_data(self, "x")
+    """)
+    p >> headers(end=True)
+    p >> whole_response(200, b"a") << reply(500, detail="extension_failed{F}")
+    assert "TypeError: data is bytes on this level, not str" in caplog.text
