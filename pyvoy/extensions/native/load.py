@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pyvoy.extensions.native.imports import Imports, Taken
+from pyvoy.server.logs import FILTER_MODULE
 
 
 class LoadError(Exception):
@@ -116,7 +117,7 @@ def _execute(source: str, place: str, name: str, filename: str | None = None) ->
         module.__file__ = filename
     code = compile(source, place, "exec", dont_inherit=True)
     # Dataclasses and typing look a class' module up by its name; nobody imports it by this one.
-    module.__name__ = f"pyvoy_filter_{name}_{id(module):x}"
+    module.__name__ = f"{FILTER_MODULE}{name}_{id(module):x}"
     sys.modules[module.__name__] = module
     exec(code, module.__dict__)
     return module
