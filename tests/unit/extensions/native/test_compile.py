@@ -355,7 +355,7 @@ def test_without_a_dataclass_it_is_the_mapping():
     [
         ("class F(:", "<inline python of http_filters[0]>:2: invalid syntax"),
         ("x = 1 / 0", "<inline python of http_filters[0]>:2: ZeroDivisionError: division by zero"),
-        ("", "say which class is meant: there is no filter"),
+        ("", "there is no filter: no class of the code is derived from Filter or StreamFilter"),
         ("class A(Filter): pass\nclass B(Filter): pass", "say which class is meant: there is A, B"),
         ("class A(Filter): pass", "A defines no event"),
         (
@@ -368,6 +368,10 @@ def test_without_a_dataclass_it_is_the_mapping():
         (
             "class A(Filter):\n  def on_request(self, r): pass\n  @classmethod\n  def on_load(cls): 1 / 0",
             "http_filters[0]>:5: on_load: ZeroDivisionError: division by zero",
+        ),
+        (
+            "class A(NetworkFilter):\n  def on_close(self, c): pass",
+            "there is no filter for this place: A is no StreamFilter",
         ),
         ("class A(Filter):\n  async def on_request(self): pass", "A.on_request is called with 1 argument: (request)"),
         (
@@ -396,7 +400,9 @@ def test_what_is_wrong_with_the_fields():
         python("", code={})
     with pytest.raises(ConfigErrors, match=r"cannot read '/nothing.py': No such file or directory"):
         python("", code={"filename": "/nothing.py"})
-    with pytest.raises(ConfigErrors, match="No module named 'nothing_there'"):
+    with pytest.raises(
+        ConfigErrors, match="error: nothing_there: ModuleNotFoundError: No module named 'nothing_there'"
+    ):
         python("", code={"module": "nothing_there"})
     with pytest.raises(ConfigErrors, match="there is no class 'X'; there is F"):
         python(CONFIG, **{"class": "X"}, config={"text": ""})
