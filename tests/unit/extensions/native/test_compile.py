@@ -371,7 +371,7 @@ def test_without_a_dataclass_it_is_the_mapping():
         ),
         (
             "class A(NetworkFilter):\n  def on_close(self, c): pass",
-            "there is no filter for this place: A is no StreamFilter",
+            "there is no filter for this place: A is no Filter or StreamFilter",
         ),
         ("class A(Filter):\n  async def on_request(self): pass", "A.on_request is called with 1 argument: (request)"),
         (
@@ -400,9 +400,7 @@ def test_what_is_wrong_with_the_fields():
         python("", code={})
     with pytest.raises(ConfigErrors, match=r"cannot read '/nothing.py': No such file or directory"):
         python("", code={"filename": "/nothing.py"})
-    with pytest.raises(
-        ConfigErrors, match="error: nothing_there: ModuleNotFoundError: No module named 'nothing_there'"
-    ):
+    with pytest.raises(ConfigErrors, match="nothing_there: ModuleNotFoundError: No module named 'nothing_there'"):
         python("", code={"module": "nothing_there"})
     with pytest.raises(ConfigErrors, match="there is no class 'X'; there is F"):
         python(CONFIG, **{"class": "X"}, config={"text": ""})
