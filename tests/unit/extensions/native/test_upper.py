@@ -460,3 +460,17 @@ def test_a_status_that_is_no_number_is_refused(caplog):
     p >> headers("GET", "/", end=True)
     p >> whole_response(200) << reply(500, detail="extension_failed{F}")
     assert "the status must be a number between 200 and 599, not '201'" in caplog.text
+
+
+def test_a_body_of_values_is_json():
+    p = python("""
+        class F(Filter):
+            async def on_response(self, response):
+                data = await response.json()
+                data["seen"] = True
+                response.set_body(data)
+    """)
+    p >> headers("GET", "/", end=True)
+    p >> response(200, content_type="application/json")
+    p >> response_data(b'{"a": 1}', end=True) << sent(200, content_type="application/json", content_length=22)
+    p << sent_data(b'{"a": 1, "seen": true}', end=True)
