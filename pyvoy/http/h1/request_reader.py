@@ -19,6 +19,7 @@ from pyvoy.http.h1.heads import RequestBlock, RequestHead, RequestHeads
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.h1.pipeline import CLOSE_MODE, GET_MODE, Mode, Waiting
 from pyvoy.http.h1.request_head import place_pseudo_headers, upgrade_counts
+from pyvoy.http.h1.resumed import chunks_for
 
 
 class RequestReader(Http1Decoder):
@@ -39,6 +40,7 @@ class RequestReader(Http1Decoder):
         "_next_id",
         "_parser",
         "_queue",
+        "_skipped",
         "_target",
         "_tunnel",
         "_upgrade",
@@ -75,6 +77,8 @@ class RequestReader(Http1Decoder):
         self._method = b""
         self._version_10 = False
         self._upgrade = False
+        self._skipped = False
+        """The parser, which reads no body behind an upgrade, has stopped in front of one that is to be read."""
         self._tunnel = False
 
     # ---- bytes ----
@@ -206,7 +210,11 @@ class RequestReader(Http1Decoder):
             if rest and self._sink is not None:
                 self._sink.on_data(rest, False)
             return
-        self._parser = HttpRequestParser(self)
+        if self._skipped:
+            self._skipped = False
+            self._parser = chunks_for(self) if self._chunked else None
+        else:
+            self._parser = HttpRequestParser(self)
         if rest:
             self.feed(rest)
 
@@ -248,6 +256,7 @@ class RequestReader(Http1Decoder):
             self._upgrade = b"upgrade" in values or self._method == b"CONNECT"
             if self._upgrade:
                 self._upgrade = upgrade_counts(headers, self._method, self._plan)
+                self._skipped = not self._upgrade and parser.should_upgrade()
         except CodecError as error:
             raise self.refuse(error) from None
         values = self._values = headers.map
@@ -265,6 +274,7 @@ class RequestReader(Http1Decoder):
                 end = self._remaining == 0
         end = end and not self._upgrade
         self._in_body = not end
+        self._skipped = self._skipped and not end
         self._quiet_bytes = 0
         sink = self._sink = self._next_sink()
         sink.on_headers(headers, end)
@@ -303,6 +313,8 @@ class RequestReader(Http1Decoder):
 
     def on_message_complete(self) -> None:
         """httptools: the message is over."""
+        if self._skipped:
+            return
         if self._chunks:
             self._give_chunks()
         sink = self._sink

@@ -2,7 +2,14 @@
 # ruff: noqa: E501 - a table: a case reads best on its own line
 
 from tests.parity.case import Case, answers, ask, get, request, response
-from tests.support.steps import Close, Reset, Wait
+from tests.support.steps import Answers, Close, Reset, Wait
+
+
+def h2c(*headers: str) -> bytes:
+    """A POST that offers HTTP/2 as curl and Java's client do."""
+    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
+    return request("/", *offer, *headers, method="POST")
+
 
 CASES = (
     Case("reply-no-route", "404", get("/"), routes="- {match: {path: /x}, route: {cluster: $up}}"),
@@ -44,6 +51,19 @@ CASES = (
     Case("reply-upgrade-unknown", "403", ((request("/", "Connection: Upgrade", "Upgrade: foo/2"),),)),
     Case("reply-upgrade-h2c-ignored", "200", (ask(request(
         "/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")),)),
+    Case("reply-upgrade-h2c-body", "200 200", (
+        (h2c("Content-Length: 5") + b"hello" + request("/next"), Answers(2)),
+    )),
+    Case("reply-upgrade-h2c-body-late", "200 200", (
+        (h2c("Content-Length: 5"), Wait(0.1), b"hel", Wait(0.1), b"lo" + request("/next"), Answers(2)),
+    )),
+    Case("reply-upgrade-h2c-chunked", "200 200", (
+        (h2c("Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n" + request("/next"), Answers(2)),
+    )),
+    Case("reply-upgrade-h2c-chunked-late", "200 200 200", (
+        (h2c("Transfer-Encoding: chunked"), Wait(0.1), b"5\r\nhe", Wait(0.1), b"llo\r\n0\r\n\r\n", Answers(1),
+         request("/next"), Answers(2), h2c("Content-Length: 1") + b"x", Answers(3)),
+    )),
     Case("reply-connect-no-route", "404", ((request("b.test:443", host="b.test:443", method="CONNECT"),),)),
     Case("reply-options-star", "404", (ask(request("*", method="OPTIONS")),)),
     Case("reply-get-star", "400", ((request("*"),),)),

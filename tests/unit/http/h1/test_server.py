@@ -117,6 +117,7 @@ def post(rest: bytes, version: bytes = b"1.1") -> bytes:
     return b"POST /p HTTP/" + version + b"\r\nHost: h\r\n" + rest
 
 
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
 GOOD: dict[str, tuple[bytes, tuple[Any, ...], list[Pair], bytes]] = {
     "get": (b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", (b"GET", b"/", b"h", b""), [], b""),
     "query": (b"GET /a?b=c HTTP/1.1\r\nHost: h:1\r\n\r\n", (b"GET", b"/a?b=c", b"h:1", b""), [], b""),
@@ -166,6 +167,24 @@ GOOD: dict[str, tuple[bytes, tuple[Any, ...], list[Pair], bytes]] = {
         (b"GET", b"/", b"h", b""),
         [],
         b"",
+    ),
+    "h2c is ignored, and its body is none of the next request": (
+        post(H2C + b"Content-Length: 31\r\n\r\nGET /evil HTTP/1.1\r\nHost: e\r\n\r\n"),
+        (b"POST", b"/p", b"h", b""),
+        [(b"content-length", b"31")],
+        b"GET /evil HTTP/1.1\r\nHost: e\r\n\r\n",
+    ),
+    "h2c is ignored, without a body": (
+        post(H2C + b"Content-Length: 0\r\n\r\n"),
+        (b"POST", b"/p", b"h", b""),
+        [(b"content-length", b"0")],
+        b"",
+    ),
+    "h2c is ignored, chunked": (
+        post(H2C + b"Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"),
+        (b"POST", b"/p", b"h", b""),
+        [(b"transfer-encoding", b"chunked")],
+        b"hello",
     ),
 }
 
