@@ -64,6 +64,13 @@ CASES = (
         (h2c("Transfer-Encoding: chunked"), Wait(0.1), b"5\r\nhe", Wait(0.1), b"llo\r\n0\r\n\r\n", Answers(1),
          request("/next"), Answers(2), h2c("Content-Length: 1") + b"x", Answers(3)),
     )),
+    *(
+        Case(f"reply-upgrade-offered-{name}", "200 200", get("/", "/next"), upstream={"up": answers(
+            b"HTTP/1.1 200 OK\r\nUpgrade: h2,h2c\r\nConnection: Upgrade\r\n" + body,
+            response("200 OK", "x-second: 1"))})
+        for name, body in (("length", b"Content-Length: 5\r\n\r\nhello"), ("empty", b"Content-Length: 0\r\n\r\n"),
+                           ("chunked", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"))
+    ),
     Case("reply-connect-no-route", "404", ((request("b.test:443", host="b.test:443", method="CONNECT"),),)),
     Case("reply-options-star", "404", (ask(request("*", method="OPTIONS")),)),
     Case("reply-get-star", "400", ((request("*"),),)),
