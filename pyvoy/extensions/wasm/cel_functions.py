@@ -1,0 +1,145 @@
+"""The operators, functions and methods of CEL.
+
+Source: the Common Expression Language specification, "List of standard definitions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyvoy.extensions.wasm import cel_times
+from pyvoy.extensions.wasm.cel_values import CelError, kind_of, number, operand, plain, size
+from pyvoy.http.headers import HeaderMap
+
+
+def _add(left: Any, right: Any) -> Any:
+    if isinstance(left, str) and isinstance(right, str):
+        return left + right
+    if isinstance(left, list) and isinstance(right, list):
+        return [*left, *right]
+    found = cel_times.add(left, right)
+    return number(operand(left) + operand(right)) if found is None else found
+
+
+def _subtract(left: Any, right: Any) -> Any:
+    found = cel_times.subtract(left, right)
+    return number(operand(left) - operand(right)) if found is None else found
+
+
+def _divide(left: Any, right: Any) -> Any:
+    operand(left)
+    if not operand(right):
+        raise CelError("division by zero")
+    if isinstance(left, float) or isinstance(right, float):
+        return left / right
+    found = abs(left) // abs(right)
+    return found if (left < 0) == (right < 0) else -found
+
+
+def _remainder(left: Any, right: Any) -> Any:
+    if not isinstance(left, int) or not isinstance(right, int):
+        raise CelError("no whole number")
+    return left - right * _divide(left, right)
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def run(left: Any, right: Any) -> bool:
+        if kind_of(left) != kind_of(right) or kind_of(left) not in ("number", "str", "bool", "Timestamp", "Duration"):
+            raise CelError("values that have no order")
+        return compare(left, right)
+
+    return run
+
+
+def _is_in(item: Any, place: Any) -> bool:
+    if isinstance(place, HeaderMap):
+        return isinstance(item, str) and item.lower().encode() in place.map
+    if isinstance(place, list | tuple):
+        return any(_equal(plain(each), item) for each in place)
+    if isinstance(place, Mapping):
+        return item in place
+    raise CelError("nothing can be in it")
+
+
+def _equal(left: Any, right: Any) -> bool:
+    return kind_of(left) == kind_of(right) and bool(left == right)
+
+
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": _equal,
+    "!=": lambda left, right: not _equal(left, right),
+    "<": _ordered(lambda left, right: left < right),
+    "<=": _ordered(lambda left, right: left <= right),
+    ">": _ordered(lambda left, right: left > right),
+    ">=": _ordered(lambda left, right: left >= right),
+    "in": _is_in,
+    "+": _add,
+    "-": _subtract,
+    "*": lambda left, right: number(operand(left) * operand(right)),
+    "/": _divide,
+    "%": _remainder,
+}
+
+
+def _converted(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def run(value: Any) -> Any:
+        try:
+            return number(convert(value))
+        except (ValueError, TypeError, OverflowError):
+            raise CelError(f"{value!r} cannot be converted") from None
+
+    return run
+
+
+def _to_int(value: Any) -> Any:
+    """Of a moment the seconds since 1970."""
+    return value.ns // cel_times.SECOND if isinstance(value, cel_times.Timestamp) else _converted(int)(value)
+
+
+def _to_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | str):
+        return str(value)
+    if isinstance(value, cel_times.Timestamp | cel_times.Duration):
+        return cel_times.text_of(value)
+    raise CelError("it has no text")
+
+
+def _to_bool(value: Any) -> bool:
+    found = {"true": True, "false": False, True: True, False: False}.get(value)
+    if found is None or (not isinstance(value, str | bool)):
+        raise CelError(f"{value!r} is no bool")
+    return found
+
+
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "size": size,
+    "int": _to_int,
+    "uint": _converted(int),
+    "double": _converted(float),
+    "string": _to_text,
+    "bool": _to_bool,
+    "bytes": _to_text,
+    "dyn": lambda value: value,
+    "timestamp": cel_times.timestamp,
+    "duration": cel_times.duration,
+}
+
+
+def _matches(text: str, pattern: str) -> bool:
+    import re2
+
+    try:
+        return re2.search(pattern, text) is not None
+    except re2.error:
+        raise CelError(f"{pattern!r} is no regular expression") from None
+
+
+METHODS: dict[str, Callable[[str, str], bool]] = {
+    "startsWith": str.startswith,
+    "endsWith": str.endswith,
+    "contains": lambda text, part: part in text,
+    "matches": _matches,
+}

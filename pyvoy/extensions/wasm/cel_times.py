@@ -1,0 +1,134 @@
+"""CEL's timestamps and durations: what becomes of them, their parts, their texts.
+
+Source: the Common Expression Language specification, "Timestamps and durations"; texts are those of protobuf's JSON.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyvoy.extensions.wasm.cel_values import CelError
+
+SECOND = 1_000_000_000
+_UNITS = {"h": 3600 * SECOND, "m": 60 * SECOND, "s": SECOND, "ms": 1_000_000, "us": 1000, "ns": 1}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|ns)")
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+
+
+@dataclass(slots=True, frozen=True, order=True)
+class Timestamp:
+    """A moment, in nanoseconds since 1970."""
+
+    ns: int
+
+
+@dataclass(slots=True, frozen=True, order=True)
+class Duration:
+    """A span, in nanoseconds."""
+
+    ns: int
+
+
+TIMES = {
+    "request.time": Timestamp,
+    "request.duration": Duration,
+    "response.backend_latency": Duration,
+    "upstream.cx_pool_ready_duration": Duration,
+}
+"""Attributes that are times."""
+
+
+def timestamp(value: Any) -> Timestamp:
+    """`timestamp(...)` of a text or of seconds."""
+    if isinstance(value, Timestamp):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Timestamp(value * SECOND)
+    found = _STAMP.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise CelError(f"{value!r} is no timestamp")
+    try:
+        moment = datetime.datetime.fromisoformat(found[1].upper() + found[3].upper().replace("Z", "+00:00"))
+    except ValueError:
+        raise CelError(f"{value!r} is no timestamp") from None
+    return Timestamp(int(moment.timestamp()) * SECOND + int((found[2] or ".0")[1:].ljust(9, "0")))
+
+
+def duration(value: Any) -> Duration:
+    """`duration(...)` of a text such as 1h30m or -1.5s."""
+    if isinstance(value, Duration):
+        return value
+    text = value if isinstance(value, str) else ""
+    body = text.lstrip("+-")
+    parts = list(_PART.finditer(body))
+    if not body or "".join(part[0] for part in parts) != body or len(text) - len(body) > 1:
+        raise CelError(f"{value!r} is no duration")
+    total = sum(round(float(part[1]) * _UNITS[part[2]]) for part in parts)
+    return Duration(-total if text.startswith("-") else total)
+
+
+def text_of(value: Timestamp | Duration) -> str:
+    """As protobuf writes it in JSON."""
+    seconds, rest = divmod(abs(value.ns) if isinstance(value, Duration) else value.ns, SECOND)
+    digits = f"{rest:09}"
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    fraction = f".{digits}" if digits else ""
+    if isinstance(value, Duration):
+        return f"{'-' if value.ns < 0 else ''}{seconds}{fraction}s"
+    return f"{_moment(value):%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def add(left: Any, right: Any) -> Any:
+    """A sum with a duration in it; None for what is none."""
+    if isinstance(left, Duration) and isinstance(right, Timestamp | Duration):
+        return type(right)(left.ns + right.ns)
+    if isinstance(left, Timestamp) and isinstance(right, Duration):
+        return Timestamp(left.ns + right.ns)
+    return None
+
+
+def subtract(left: Any, right: Any) -> Any:
+    """A difference of times; None for what is none."""
+    if isinstance(left, Timestamp) and isinstance(right, Timestamp):
+        return Duration(left.ns - right.ns)
+    if isinstance(left, Timestamp | Duration) and isinstance(right, Duration):
+        return type(left)(left.ns - right.ns)
+    return None
+
+
+def _moment(value: Timestamp) -> datetime.datetime:
+    try:
+        return datetime.datetime.fromtimestamp(value.ns // SECOND, datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        raise CelError("a moment that no calendar has") from None
+
+
+_OF_TIMESTAMPS: Mapping[str, Callable[[datetime.datetime], int]] = {
+    "getFullYear": lambda moment: moment.year,
+    "getMonth": lambda moment: moment.month - 1,
+    "getDate": lambda moment: moment.day,
+    "getDayOfMonth": lambda moment: moment.day - 1,
+    "getDayOfWeek": lambda moment: moment.isoweekday() % 7,
+    "getDayOfYear": lambda moment: moment.timetuple().tm_yday - 1,
+    "getHours": lambda moment: moment.hour,
+    "getMinutes": lambda moment: moment.minute,
+    "getSeconds": lambda moment: moment.second,
+}
+_OF_DURATIONS = {"getHours": 3600 * SECOND, "getMinutes": 60 * SECOND, "getSeconds": SECOND}
+PARTS = frozenset((*_OF_TIMESTAMPS, "getMilliseconds"))
+
+
+def part(name: str, value: Any) -> int:
+    """`value.getHours()` and its like, in UTC."""
+    if name == "getMilliseconds" and isinstance(value, Timestamp | Duration):
+        return value.ns % SECOND // 1_000_000
+    if isinstance(value, Timestamp):
+        return _OF_TIMESTAMPS[name](_moment(value))
+    if isinstance(value, Duration) and name in _OF_DURATIONS:
+        return abs(value.ns) // _OF_DURATIONS[name] * (-1 if value.ns < 0 else 1)
+    raise CelError(f"it has no {name}")
