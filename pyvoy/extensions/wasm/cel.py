@@ -19,6 +19,7 @@ from pyvoy.extensions.wasm.cel_macros import MACROS, MAX_NESTED, Variable, macro
 from pyvoy.extensions.wasm.cel_values import (
     CelError,
     boolean,
+    map_of,
     member,
     number,
     operand,
@@ -273,7 +274,7 @@ class _Parser:
             key = self.expression()
             self._need(":")
             entries.append((key, self.expression()))
-        return lambda stream: {key(stream): value(stream) for key, value in entries}
+        return lambda stream: map_of((key(stream), value(stream)) for key, value in entries)
 
 
 # ---- literals ----

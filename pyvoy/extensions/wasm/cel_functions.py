@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyvoy.extensions.wasm import cel_times
-from pyvoy.extensions.wasm.cel_values import CelError, kind_of, number, operand, plain, size
+from pyvoy.extensions.wasm.cel_values import CelError, has_key, kind_of, number, operand, plain, size
 from pyvoy.http.headers import HeaderMap
 
 
@@ -58,7 +58,7 @@ def _is_in(item: Any, place: Any) -> bool:
     if isinstance(place, list | tuple):
         return any(_equal(plain(each), item) for each in place)
     if isinstance(place, Mapping):
-        return item in place
+        return has_key(place, item)
     raise CelError("nothing can be in it")
 
 
@@ -92,6 +92,19 @@ def _converted(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return run
 
 
+def _to_unsigned(value: Any) -> Any:
+    found = _converted(int)(value)
+    if found < 0:
+        raise CelError("the number is negative")
+    return found
+
+
+def _to_float(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise CelError("a bool is no number")
+    return _converted(float)(value)
+
+
 def _to_int(value: Any) -> Any:
     """Of a moment the seconds since 1970."""
     return value.ns // cel_times.SECOND if isinstance(value, cel_times.Timestamp) else _converted(int)(value)
@@ -108,17 +121,18 @@ def _to_text(value: Any) -> str:
 
 
 def _to_bool(value: Any) -> bool:
-    found = {"true": True, "false": False, True: True, False: False}.get(value)
-    if found is None or (not isinstance(value, str | bool)):
+    if isinstance(value, bool):
+        return value
+    if value not in ("true", "false"):
         raise CelError(f"{value!r} is no bool")
-    return found
+    return bool(value == "true")
 
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "size": size,
     "int": _to_int,
-    "uint": _converted(int),
-    "double": _converted(float),
+    "uint": _to_unsigned,
+    "double": _to_float,
     "string": _to_text,
     "bool": _to_bool,
     "bytes": _to_text,

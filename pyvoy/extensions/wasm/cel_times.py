@@ -9,14 +9,20 @@ import datetime
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from pyvoy.extensions.wasm.cel_values import CelError
 
 SECOND = 1_000_000_000
 _UNITS = {"h": 3600 * SECOND, "m": 60 * SECOND, "s": SECOND, "ms": 1_000_000, "us": 1000, "ns": 1}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|ns)")
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+MAX_DURATION = 315_576_000_000 * SECOND
+"""Ten thousand years, as in protobuf."""
+_MAX_TEXT = 100
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(h|ms|m|s|us|ns)")
+_STAMP = re.compile(
+    r"(\d{1,4})-(\d\d?)-(\d\d?)[Tt](\d\d?):(\d\d?):(\d\d?)(\.\d+)?(?:[Zz]|([+-])(\d\d):?(\d\d))", re.ASCII
+)
 
 
 @dataclass(slots=True, frozen=True, order=True)
@@ -51,11 +57,16 @@ def timestamp(value: Any) -> Timestamp:
     found = _STAMP.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise CelError(f"{value!r} is no timestamp")
+    year, month, day, hour, minute, second = map(int, found.groups()[:6])
+    leaps = second == 60  # the first moment of the next minute
+    rest = 60 * SECOND if leaps else int((found[7] or ".")[1:10].ljust(9, "0"))
     try:
-        moment = datetime.datetime.fromisoformat(found[1].upper() + found[3].upper().replace("Z", "+00:00"))
+        east = datetime.timedelta(hours=int(found[9] or 0), minutes=int(found[10] or 0))
+        zone = datetime.timezone(-east if found[8] == "-" else east)
+        moment = datetime.datetime(year, month, day, hour, minute, 0 if leaps else second, tzinfo=zone)
     except ValueError:
         raise CelError(f"{value!r} is no timestamp") from None
-    return Timestamp(int(moment.timestamp()) * SECOND + int((found[2] or ".0")[1:].ljust(9, "0")))
+    return Timestamp(int(moment.timestamp()) * SECOND + rest)
 
 
 def duration(value: Any) -> Duration:
@@ -64,10 +75,14 @@ def duration(value: Any) -> Duration:
         return value
     text = value if isinstance(value, str) else ""
     body = text.lstrip("+-")
-    parts = list(_PART.finditer(body))
-    if not body or "".join(part[0] for part in parts) != body or len(text) - len(body) > 1:
+    if body == "0":
+        body = "0s"
+    parts = list(_PART.finditer(body)) if len(text) <= _MAX_TEXT else []
+    if not parts or "".join(part[0] for part in parts) != body or text[1:].startswith(("+", "-")):
         raise CelError(f"{value!r} is no duration")
-    total = sum(round(float(part[1]) * _UNITS[part[2]]) for part in parts)
+    total = sum(int(Fraction(part[1]) * _UNITS[part[2]]) for part in parts)
+    if total > MAX_DURATION:
+        raise CelError("so long is no duration")
     return Duration(-total if text.startswith("-") else total)
 
 
@@ -80,7 +95,7 @@ def text_of(value: Timestamp | Duration) -> str:
     fraction = f".{digits}" if digits else ""
     if isinstance(value, Duration):
         return f"{'-' if value.ns < 0 else ''}{seconds}{fraction}s"
-    return f"{_moment(value):%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    return f"{_moment(value).replace(tzinfo=None).isoformat(timespec='seconds')}{fraction}Z"
 
 
 def add(left: Any, right: Any) -> Any:

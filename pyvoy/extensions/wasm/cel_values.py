@@ -6,7 +6,7 @@ Source: the Common Expression Language specification.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyvoy.http.headers import HeaderMap
@@ -59,12 +59,31 @@ def size(value: Any) -> int:
     raise CelError("it has no size")
 
 
+def has_key(place: Mapping[Any, Any], key: Any) -> bool:
+    """Whether a map has a key of that kind and value.  Raises CelError for what is never a key."""
+    if not isinstance(key, str | int | float):
+        raise CelError("no key")
+    return key in place and (
+        isinstance(key, str) or any(kind_of(each) == kind_of(key) and each == key for each in place)
+    )
+
+
+def map_of(items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """A map that an expression makes.  Raises CelError."""
+    found: dict[Any, Any] = {}
+    for key, value in items:
+        if not isinstance(key, str | int) or key in found:
+            raise CelError("a key that no map has, or one that is there twice")
+        found[key] = value
+    return found
+
+
 def member(value: Any, key: Any) -> Any:
     """What lies under a key or index.  Raises CelError."""
     if isinstance(value, HeaderMap):
         item = value.joined(key.lower().encode()) if isinstance(key, str) else None
     elif isinstance(value, Mapping):
-        item = value.get(key)
+        item = value[key] if has_key(value, key) else None
     elif isinstance(value, list | tuple) and isinstance(key, int) and not isinstance(key, bool):
         item = value[key] if 0 <= key < len(value) else None
     else:

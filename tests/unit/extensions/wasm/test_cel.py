@@ -42,6 +42,8 @@ def value(text: str) -> object:
         ("size(headers)", 2),
         ("size(map)", 2),
         ("[1, 2] + [3]", [1, 2, 3]),
+        ("{1: 2}[1.0]", 2),
+        ("true in {1: 2}", False),
         ("a > 3 ? (a > 5 ? 'big' : 'middle') : 'small'", "big"),
         ("-a % 4", -3),
         ("a * 2 - 3 / 2", 13),
@@ -73,6 +75,8 @@ def test_values(text, result):
         "bool(3)",
         "list[9]", "list['x']", "map.lost", "a.b", "9223372036854775807 * 9", "a.startsWith('x')", "text.matches('(')",
         "1.5 % 2", "string([1])", "3 in 3", "-flag", "a ? 1 : 2",
+        "{[]: 1}", "{1.5: 1}", "{'a': 1, 'a': 2}", "{}[[]]", "map[list]", "{true: 1}[1]", "[] in {}", "list in map",
+        "bool([])", "bool(map)", "uint(-1)", "double(flag)",
     ],
 )  # fmt: skip
 def test_expressions_without_a_value(text):

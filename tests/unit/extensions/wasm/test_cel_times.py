@@ -15,6 +15,9 @@ from pyvoy.extensions.wasm.cel_values import CelError
         ("1970-01-01T00:00:00Z", 0),
         ("1970-01-01T00:00:01.5Z", 3 * SECOND // 2),
         ("1970-01-01T01:00:00+01:00", 0),
+        ("1970-01-01t01:00:00.0000000019+0100", 1),
+        ("1970-01-01T00:00:60.5Z", 60 * SECOND),
+        ("1970-1-1T0:0:2Z", 2 * SECOND),
         ("1969-12-31T23:59:59.999999999Z", -1),
     ],
 )
@@ -25,7 +28,15 @@ def test_moments_are_read(text, ns):
 
 @pytest.mark.parametrize(
     ("text", "ns"),
-    [("1s", SECOND), ("-1.5s", -3 * SECOND // 2), ("1h2m3s", 3723 * SECOND), ("4ms5us6ns", 4_005_006), ("0s", 0)],
+    [
+        ("1s", SECOND),
+        ("0", 0),
+        ("2.3s", 2_300_000_000),
+        ("-1.5s", -3 * SECOND // 2),
+        ("1h2m3s", 3723 * SECOND),
+        ("4ms5us6ns", 4_005_006),
+        ("0s", 0),
+    ],
 )
 def test_spans_are_read(text, ns):
     assert duration(text) == Duration(ns)
@@ -34,6 +45,7 @@ def test_spans_are_read(text, ns):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
+        (Timestamp(-62_135_596_800 * SECOND), "0001-01-01T00:00:00Z"),
         (Timestamp(0), "1970-01-01T00:00:00Z"),
         (Timestamp(-1), "1969-12-31T23:59:59.999999999Z"),
         (Timestamp(1_500_000_000), "1970-01-01T00:00:01.500Z"),
@@ -47,13 +59,17 @@ def test_they_are_written(value, text):
     assert text_of(value) == text
 
 
-@pytest.mark.parametrize("text", ["", "1", "s", "1x", "--1s", "1s ", "1.2.3s"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "s", "1x", "--1s", "1s ", "1.2.3s", "9" * 90 + "h", "9" * 9000 + "h", "\u0661h"]
+)
 def test_what_is_no_span(text):
     with pytest.raises(CelError):
         duration(text)
 
 
-@pytest.mark.parametrize("value", ["", "2020-01-01", "2020-13-01T00:00:00Z", "2020-01-01T00:00:00", True, 1.5])
+@pytest.mark.parametrize(
+    "value", ["", "2020-01-01", "2020-13-01T00:00:00Z", "2020-01-01T00:00:00", "2020-01-01T00:00:00+99:00", True, 1.5]
+)
 def test_what_is_no_moment(value):
     with pytest.raises(CelError):
         timestamp(value)
