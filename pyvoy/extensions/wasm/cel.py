@@ -18,11 +18,11 @@ from pyvoy.extensions.wasm.cel_functions import FUNCTIONS, METHODS, OPERATIONS
 from pyvoy.extensions.wasm.cel_macros import MACROS, MAX_NESTED, Variable, macro
 from pyvoy.extensions.wasm.cel_values import (
     CelError,
+    Uint,
     boolean,
     map_of,
     member,
-    number,
-    operand,
+    negated,
     plain,
     size,
 )
@@ -156,7 +156,7 @@ class _Parser:
             found: Evaluate = lambda stream: not boolean(inner(stream))  # noqa: E731
         elif self._take("-"):
             inner = self._unary()
-            found = lambda stream: number(-operand(inner(stream)))  # noqa: E731
+            found = lambda stream: negated(inner(stream))  # noqa: E731
         else:
             found = self._member()
         self._depth -= 1
@@ -301,11 +301,13 @@ def _constant(found: Evaluate) -> str | None:
 
 
 def _parse_number(text: str) -> int | float:
+    if text.endswith("u"):
+        return Uint(int(text[:-1], 0) if text.startswith("0x") else int(text[:-1]))
     if text.startswith("0x"):
-        return int(text.rstrip("u"), 16)
+        return int(text, 16)
     if any(char in text for char in ".eE"):
         return float(text)
-    return int(text.rstrip("u"))
+    return int(text)
 
 
 def _unquote(text: str) -> str:

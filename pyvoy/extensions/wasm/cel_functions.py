@@ -5,11 +5,23 @@ Source: the Common Expression Language specification, "List of standard definiti
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyvoy.extensions.wasm import cel_times
-from pyvoy.extensions.wasm.cel_values import CelError, has_key, kind_of, number, operand, plain, size
+from pyvoy.extensions.wasm.cel_values import (
+    CelError,
+    Duration,
+    Timestamp,
+    Uint,
+    arithmetic,
+    has_key,
+    kind_of,
+    number,
+    plain,
+    size,
+)
 from pyvoy.http.headers import HeaderMap
 
 
@@ -19,28 +31,27 @@ def _add(left: Any, right: Any) -> Any:
     if isinstance(left, list) and isinstance(right, list):
         return [*left, *right]
     found = cel_times.add(left, right)
-    return number(operand(left) + operand(right)) if found is None else found
+    return arithmetic(left, right, operator.add) if found is None else found
 
 
 def _subtract(left: Any, right: Any) -> Any:
     found = cel_times.subtract(left, right)
-    return number(operand(left) - operand(right)) if found is None else found
+    return arithmetic(left, right, operator.sub) if found is None else found
 
 
-def _divide(left: Any, right: Any) -> Any:
-    operand(left)
-    if not operand(right):
+def _quotient(left: Any, right: Any) -> Any:
+    if not right:
         raise CelError("division by zero")
-    if isinstance(left, float) or isinstance(right, float):
+    if isinstance(left, float):
         return left / right
     found = abs(left) // abs(right)
     return found if (left < 0) == (right < 0) else -found
 
 
 def _remainder(left: Any, right: Any) -> Any:
-    if not isinstance(left, int) or not isinstance(right, int):
+    if isinstance(left, float):
         raise CelError("no whole number")
-    return left - right * _divide(left, right)
+    return left - right * _quotient(left, right)
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
@@ -76,9 +87,9 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "in": _is_in,
     "+": _add,
     "-": _subtract,
-    "*": lambda left, right: number(operand(left) * operand(right)),
-    "/": _divide,
-    "%": _remainder,
+    "*": lambda left, right: arithmetic(left, right, operator.mul),
+    "/": lambda left, right: arithmetic(left, right, _quotient),
+    "%": lambda left, right: arithmetic(left, right, _remainder),
 }
 
 
@@ -92,13 +103,6 @@ def _converted(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return run
 
 
-def _to_unsigned(value: Any) -> Any:
-    found = _converted(int)(value)
-    if found < 0:
-        raise CelError("the number is negative")
-    return found
-
-
 def _to_float(value: Any) -> Any:
     if isinstance(value, bool):
         raise CelError("a bool is no number")
@@ -107,7 +111,7 @@ def _to_float(value: Any) -> Any:
 
 def _to_int(value: Any) -> Any:
     """Of a moment the seconds since 1970."""
-    return value.ns // cel_times.SECOND if isinstance(value, cel_times.Timestamp) else _converted(int)(value)
+    return value.ns // cel_times.SECOND if isinstance(value, Timestamp) else _converted(int)(value)
 
 
 def _to_text(value: Any) -> str:
@@ -115,7 +119,7 @@ def _to_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float | str):
         return str(value)
-    if isinstance(value, cel_times.Timestamp | cel_times.Duration):
+    if isinstance(value, Timestamp | Duration):
         return cel_times.text_of(value)
     raise CelError("it has no text")
 
@@ -131,7 +135,7 @@ def _to_bool(value: Any) -> bool:
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "size": size,
     "int": _to_int,
-    "uint": _to_unsigned,
+    "uint": _converted(lambda value: Uint(int(value))),
     "double": _to_float,
     "string": _to_text,
     "bool": _to_bool,

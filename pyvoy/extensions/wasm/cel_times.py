@@ -8,11 +8,10 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from pyvoy.extensions.wasm.cel_values import CelError
+from pyvoy.extensions.wasm.cel_values import CelError, Duration, Timestamp
 
 SECOND = 1_000_000_000
 _UNITS = {"h": 3600 * SECOND, "m": 60 * SECOND, "s": SECOND, "ms": 1_000_000, "us": 1000, "ns": 1}
@@ -23,20 +22,6 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(h|ms|m|s|us|ns)")
 _STAMP = re.compile(
     r"(\d{1,4})-(\d\d?)-(\d\d?)[Tt](\d\d?):(\d\d?):(\d\d?)(\.\d+)?(?:[Zz]|([+-])(\d\d):?(\d\d))", re.ASCII
 )
-
-
-@dataclass(slots=True, frozen=True, order=True)
-class Timestamp:
-    """A moment, in nanoseconds since 1970."""
-
-    ns: int
-
-
-@dataclass(slots=True, frozen=True, order=True)
-class Duration:
-    """A span, in nanoseconds."""
-
-    ns: int
 
 
 TIMES = {

@@ -1,12 +1,13 @@
 """The values of CEL, whatever expression they stand in: their kinds, sizes and members.
 
-Text is str, maps are mappings or header maps, whole numbers are int (signed and unsigned alike).
+Text is str, maps are mappings or header maps, whole numbers are int and Uint.
 Source: the Common Expression Language specification.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pyvoy.http.headers import HeaderMap
@@ -18,6 +19,26 @@ class CelError(Exception):
     def __init__(self, text: str, *, missing: bool = False) -> None:
         self.missing = missing
         super().__init__(text)
+
+
+@dataclass(slots=True, frozen=True, order=True)
+class Timestamp:
+    """A moment, in nanoseconds since 1970."""
+
+    ns: int
+
+
+@dataclass(slots=True, frozen=True, order=True)
+class Duration:
+    """A span, in nanoseconds."""
+
+    ns: int
+
+
+class Uint(int):
+    """A whole number without a sign."""
+
+    __slots__ = ()
 
 
 def plain(value: Any) -> Any:
@@ -38,9 +59,28 @@ def operand(value: Any) -> Any:
 
 
 def number(value: Any) -> Any:
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
-        raise CelError("the number is too large")
+    """A number that there is.  Raises CelError."""
+    if isinstance(value, int):
+        least, end = (0, 1 << 64) if isinstance(value, Uint) else (-(1 << 63), 1 << 63)
+        if not least <= value < end:
+            raise CelError("the number is too large")
     return value
+
+
+def arithmetic(left: Any, right: Any, do: Callable[[Any, Any], Any]) -> Any:
+    """What comes of two numbers of one kind.  Raises CelError."""
+    for kind in (float, Uint):
+        if isinstance(operand(left), kind) is not isinstance(operand(right), kind):
+            raise CelError("numbers of two kinds")
+    found = do(left, right)
+    return number(Uint(found) if isinstance(left, Uint) else found)
+
+
+def negated(value: Any) -> Any:
+    """The number with the other sign.  Raises CelError."""
+    if isinstance(value, Uint):
+        raise CelError("the number has no sign")
+    return number(-operand(value))
 
 
 def kind_of(value: Any) -> str:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from pyvoy.extensions.wasm import abi, cel
 from pyvoy.extensions.wasm.calls.properties import STATE_PREFIX, UnserializableError, attribute_of, encode
 from pyvoy.extensions.wasm.calls.results import checked, giver
-from pyvoy.extensions.wasm.cel_times import Duration, Timestamp
 from pyvoy.extensions.wasm.cel_values import CelError
 from pyvoy.extensions.wasm.declared import CONNECTION, declaration
 from pyvoy.extensions.wasm.engine.interface import HostFunction
@@ -210,8 +209,7 @@ def _expr_evaluate(context: Context, arguments: bytes) -> Answer:
     if compiled is None:
         return abi.NOT_FOUND
     try:
-        value = compiled(context)
-        return encode(value.ns if isinstance(value, Timestamp | Duration) else value)
+        return encode(compiled(context))
     except CelError:
         return abi.INTERNAL_FAILURE
     except UnserializableError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked, giver
+from pyvoy.extensions.wasm.cel_values import Duration, Timestamp
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
 from pyvoy.extensions.wasm.pairs import serialize
 from pyvoy.http.headers import HeaderMap
@@ -265,6 +266,10 @@ def _without_message_fields(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts
 
 
+_NOTHING = bytes(4)
+"""A map or list with nothing in it: the number of its pairs.  (Of headers it is an empty string.)"""
+
+
 def encode(value: Any) -> bytes:
     """A value in binary: text as it is, numbers as eight bytes, a bool as one, maps and lists as pairs.
 
@@ -280,11 +285,13 @@ def encode(value: Any) -> bytes:
     if isinstance(value, float):
         return pack("<d", value)
     if isinstance(value, HeaderMap):
-        return serialize(value.items())
+        return serialize(value.items()) or _NOTHING
     if isinstance(value, Mapping):
-        return serialize(_pairs(value))
+        return serialize(_pairs(value)) or _NOTHING
     if isinstance(value, list | tuple):
-        return serialize((encode(item), b"") for item in value)
+        return serialize((encode(item), b"") for item in value) or _NOTHING
+    if isinstance(value, Timestamp | Duration):
+        return encode(value.ns)
     raise UnserializableError(type(value).__name__)
 
 
