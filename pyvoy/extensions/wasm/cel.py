@@ -151,16 +151,23 @@ class _Parser:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise CelSyntaxError("the expression is nested too deeply")
-        if self._take("!"):
+        if self._signs("!"):
             inner = self._unary()
             found: Evaluate = lambda stream: not boolean(inner(stream))  # noqa: E731
-        elif self._take("-"):
+        elif self._signs("-"):
             inner = self._unary()
             found = lambda stream: negated(inner(stream))  # noqa: E731
         else:
             found = self._member()
         self._depth -= 1
         return found
+
+    def _signs(self, sign: str) -> bool:
+        """Take all that follow each other: whether one is left, for two are none, whatever stands behind them."""
+        count = 0
+        while self._take(sign):
+            count += 1
+        return count % 2 == 1
 
     def _member(self) -> Evaluate:
         """A primary with what is selected from it; names that follow each other are one attribute."""

@@ -65,7 +65,8 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 def _is_in(item: Any, place: Any) -> bool:
     if isinstance(place, HeaderMap):
-        return isinstance(item, str) and item.lower().encode() in place.map
+        name = item.lower().encode("utf-8", "surrogateescape") if isinstance(item, str) else item
+        return has_key(place.map, name)
     if isinstance(place, list | tuple):
         return any(_equal(plain(each), item) for each in place)
     if isinstance(place, Mapping):
@@ -124,12 +125,16 @@ def _to_text(value: Any) -> str:
     raise CelError("it has no text")
 
 
+_TRUE = ("1", "t", "true", "TRUE", "True")
+_FALSE = ("0", "f", "false", "FALSE", "False")
+
+
 def _to_bool(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    if value not in ("true", "false"):
+    if value not in _TRUE and value not in _FALSE:
         raise CelError(f"{value!r} is no bool")
-    return bool(value == "true")
+    return value in _TRUE
 
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {

@@ -119,16 +119,20 @@ _OF_TIMESTAMPS: Mapping[str, Callable[[datetime.datetime], int]] = {
     "getMinutes": lambda moment: moment.minute,
     "getSeconds": lambda moment: moment.second,
 }
-_OF_DURATIONS = {"getHours": 3600 * SECOND, "getMinutes": 60 * SECOND, "getSeconds": SECOND}
+_OF_DURATIONS = {
+    "getHours": 3600 * SECOND,
+    "getMinutes": 60 * SECOND,
+    "getSeconds": SECOND,
+    "getMilliseconds": 1_000_000,
+}
 PARTS = frozenset((*_OF_TIMESTAMPS, "getMilliseconds"))
 
 
 def part(name: str, value: Any) -> int:
     """`value.getHours()` and its like, in UTC."""
-    if name == "getMilliseconds" and isinstance(value, Timestamp | Duration):
-        return value.ns % SECOND // 1_000_000
     if isinstance(value, Timestamp):
-        return _OF_TIMESTAMPS[name](_moment(value))
+        return value.ns % SECOND // 1_000_000 if name == "getMilliseconds" else _OF_TIMESTAMPS[name](_moment(value))
     if isinstance(value, Duration) and name in _OF_DURATIONS:
-        return abs(value.ns) // _OF_DURATIONS[name] * (-1 if value.ns < 0 else 1)
+        ns = abs(value.ns) % SECOND if name == "getMilliseconds" else abs(value.ns)
+        return ns // _OF_DURATIONS[name] * (-1 if value.ns < 0 else 1)
     raise CelError(f"it has no {name}")

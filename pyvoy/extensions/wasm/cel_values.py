@@ -101,10 +101,10 @@ def size(value: Any) -> int:
 
 def has_key(place: Mapping[Any, Any], key: Any) -> bool:
     """Whether a map has a key of that kind and value.  Raises CelError for what is never a key."""
-    if not isinstance(key, str | int | float):
+    if not isinstance(key, str | bytes | int | float):
         raise CelError("no key")
     return key in place and (
-        isinstance(key, str) or any(kind_of(each) == kind_of(key) and each == key for each in place)
+        isinstance(key, str | bytes) or any(kind_of(each) == kind_of(key) and each == key for each in place)
     )
 
 

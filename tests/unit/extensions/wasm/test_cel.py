@@ -44,6 +44,11 @@ def value(text: str) -> object:
         ("[1, 2] + [3]", [1, 2, 3]),
         ("{1: 2}[1.0]", 2),
         ("true in {1: 2}", False),
+        ("--2u", 2),
+        ("!" * 501 + "true", False),
+        ("bool('T' == 't' ? '' : 'True')", True),
+        ("bool('0')", False),
+        ("2u - 1u", 1),
         ("a > 3 ? (a > 5 ? 'big' : 'middle') : 'small'", "big"),
         ("-a % 4", -3),
         ("a * 2 - 3 / 2", 13),
@@ -76,7 +81,7 @@ def test_values(text, result):
         "list[9]", "list['x']", "map.lost", "a.b", "9223372036854775807 * 9", "a.startsWith('x')", "text.matches('(')",
         "1.5 % 2", "string([1])", "3 in 3", "-flag", "a ? 1 : 2",
         "{[]: 1}", "{1.5: 1}", "{'a': 1, 'a': 2}", "{}[[]]", "map[list]", "{true: 1}[1]", "[] in {}", "list in map",
-        "bool([])", "bool(map)", "uint(-1)", "double(flag)",
+        "bool([])", "bool(map)", "uint(-1)", "double(flag)", "1 + 1.0", "1 + 1u", "1u - 2u", "-1u", "map in headers",
     ],
 )  # fmt: skip
 def test_expressions_without_a_value(text):
@@ -100,7 +105,7 @@ def test_what_is_no_expression(text):
     "text",
     [
         "(" * 500 + "1" + ")" * 500,
-        "!" * 500 + "true",
+        "-!" * 500 + "true",
         "[" * 200 + "]" * 200,
         "1+" * 900 + "1",
         "a" + "[0]" * 900,

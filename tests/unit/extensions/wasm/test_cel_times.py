@@ -88,6 +88,8 @@ def test_what_is_no_moment(value):
         ("time == 1", False),
         ("time.getHours() + span.getSeconds()", 2),
         ("span.getDate()", CelError),
+        ("duration('-1.25s').getMilliseconds()", -250),
+        ("timestamp('1960-01-01T00:00:00.25Z').getMilliseconds()", 250),
         ("'x'.getHours()", CelError),
     ],
 )
