@@ -5,6 +5,7 @@ Source: the Common Expression Language specification, "List of standard definiti
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -40,10 +41,10 @@ def _subtract(left: Any, right: Any) -> Any:
 
 
 def _quotient(left: Any, right: Any) -> Any:
+    if isinstance(left, float):
+        return left / right if right else left * math.copysign(math.inf, right)
     if not right:
         raise CelError("division by zero")
-    if isinstance(left, float):
-        return left / right
     found = abs(left) // abs(right)
     return found if (left < 0) == (right < 0) else -found
 
@@ -97,6 +98,8 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 def _converted(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def run(value: Any) -> Any:
         try:
+            if isinstance(value, str) and "_" in value:
+                raise ValueError(value)
             return number(convert(value))
         except (ValueError, TypeError, OverflowError):
             raise CelError(f"{value!r} cannot be converted") from None
@@ -115,10 +118,23 @@ def _to_int(value: Any) -> Any:
     return value.ns // cel_times.SECOND if isinstance(value, Timestamp) else _converted(int)(value)
 
 
+def _float_text(value: float) -> str:
+    """As short as it can be; from a million on with an exponent."""
+    text = repr(value)
+    if "e" in text or not math.isfinite(value):
+        return text
+    if abs(value) < 1e6:
+        return text.removesuffix(".0")
+    digits = text.lstrip("-").replace(".", "").rstrip("0")
+    return f"{value:.{len(digits) - 1}e}"
+
+
 def _to_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float | str):
+    if isinstance(value, float):
+        return _float_text(value)
+    if isinstance(value, int | str):
         return str(value)
     if isinstance(value, Timestamp | Duration):
         return cel_times.text_of(value)

@@ -49,6 +49,10 @@ def value(text: str) -> object:
         ("bool('T' == 't' ? '' : 'True')", True),
         ("bool('0')", False),
         ("2u - 1u", 1),
+        ("string(-12.0)", "-12"),
+        ("string(123456789.5)", "1.234567895e+08"),
+        ("string(1e-7)", "1e-07"),
+        ("string(-1.0 / 0.0)", "-inf"),
         ("a > 3 ? (a > 5 ? 'big' : 'middle') : 'small'", "big"),
         ("-a % 4", -3),
         ("a * 2 - 3 / 2", 13),
@@ -82,6 +86,7 @@ def test_values(text, result):
         "1.5 % 2", "string([1])", "3 in 3", "-flag", "a ? 1 : 2",
         "{[]: 1}", "{1.5: 1}", "{'a': 1, 'a': 2}", "{}[[]]", "map[list]", "{true: 1}[1]", "[] in {}", "list in map",
         "bool([])", "bool(map)", "uint(-1)", "double(flag)", "1 + 1.0", "1 + 1u", "1u - 2u", "-1u", "map in headers",
+        "int('1_0')",
     ],
 )  # fmt: skip
 def test_expressions_without_a_value(text):
