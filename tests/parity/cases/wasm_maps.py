@@ -3,7 +3,7 @@
 
 from pyvoy.extensions.wasm.pairs import serialize
 from tests.parity.case import Case, answers, ask, request, response
-from tests.parity.cases.wasm import on_request, value, wasm
+from tests.parity.cases.wasm import on_request, value, wasm, with_trailers
 from tests.parity.cases.wasm_flow import COUNTING, EFFECTIVE, TICKING, in_ticks, reply
 from tests.support.guest import (
     OUT,
@@ -91,4 +91,18 @@ CHAINS = (
     chain("shared-data", "200 200", *(Guest().on("request_headers", call("get_shared_data", "k", OUT, At(600), label="g"), call("set_shared_data", "k", f"of {at}", 0, label="s"), show_header(0, f"x-{at}")) for at in range(3)), vms=("$id", "$id", "$id-other"), requests=(request("/"), request("/"))),
     chain("reload", "503 503", passing("one"), passing("two", when_path("/", TRAP)), requests=(request("/"), request("/")), more="failure_policy: FAIL_RELOAD, reload_config: {backoff: {base_interval: 60s}}"),
 )
-CASES = (*MAPS, *CHAINS)
+READ = ["request.path", "request.headers.x-t2", "request.headers", "request.total_size", "request.size", "request.host", "request.method", "request.query", "response.headers", "response.headers.:status", "response.total_size", "response.size", "response.code", "response.trailers", "response.trailers.x-u"]
+
+
+def reading(phase: str, names: list[str], returns: int = 0) -> Case:
+    """What is left of both heads when a later callback asks."""
+    steps = [call("get_property", name.replace(".", "\0"), OUT, label=name) for name in names]
+    return with_trailers(f"read-in-{phase.replace('_', '-')}", Guest().on(phase, *steps, show_log(), returns=returns))
+
+
+READS = (
+    *(reading(phase, READ) for phase in ("request_body", "request_trailers", "response_body", "response_trailers")),
+    reading("response_headers", [name for name in READ if name != "response.headers"]),
+    reading("done", READ, returns=1),
+)
+CASES = (*MAPS, *CHAINS, *READS)
