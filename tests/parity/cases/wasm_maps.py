@@ -104,5 +104,6 @@ READS = (
     *(reading(phase, READ) for phase in ("request_body", "request_trailers", "response_body", "response_trailers")),
     reading("response_headers", [name for name in READ if name != "response.headers"]),
     reading("done", READ, returns=1),
+    on_request("own-under-old-names", *(step for name in ("route_name", "cluster_name", "node", "\0", "a\0b") for step in (call("get_property", name, OUT, label="g"), call("set_property", name, "mine", label="s"), call("get_property", name, OUT, label=name)))),
 )
 CASES = (*MAPS, *CHAINS, *READS)

@@ -105,6 +105,8 @@ def find(context: Context, path: bytes) -> Any:
 
 def _compile(context: Context, path: bytes) -> Callable[[Context], Any]:
     """A path as a function of a context; kept by the root."""
+    if not path:
+        return _unserializable
     return attribute_of(context.root, tuple(path.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0")))
 
 
@@ -120,14 +122,12 @@ def attribute_of(root: RootContext, parts: tuple[str, ...], *, raw: bool = False
     if parts == ("connection_id",):
         parts = ("connection", "id")
     strict = settings.vm.strict
-    if parts == ("",):
-        return _unserializable
     key = STATE_PREFIX + parts[0]
-    if strict and "." in parts[0]:
+    if strict and ("." in parts[0] or parts[0] in _OLD_ROOTS):
         return (lambda context: context.get_state(key)) if len(parts) == 1 else _nothing
     if len(parts) == 1 and parts[0] in _OBJECTS and not raw:
         return _whole_object
-    if strict and (parts[0] in _OLD_ROOTS or _misses_message_field(parts)):
+    if strict and _misses_message_field(parts):
         return _nothing
     getter = root.compile_attribute(_without_message_fields(parts))
     if getter is None:
