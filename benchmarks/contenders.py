@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyvoy.bench import bootstrap as configuration
-from pyvoy.bench.bootstrap import TYPES, address, cluster, listener, manager
+from pyvoy.bench.bootstrap import TYPES, address, cluster, http2_cluster, listener, manager
 from pyvoy.bench.measure import version
 from pyvoy.bench.process import Server, accepts
 from tests.support.certificates import issued
@@ -102,8 +102,10 @@ def _serve(command: list[str]) -> Command:
     return lambda path, workers: [*command, "-c", str(path), "--concurrency", str(workers), "-l", "error"]
 
 
-def bootstrap(ports: Ports, workers: int, folder: Path, *, filters: Sequence[dict[str, Any]] = ()) -> Path:
-    """Write the bootstrap of Envoy and pyvoy; `filters` stand before the router."""
+def bootstrap(
+    ports: Ports, workers: int, folder: Path, *, filters: Sequence[dict[str, Any]] = (), http2: bool = False
+) -> Path:
+    """Write the bootstrap of Envoy and pyvoy; `filters` stand before the router, `http2`: the upstream speaks it."""
     http = manager(filters)
     tcp = {"@type": TYPES + "filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "tcp", "cluster": "service"}
     listeners = [
@@ -111,7 +113,8 @@ def bootstrap(ports: Ports, workers: int, folder: Path, *, filters: Sequence[dic
         listener("tcp", ports.tcp, "envoy.filters.network.tcp_proxy", tcp),
         _secured(listener("tls", ports.tls, "envoy.filters.network.http_connection_manager", http)),
     ]
-    config = configuration.bootstrap(ports.admin, listeners, [cluster("service", address(ports.upstream))])
+    make = http2_cluster if http2 else cluster
+    config = configuration.bootstrap(ports.admin, listeners, [make("service", address(ports.upstream))])
     path = folder / "bootstrap.json"
     path.write_text(json.dumps(config, indent=1))
     return path

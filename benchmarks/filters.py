@@ -39,6 +39,11 @@ class Empty(Filter):
 
 
 LUA_EMPTY = "function envoy_on_request(h) end function envoy_on_response(h) end"
+LUA_COUNT = """
+local requests, responses = 0, 0
+function envoy_on_request(h) requests = requests + 1 end
+function envoy_on_response(h) responses = responses + 1 end
+"""
 LUA_HEADERS = """
 function envoy_on_response(handle)
   handle:headers():add("x-added", "1")

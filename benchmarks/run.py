@@ -9,6 +9,7 @@ import resource
 import shlex
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from benchmarks import contenders, report  # noqa: E402
 from benchmarks.scenarios import LOAD_CPU, Setting  # noqa: E402
 from benchmarks.table import SCENARIOS  # noqa: E402
 from pyvoy.bench.measure import machine  # noqa: E402
-from pyvoy.bench.upstream import start_body_upstream, start_upstream  # noqa: E402
+from pyvoy.bench.upstream import start_body_upstream, start_http2_upstream, start_upstream  # noqa: E402
 from tests.support.ports import free_ports  # noqa: E402
 
 
@@ -50,17 +51,21 @@ def main(words: list[str]) -> int:
     chosen = [scenario for scenario in SCENARIOS if not options.scenario or scenario.name in options.scenario]
     results: report.Results = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        port, body_port = free_ports(2)
+        port, body_port, http2_port = free_ports(3)
         upstream = start_upstream(Path(name) / "upstream", port, LOAD_CPU)
         body_upstream = start_body_upstream(Path(name) / "body-upstream", body_port, LOAD_CPU)
+        http2_upstream = start_http2_upstream(Path(name) / "http2-upstream", http2_port, LOAD_CPU)
         try:
             setting = Setting(options.rounds, options.seconds, port, body_port, Path(name), options.connections)
+            setting = replace(setting, http2_upstream=http2_port if http2_upstream else 0)
             for scenario in chosen:
                 print(f"{scenario.name}: {scenario.title}", file=sys.stderr, flush=True)
                 results.append((scenario, scenario.measure(able, setting)))
         finally:
             upstream.stop()
             body_upstream.stop()
+            if http2_upstream:
+                http2_upstream.stop()
     print(report.as_markdown(results, facts))
     print("written to", report.write(results, facts, ROOT / "benchmarks" / "results", options.name).relative_to(ROOT))
     return _verdict(results) if options.check else 0

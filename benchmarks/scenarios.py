@@ -3,15 +3,17 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from benchmarks.contenders import Contender, Ports, Running, start
+from benchmarks.contenders import Contender, Ports, Running, bootstrap, start
 from benchmarks.filters import (
     EMPTY_LOWER,
     EMPTY_UPPER,
     LUA_BODY,
     LUA_CALL,
+    LUA_COUNT,
     LUA_EMPTY,
     LUA_HEADERS,
     filter_cost,
@@ -37,6 +39,8 @@ class Setting:
     """One that reads the whole body before it answers; nginx's own replies do not."""
     folder: Path
     connections: int = 5000
+    http2_upstream: int = 0
+    """One that speaks HTTP/2; 0 where there is none."""
 
 
 @dataclass(slots=True)
@@ -75,6 +79,18 @@ def requests(load: Load, *, tcp: bool = False, workers: int = 1) -> Callable[[li
         finally:
             for each in running:
                 each.server.stop()
+
+    return measure
+
+
+def over_http2(load: Load) -> Callable[[list[Contender], Setting], list[Row]]:
+    """CPU microseconds for each request of a load that goes on to an HTTP/2 upstream; no rows without one."""
+
+    def measure(contenders: list[Contender], setting: Setting) -> list[Row]:
+        if not setting.http2_upstream:
+            return []
+        able = [replace(each, configure=partial(bootstrap, http2=True)) for each in contenders if each.bootstrapped]
+        return requests(load)(able, replace(setting, upstream=setting.http2_upstream))
 
     return measure
 
@@ -194,6 +210,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         requests(Load(connections=4, streams=10)),
         1.0,
     ),
+    Scenario("upstream-http2", "HTTP/1 keep-alive, HTTP/2 upstream", over_http2(Load())),
+    Scenario(
+        "http2-upstream-http2",
+        "HTTP/2 keep-alive, 4 connections of 10 streams, HTTP/2 upstream",
+        over_http2(Load(connections=4, streams=10)),
+    ),
     Scenario("http-paths", "HTTP keep-alive, another path with each request", requests(Load(unique_paths=True))),
     Scenario("http-post", "HTTP keep-alive, POST of 1 KiB", requests(Load(body_bytes=1024))),
     Scenario("tcp", "TCP (tcp_proxy), 32 connections", requests(Load(), tcp=True), 0.95),
@@ -220,6 +242,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("lua-call", "A Lua script that makes a call for each request", with_filter(lua(LUA_CALL), Load())),
     Scenario(
         "filter-lua-empty", "What an empty Lua script adds", filter_cost(lua(LUA_EMPTY), 3.0, PROXY_CPU, LOAD_CPU)
+    ),
+    Scenario(
+        "filter-lua-count",
+        "What a Lua script that touches no headers adds, its hooks not empty",
+        filter_cost(lua(LUA_COUNT), 3.0, PROXY_CPU, LOAD_CPU),
     ),
     Scenario(
         "filter-lua-headers",

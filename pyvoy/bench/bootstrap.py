@@ -59,13 +59,15 @@ def cluster(name: str, endpoint: Mapping[str, Any]) -> Entry:
     }
 
 
+def http2_cluster(name: str, endpoint: Mapping[str, Any]) -> Entry:
+    """The same, but HTTP/2 is spoken to the host."""
+    options = {"@type": f"type.googleapis.com/{_HTTP_OPTIONS}", "explicit_http_config": {"http2_protocol_options": {}}}
+    return {**cluster(name, endpoint), "typed_extension_protocol_options": {_HTTP_OPTIONS: options}}
+
+
 def grpc_cluster(name: str, socket_path: str) -> Entry:
     """A cluster that speaks HTTP/2 over a Unix socket."""
-    options = {"@type": f"type.googleapis.com/{_HTTP_OPTIONS}", "explicit_http_config": {"http2_protocol_options": {}}}
-    return {
-        **cluster(name, {"pipe": {"path": socket_path}}),
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: options},
-    }
+    return http2_cluster(name, {"pipe": {"path": socket_path}})
 
 
 def bootstrap(admin: int, listeners: Sequence[Entry], clusters: Sequence[Entry]) -> Entry:

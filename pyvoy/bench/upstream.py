@@ -30,6 +30,14 @@ def start_upstream(folder: Path, port: int, cpus: set[int]) -> Server:
     return _started(_nginx(port, folder) if shutil.which("nginx") else _own(port), folder, port, cpus)
 
 
+def start_http2_upstream(folder: Path, port: int, cpus: set[int]) -> Server | None:
+    """The same over HTTP/2 without TLS; None where there is no nginx.  Raises StartError."""
+    if not shutil.which("nginx"):
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return _started(_nginx(port, folder, " http2"), folder, port, cpus)
+
+
 def start_body_upstream(folder: Path, port: int, cpus: set[int]) -> Server:
     """A server that reads the whole body of a request before it answers.  Raises StartError."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +58,7 @@ def _own(port: int) -> list[str]:
     return [sys.executable, "-m", "pyvoy.bench.upstream_server", str(port)]
 
 
-def _nginx(port: int, folder: Path) -> list[str]:
+def _nginx(port: int, folder: Path, protocol: str = "") -> list[str]:
     for name, size in SIZES.items():
         (folder / name[1:].decode()).write_bytes(b"x" * size)
     path = folder / "upstream.conf"
@@ -62,7 +70,7 @@ http {{
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   keepalive_requests 100000000; keepalive_timeout 1h; sendfile on;
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096{protocol};
     root {folder};
     default_type application/json;
     location / {{ return 200 '{BOOK.decode()}'; }}

@@ -113,6 +113,10 @@ def build_route(
     if takers and found not in takers:
         context.warning("", f"has no effect: it is for {found.name}, and the filter of that name is {takers[0].name}")
         return RouteConfig(None)
+    if len(set(takers)) > 1:
+        names = " and ".join(sorted({taker.name for taker in takers}))
+        context.error("", f"stands for filters of different types that have one name: {names}")
+        return None
     inner = _unpack(config, name, context)
     if inner is None:
         return None

@@ -191,3 +191,15 @@ class HeaderMap:
 
     def __repr__(self) -> str:
         return f"HeaderMap({list(self.items())!r})"
+
+
+_new_map = HeaderMap.__new__
+
+
+def header_map(values: dict[bytes, bytes]) -> HeaderMap:
+    """A map around a dict of values that it then owns (each name once), at half of the constructor's cost."""
+    made = _new_map(HeaderMap)
+    made.map = values
+    made.pairs = None
+    made.generation = 0
+    return made

@@ -127,6 +127,8 @@ class Stream(Protocol):
     request_trailers: HeaderMap | None
     response_headers: HeaderMap | None
     response_trailers: HeaderMap | None
+    upstream_override_host: tuple[str, bool] | None
+    """A host that the router has to take (its address, and whether there is no answer without it)."""
     answers_grpc: bool | None
     """Whether a reply made here has gRPC's form; None: if the request's content-type is gRPC's.  For filters that
     change the content-type."""

@@ -207,7 +207,9 @@ class HttpConnectionManager(ManagerStreams):
             self._abandon_streams(local=local)
         self._stop_timers()
         gone = self.share.gone[local][self._spoken]
-        gone.hit()
+        if not gone.count:
+            gone.board.note(gone)
+        gone.count += 1
         gone.values.append(int((self.services.clock() - connection.info.start_s) * 1000))
         if self._upgrades:
             self.plan.stats.downstream_cx_upgrades_active.sub(self._upgrades)

@@ -15,7 +15,7 @@ from pyvoy.filters.http.router import Router, RouterPlan
 from pyvoy.http.changed_heads import MARK, ChangedHeads
 from pyvoy.http.charging import INTERNAL
 from pyvoy.http.h1.grammar import valid_authority
-from pyvoy.http.headers import HeaderMap
+from pyvoy.http.headers import HeaderMap, header_map
 from pyvoy.http.request_rules import WATCHED
 from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED, expected_timeout
@@ -122,13 +122,13 @@ class PlainRequest:
         values = self.seen.copy()
         values[_REQUEST_ID] = request_id
         values[EXPECTED] = self.expected
-        return HeaderMap(values=values)
+        return header_map(values)
 
     def seen_headers(self, request_id: bytes) -> HeaderMap:
         """The request's headers as its filters see them."""
         seen = self.seen
         seen[_REQUEST_ID] = request_id
-        return HeaderMap(values=seen.copy())
+        return header_map(seen.copy())
 
 
 class PlainAnswer:
@@ -221,7 +221,7 @@ class PlainPlan:
             and model.seen[b":method"] == values[b":method"]
             and b"#" not in values[b":path"]
         ):
-            route = self._plan.routes.find(_Asking(HeaderMap(values=values)))
+            route = self._plan.routes.find(_Asking(header_map(values)))
             if route is model.route:
                 return model.with_path(values[b":path"])
         request = self._examine_request(values)
@@ -241,7 +241,7 @@ class PlainPlan:
             return None
         if b"content-type" in values and values[b"content-type"].startswith(b"application/grpc"):
             return None
-        route = self._plan.routes.find(_Asking(HeaderMap(values=values)))
+        route = self._plan.routes.find(_Asking(header_map(values)))
         if route is None:
             return None
         expected = self._routes[route] if route in self._routes else self._examine_route(route)

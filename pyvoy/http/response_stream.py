@@ -35,39 +35,34 @@ class ResponseStream(FilteredStream):
         return self._response_path is not None or bool(self.chain.response_data)
 
     def respond(self, headers: HeaderMap, body: bytes) -> None:
-        """A whole response of the upstream at once: head and body leave in one write."""
+        """A whole response of the upstream at once: head and body leave in one write, if they go out at once."""
+        if not body:
+            self._respond(headers, body)
+            return
+        codec = self.manager.codec
+        codec.corked = True
+        try:
+            self._respond(headers, body)
+        finally:
+            codec.uncork()
+
+    def _respond(self, headers: HeaderMap, body: bytes) -> None:
         if self.response_is_streamed:
+            self.respond_headers(headers, not body)
             if body:
-                self._respond_corked(body, headers)
-            else:
-                self.respond_headers(headers, True)
+                self.respond_data(body, True)
             return
         if self.finished or self.local_replied:
             return
         if not self.enter_response(headers, not body):
             if body:
-                self._respond_corked(body)
+                self.respond_data(body, True)
             return
         if body and self.chain.response_data:  # a filter has just asked for it
-            self._respond_corked(body, encoded=headers)
+            self.encode_headers(headers, False)
+            self.respond_data(body, True)
             return
         self.send_whole(headers, body)
-
-    def _respond_corked(
-        self, body: bytes, headers: HeaderMap | None = None, *, encoded: HeaderMap | None = None
-    ) -> None:
-        """The body of a whole response, and its head if a filter has not got that yet (`headers`), or if all have had
-        it (`encoded`): what of them goes out at once leaves in one write."""
-        codec = self.manager.codec
-        codec.corked = True
-        try:
-            if headers is not None:
-                self.respond_headers(headers, False)
-            elif encoded is not None:
-                self.encode_headers(encoded, False)
-            self.respond_data(body, True)
-        finally:
-            codec.uncork()
 
     def enter_response(self, headers: HeaderMap, end: bool) -> bool:
         """Show a response head to the filters; False when one of them stopped it or ended the stream."""

@@ -129,9 +129,10 @@ class DownstreamConnection(asyncio.Protocol):
         if local is None:
             local = from_sockname(transport.get_extra_info("sockname"))
         info.direct_local = info.local = local
-        # The client of a Unix socket has no name; Envoy gives it the listener's.
-        remote = local if local.is_pipe else from_sockname(transport.get_extra_info("peername"))
-        info.direct_remote = info.remote = remote
+        if local.path:  # the client of a Unix socket has no name; Envoy gives it the listener's
+            info.direct_remote = info.remote = local
+        else:
+            info.transport = transport
         info.listener_name = self.plan.name
         if not self._listener.admit(self):
             self._closing = True

@@ -236,7 +236,10 @@ class Listener:
 
     def admitted(self, connection: DownstreamConnection) -> None:
         """The connection has its filter chain."""
-        self._begun.hit()
+        begun = self._begun
+        if not begun.count:
+            begun.board.note(begun)
+        begun.count += 1
         connection.counted = True
 
     def forget(self, connection: DownstreamConnection) -> None:
@@ -252,7 +255,9 @@ class Listener:
         if connection.counted:
             connection.counted = False
             over = self._over
-            over.hit()
+            if not over.count:
+                over.board.note(over)
+            over.count += 1
             over.values.append(int((self.services.clock() - connection.info.start_s) * 1000))
         if plan.access_logs:
             source = connection.source

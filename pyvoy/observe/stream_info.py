@@ -9,13 +9,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyvoy.network.address import Address
+from pyvoy.network.address import Address, from_sockname
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pyvoy.observe.tls_info import TlsInfo
     from pyvoy.upstream.endpoint import Host
 
 NO_ADDRESS = Address("", 0, "-")
+
+
+class _Remote:
+    """Where the client's address stands until somebody asks for it: most connections end without that.
+
+    A plain value that is written over it (PROXY protocol) takes its place."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, info: ConnectionInfo | None, owner: type[ConnectionInfo]) -> Address:
+        transport = None if info is None else info.transport
+        if transport is None:
+            return NO_ADDRESS
+        known = vars(info)
+        address: Address | None = known.get("_peer")
+        if address is None:
+            address = known["_peer"] = from_sockname(transport.get_extra_info("peername"))
+        known[self._name] = address
+        return address
 
 
 class ConnectionInfo:
@@ -26,10 +48,10 @@ class ConnectionInfo:
     """
 
     connection_id: int = 0
-    remote: Address = NO_ADDRESS
     local: Address = NO_ADDRESS
-    direct_remote: Address = NO_ADDRESS
     direct_local: Address = NO_ADDRESS
+    transport: asyncio.BaseTransport | None = None
+    """Of the socket; knows the client's address."""
     transport_protocol: str = ""
     application_protocols: tuple[str, ...] = ()
     requested_server_name: str = ""
@@ -47,6 +69,13 @@ class ConnectionInfo:
     transport_failure_reason: str = ""
     bytes_received: int = 0
     bytes_sent: int = 0
+
+    if TYPE_CHECKING:
+        remote: Address
+        direct_remote: Address
+    else:
+        remote = _Remote("remote")
+        direct_remote = _Remote("direct_remote")
 
     def __init__(self) -> None:
         self.dynamic_metadata: dict[str, dict[str, Any]] = {}
@@ -99,6 +128,8 @@ class StreamInfo:
     span_id: str = ""
     trace_reason: str = ""
     """"sampled", "service_forced" or "client_forced" when the request is traced."""
+    traced: Any = None
+    """What the stream is traced with (pyvoy.tracing.slots.Traced), or None."""
 
     start_s: float = 0.0
     start_wall_s: float = 0.0

@@ -14,8 +14,9 @@ from typing import Any
 
 from pyvoy.config.compile import stats_config
 from pyvoy.config.compile.clusters import build_clusters
+from pyvoy.config.context import Context
 from pyvoy.config.load import from_bytes
-from pyvoy.network.address import from_sockname
+from pyvoy.network.address import Address, from_sockname
 from pyvoy.server.admin import Admin, AdminStats
 from pyvoy.server.admin_http import AdminServer
 from pyvoy.server.application import Checked, ChildContext
@@ -26,6 +27,7 @@ from pyvoy.server.pages import all_pages
 from pyvoy.server.pages.page import Proxy, Worker
 from pyvoy.server.resource_files import ResourceFiles
 from pyvoy.server.server_stats import ServerStats, WatchdogStats
+from pyvoy.server.stats_sinks import StatsSinks
 from pyvoy.stats.merge import Snapshot
 from pyvoy.stats.tags import TagExtractor
 from pyvoy.stats.text import matched_buckets
@@ -64,6 +66,7 @@ class Main:
         chance = random.Random()
         workers = context.options.concurrency
         clusters = ClusterManager(root, self._arena, chance, reports=workers > 1)
+        self._sinks = StatsSinks(root, self._child.loop, self._address_of)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dns = DnsService(root, self._child.loop, self._publish, self._spawn, chance)
         self._health = HostHealth(
@@ -114,6 +117,7 @@ class Main:
 
     def _exit(self) -> None:
         self._server.close()
+        self._sinks.close()
         self._child.loop.call_later(0.05, self._child.exit, 0)  # the answer to /quitquitquit is on its way
 
     # --- configuration
@@ -135,6 +139,20 @@ class Main:
         self._health.apply()
         self._stats.loaded(proxy)
         self._files.adopted(checked.subscriptions)
+        self._adopt_sinks(loaded.message, context)
+
+    def _adopt_sinks(self, bootstrap: Any, context: Context) -> None:
+        if not bootstrap.stats_sinks:
+            self._sinks.adopt([])
+            return
+        from pyvoy.config.compile.stats_sinks import stats_sinks
+
+        self._sinks.adopt(stats_sinks(bootstrap, context))
+
+    def _address_of(self, cluster: str) -> Address | None:
+        """Where a TCP sink connects to."""
+        found = self._proxy.clusters.get(cluster)
+        return None if found is None else next((host.address for host in found.hosts()), None)
 
     def _on_config(self, message: Message) -> None:
         files = [(scope, path) for scope, path in message.fields["subscriptions"]]
@@ -186,6 +204,7 @@ class Main:
     def _flush(self) -> None:
         self._stats.refresh(self._proxy, 0)
         self._view.flush()
+        self._sinks.flush(self._snapshot, self._proxy.tags)
         interval = self._proxy.bootstrap.stats_flush_interval
         seconds = interval.seconds + interval.nanos / 1e9
         self._child.loop.call_later(seconds or FLUSH_INTERVAL_S, self._flush)

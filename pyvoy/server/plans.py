@@ -84,6 +84,10 @@ def _build(loaded: LoadedBootstrap, root: Context, collected: Problems, retire: 
         from pyvoy.config.compile.bootstrap_extensions import start_bootstrap_extensions
 
         start_bootstrap_extensions(loaded.message, root)
+    if loaded.message.stats_sinks:
+        from pyvoy.config.compile.stats_sinks import stats_sinks
+
+        stats_sinks(loaded.message, root)  # they are the main process'
     report_unread_runtime(loaded.message, root)
     collected.raise_errors()
     return ServerPlan(clusters, listeners, retire, frozenset(root.env.files), tuple(root.env.warming))

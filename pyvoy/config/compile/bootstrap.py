@@ -21,7 +21,7 @@ supports(
     fields="node static_resources admin layered_runtime stats_config bootstrap_extensions",
     # What only tunes, watches, counts or describes the proxy itself.
     tuning="""
-    stats_flush_interval stats_flush_on_admin stats_eviction_interval stats_sinks deferred_stat_options
+    stats_flush_on_admin stats_eviction_interval deferred_stat_options
     stats_server_version_override watchdog watchdogs flags_path header_prefix inline_headers
     enable_dispatcher_stats use_tcp_for_dns_lookups dns_resolution_config typed_dns_resolver_config cluster_manager
     node_context_params application_log_config memory_allocator_manager perf_tracing_file_path tracing

@@ -12,6 +12,7 @@ from pyvoy.config.compile.client_detection import build_detectors, build_early_m
 from pyvoy.config.compile.http2 import server_http2
 from pyvoy.config.compile.local_reply import build_local_reply
 from pyvoy.config.compile.routes import build_route_table
+from pyvoy.config.compile.tracing import tracing_plan
 from pyvoy.config.context import Context
 from pyvoy.config.extensions import chained
 from pyvoy.config.message_types import unpack
@@ -29,6 +30,7 @@ from pyvoy.http.response_rules import ResponseRulesPlan, ServerHeader, compile_r
 from pyvoy.http.routing.table import RouteTable
 from pyvoy.http.stats import HttpStats
 from pyvoy.network.local_address import local_ip
+from pyvoy.tracing.slots import TellUpstream, TraceRequest, TracingPlan
 
 _METERS = (b"WIRE_BYTES_", b"HEADER_BYTES_")
 """What the names of the operators have in common that need each stream's bytes counted."""
@@ -45,9 +47,14 @@ def manager_plan(message: Any, context: Context) -> ManagerPlan:
     context.env.chain = chained(message.http_filters)
     routes = _routes(message, http)
     request_rules = _request_rules(message, http, routes)
+    tracing = (
+        tracing_plan(message.tracing, http.at("tracing"), packs_reason=request_rules.pack_trace_reason)
+        if message.HasField("tracing")
+        else None
+    )
     plan = ManagerPlan(
         stats=stats,
-        chain=_chain(message, http, routes),
+        chain=_chain(message, http, tracing),
         routes=routes,
         request_rules=compile_request_rules(request_rules),
         request_rules_are_plain=is_plain(request_rules),
@@ -96,7 +103,7 @@ def _routes(message: Any, context: Context) -> RouteTable:
     return build_route_table(message.route_config, context.at("route_config"))
 
 
-def _chain(message: Any, context: Context, routes: RouteTable) -> ChainPlan:
+def _chain(message: Any, context: Context, tracing: TracingPlan | None) -> ChainPlan:
     specs = []
     last = len(message.http_filters) - 1
     for index, entry in enumerate(message.http_filters):
@@ -122,6 +129,9 @@ def _chain(message: Any, context: Context, routes: RouteTable) -> ChainPlan:
                 if name == entry.name and plan is not None:
                     built.plan.bind_route(plan)
         specs.append(FilterSpec.of(entry.name, cls, built.plan, disabled=entry.disabled))
+    if tracing is not None:
+        specs.insert(0, FilterSpec("pyvoy.tracing.request", TraceRequest, tracing))
+        specs.insert(-1, FilterSpec("pyvoy.tracing.upstream", TellUpstream, tracing))
     trace = context.env.trace_sink
     if trace is not None:
         from pyvoy.http.traced_chain import traced

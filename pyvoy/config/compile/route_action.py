@@ -19,6 +19,7 @@ from pyvoy.config.compile.retry import retry_plan
 from pyvoy.config.compile.route_finish import Parts, check_cluster, finish, lb_metadata
 from pyvoy.config.compile.route_levels import LEVEL_FIELDS, Level, TableLevel, level_of, metadata_dict
 from pyvoy.config.compile.route_match import PathMatch
+from pyvoy.config.compile.tracing import route_tracing
 from pyvoy.config.compile.weighted_clusters import weighted_clusters
 from pyvoy.config.context import Context
 from pyvoy.config.registry import supports
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 supports(
     "envoy.config.route.v3.Route",
     "name match route redirect direct_response non_forwarding_action metadata stat_prefix "
-    f"per_request_buffer_limit_bytes request_body_buffer_limit {LEVEL_FIELDS}",
-    tuning="decorator tracing",
+    f"per_request_buffer_limit_bytes request_body_buffer_limit decorator tracing {LEVEL_FIELDS}",
 )
 supports("envoy.config.route.v3.NonForwardingAction")
 supports("envoy.config.route.v3.ClusterSpecifierPlugin", "extension")
@@ -83,6 +83,7 @@ def build_route(message: Any, context: Context, above: HostLevel, path: PathMatc
         metadata=metadata_dict(message, "metadata"),
     )
     route.virtual_cluster = above.host.virtual_cluster
+    route.tracing = route_tracing(message, context)
     if message.stat_prefix:
         scope = context.root_scope.scope("vhost").scope(above.host.name).scope("route").scope(message.stat_prefix)
         own = RouteStats("", scope)

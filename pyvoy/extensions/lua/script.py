@@ -37,9 +37,22 @@ class LuaState:
 class LuaScript:
     """A script in the state that it was loaded into last; hooks that wait keep the state they began in.
 
-    `on_request`, `on_response` and `on_log` run a hook, and are None where the script has none."""
+    `on_request`, `on_response` and `on_log` run a hook, and are None where the script has none; `request_is_empty` and
+    `response_is_empty` say of the first two that they do nothing."""
 
-    __slots__ = ("_code", "_file", "_host", "_options", "_place", "bridge", "on_log", "on_request", "on_response")
+    __slots__ = (
+        "_code",
+        "_file",
+        "_host",
+        "_options",
+        "_place",
+        "bridge",
+        "on_log",
+        "on_request",
+        "on_response",
+        "request_is_empty",
+        "response_is_empty",
+    )
 
     def __init__(self, code: bytes, options: LuaOptions, host: Host, place: Place, file: str = "") -> None:
         """Load the script.  Raises ScriptError."""
@@ -62,6 +75,8 @@ class LuaScript:
         self.bridge = bridge
         self.on_request = vm.hook_of(b"envoy_on_request")
         self.on_response = vm.hook_of(b"envoy_on_response")
+        self.request_is_empty = vm.is_empty(b"envoy_on_request")
+        self.response_is_empty = vm.is_empty(b"envoy_on_response")
         self.on_log = vm.hook_of(b"pyvoy_on_log", changing=False)
 
 

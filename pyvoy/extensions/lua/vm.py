@@ -110,6 +110,11 @@ class LuaVm:
         found = self._globals[name]
         return found if lupa.lua_type(found) == "function" else None
 
+    def is_empty(self, name: bytes) -> bool:
+        """Whether a global function of the script does nothing, as the hooks that people leave in a script often do."""
+        found = self.function(name)
+        return found is not None and bool(self._core[b"is_empty"](found))
+
     def hook_of(self, name: bytes, *, changing: bool = True) -> Callable[[], Any] | None:
         """What runs a global function of the script as a hook; None when there is none.  `changing`: it may change the
         headers."""

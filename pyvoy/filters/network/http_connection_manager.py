@@ -29,8 +29,8 @@ supports(
     local_reply_config http2_protocol_options stream_error_on_invalid_http_message proxy_100_continue add_user_agent
     append_x_forwarded_port scheme_header_transformation
     original_ip_detection_extensions early_header_mutation_extensions forward_client_cert_details access_log_options
-    set_current_client_cert_details flush_access_log_on_new_request""",
-    tuning="""tracing http3_protocol_options
+    set_current_client_cert_details flush_access_log_on_new_request tracing""",
+    tuning="""http3_protocol_options
     append_local_overload add_proxy_protocol_connection_state
     access_log_flush_interval stream_flush_timeout http1_safe_max_connection_duration
     typed_header_validation_config""",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from httptools import HttpParserError
 
-from pyvoy.http.codec import CodecError
+from pyvoy.http.codec import CodecError, RequestSink, ResponseSink
 from pyvoy.http.h1.limits import Http1Plan, Underscores
 from pyvoy.http.headers import HeaderMap
 
@@ -34,10 +34,13 @@ class Http1Decoder:
         "_plan",
         "_quiet_bytes",
         "_remaining",
+        "_sink",
         "_trailers",
         "_values",
         "fault",
     )
+
+    _sink: RequestSink | ResponseSink | None
 
     def __init__(self, plan: Http1Plan) -> None:
         self._plan = plan
@@ -46,6 +49,8 @@ class Http1Decoder:
         """The chunks of the read that is being parsed."""
         self._remaining = -1
         self._quiet_bytes = 0
+        self._sink = None
+        """Who gets the message."""
         self._trailers: HeaderMap | None = None
         self.fault: CodecError | None = None
         self._values: dict[bytes, bytes] = {}
@@ -54,12 +59,13 @@ class Http1Decoder:
         self._headers = HeaderMap()
         self._values = self._headers.map
 
-    def _take_chunks(self) -> bytes:
+    def _give_chunks(self) -> None:
         """The chunks of a read go on as one piece, as in Envoy."""
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
-        return data
+        if self._sink is not None:
+            self._sink.on_data(data, False)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: one complete header or trailer field."""

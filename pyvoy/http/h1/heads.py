@@ -12,7 +12,7 @@ from __future__ import annotations
 from pyvoy.http.h1.grammar import tokens
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.pipeline import Mode
-from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.headers import HeaderMap, Pair, header_map
 
 _NEEDS_PARSER = frozenset((b"transfer-encoding", b"upgrade"))
 """A request head with one of these goes through the parser's callbacks."""
@@ -41,7 +41,7 @@ class RequestHead:
 
     def headers(self) -> HeaderMap:
         """A header map of one's own."""
-        return HeaderMap(values=self.values.copy())
+        return header_map(self.values.copy())
 
 
 class ResponseHead:
@@ -65,7 +65,7 @@ class ResponseHead:
 
     def headers(self) -> HeaderMap:
         """A header map of one's own."""
-        return HeaderMap(values=self.values.copy())
+        return header_map(self.values.copy())
 
 
 class _FieldLines:

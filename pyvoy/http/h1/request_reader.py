@@ -39,7 +39,6 @@ class RequestReader(Http1Decoder):
         "_next_id",
         "_parser",
         "_queue",
-        "_sink",
         "_target",
         "_tunnel",
         "_upgrade",
@@ -48,6 +47,8 @@ class RequestReader(Http1Decoder):
         "protocol",
         "server",
     )
+
+    _sink: RequestSink | None
 
     def __init__(self, server: ServerSink, plan: Http1Plan, heads: RequestHeads | None) -> None:
         super().__init__(plan)
@@ -65,7 +66,6 @@ class RequestReader(Http1Decoder):
         self._bound_bytes = 0
         self._mode = GET_MODE
         """What of the running request decides on its response."""
-        self._sink: RequestSink | None = None
         self._busy = False
         self._queue: deque[Waiting] | None = None
         self._early = False
@@ -300,11 +300,6 @@ class RequestReader(Http1Decoder):
             self._in_body = False
         if self._sink is not None:
             self._sink.on_data(data, end)
-
-    def _give_chunks(self) -> None:
-        data = self._take_chunks()
-        if self._sink is not None:
-            self._sink.on_data(data, False)
 
     def on_message_complete(self) -> None:
         """httptools: the message is over."""

@@ -50,7 +50,6 @@ class ResponseReader(Http1Decoder):
         "_parser",
         "_request_done",
         "_response_done",
-        "_sink",
         "_tunnel",
         "_until_close",
         "_upgrade",
@@ -60,6 +59,8 @@ class ResponseReader(Http1Decoder):
         "reusable",
         "stray",
     )
+
+    _sink: ResponseSink | None
 
     def __init__(self, on_complete: Callable[[], None], plan: Http1Plan, heads: ResponseHeads | None) -> None:
         super().__init__(plan)
@@ -75,7 +76,6 @@ class ResponseReader(Http1Decoder):
         self.on_complete = on_complete
         self.meter: UpstreamMeter | None = None
         """What counts the bytes of the running request, when somebody logs them."""
-        self._sink: ResponseSink | None = None
         self._is_head = False
         self._connect = False
         self._upgrade = False
@@ -332,11 +332,6 @@ class ResponseReader(Http1Decoder):
                 self._in_body = False
         if self._sink is not None:
             self._sink.on_data(data, end)
-
-    def _give_chunks(self) -> None:
-        data = self._take_chunks()
-        if self._sink is not None:
-            self._sink.on_data(data, False)
 
     def on_message_complete(self) -> None:
         """httptools: the message is over; an informational one is followed by the real one."""

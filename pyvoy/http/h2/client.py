@@ -32,6 +32,22 @@ from pyvoy.observe.details import Reset
 
 _NO_BODY = (b"204", b"304")
 _LAST_ID = 0x7FFFFFFF
+_REQUEST_ID = b"x-request-id"
+_REQUEST_ID_NAME = b"\x00%c%b" % (len(_REQUEST_ID), _REQUEST_ID)
+"""A literal field without indexing (RFC 7541 6.2.2), up to its value."""
+_LONG = 0x7F
+"""Lengths from here on need more than an octet."""
+
+
+class KnownResponse:
+    """What a header block became that leaves the table alone: upstreams answer alike most of the time."""
+
+    __slots__ = ("expected", "values")
+
+    def __init__(self, values: dict[bytes, bytes], expected: int) -> None:
+        """`expected` is the announced length of the body, -1 for none."""
+        self.values = values
+        self.expected = expected
 
 
 class StreamSink(ResponseSink, Protocol):
@@ -120,7 +136,28 @@ class Http2ClientCodec(Http2Connection):
         stream.connect = values[b":method"] == b"CONNECT"
         if not stream.connect and b"upgrade" in values:
             stream.upgrade = values[b"upgrade"]
+        elif headers.pairs is None and not stream.connect:
+            self._send_ordinary(stream, values, end)
+            return
         self._send_head(stream, request_fields(headers), end and not stream.connect and not stream.upgrade)
+
+    def _send_ordinary(self, stream: CodecStream, values: dict[bytes, bytes], end: bool) -> None:
+        """A head of which nothing but the request id is new, most likely: the rest is remembered, the id goes behind it
+        as a literal that enters no table."""
+        request_id = values.get(_REQUEST_ID)
+        rest = tuple(values.items())
+        if request_id is not None:
+            rest = tuple([pair for pair in rest if pair[0] != _REQUEST_ID])
+        block = self._encoder.known.get(rest)
+        if block is None:
+            block = self._encoder.encode(request_fields(HeaderMap(values=dict(rest))), rest)
+        if request_id is not None:
+            size = len(request_id)
+            if size < _LONG:
+                block = b"%b%c%b" % (block + _REQUEST_ID_NAME, size, request_id)
+            else:
+                block += self._encoder.encode([(_REQUEST_ID, request_id, True)])
+        self._send_block(stream, block, end)
 
     # ---- responses ----
 
@@ -138,29 +175,36 @@ class Http2ClientCodec(Http2Connection):
             return
         if stream.remote_ended:
             raise Http2Error(ErrorCode.STREAM_CLOSED, NGHTTP2_ERROR)
-        fields = self._decode(block)
+        known: Any = self._decoder.recall(block)
+        fields = self._decode(block) if known is None else []
         if stream.meter is not None:
             self._meter_received(stream.meter, len(block), head=True)
         try:
-            headers = response_headers(fields, self.plan)
-            status = headers.map[b":status"]
-            if status[:1] == b"1":
-                if end:
-                    raise Malformed(MESSAGING)
-                stream.sink.on_informational(headers)
-                return
-            self._expect_body(stream, headers, status, end)
+            if known is None:
+                headers = response_headers(fields, self.plan)
+                if headers.map[b":status"][:1] == b"1":
+                    if end:
+                        raise Malformed(MESSAGING)
+                    stream.sink.on_informational(headers)
+                    return
+                expected = content_length(headers)
+                if headers.pairs is None:
+                    self._decoder.keep(block, KnownResponse(dict(headers.map), expected))
+            else:
+                headers = HeaderMap(values=dict(known.values))
+                expected = known.expected
+            self._expect_body(stream, headers.map[b":status"], expected, end)
         except Malformed as fault:
             self._refuse_message(stream, fault)
             return
         self._take_response(stream, headers, end)
 
     @staticmethod
-    def _expect_body(stream: CodecStream, headers: HeaderMap, status: bytes, end: bool) -> None:
+    def _expect_body(stream: CodecStream, status: bytes, expected: int, end: bool) -> None:
         if status in _NO_BODY:
             stream.headless = True
-        stream.expected = content_length(headers)
-        if end and stream.expected > 0 and not stream.headless:
+        stream.expected = expected
+        if end and expected > 0 and not stream.headless:
             raise Malformed(MESSAGING)
 
     def _take_response(self, stream: CodecStream, headers: HeaderMap, end: bool) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from pyvoy.http.h2 import frames
 from pyvoy.http.h2.frames import ErrorCode, frame_head, word_at
@@ -33,6 +34,7 @@ from pyvoy.http.h2.limits import (
 from pyvoy.http.h2.outflow import Outflow
 from pyvoy.http.h2.stats import CodecStats
 from pyvoy.http.h2.stream import CodecStream
+from pyvoy.http.headers import HeaderMap
 
 _ID_MASK = 0x7FFFFFFF
 _FIELD_OVERHEAD = 32
@@ -409,13 +411,20 @@ class Http2Connection(Outflow):
 
     def _take_trailers(self, stream: CodecStream, block: bytes, end: bool) -> None:
         """A second head on a stream ends its message."""
-        fields = self._decode(block)
+        key = (block,)
+        known: Any = self._decoder.recall(block, key)
+        fields = self._decode(block) if known is None else []
         if stream.remote_ended:
             raise Http2Error(ErrorCode.STREAM_CLOSED, NGHTTP2_ERROR)
         try:
             if not end:
                 raise Malformed(MESSAGING)
-            trailers = trailer_map(fields, self.plan)
+            if known is not None:
+                trailers = HeaderMap(values=dict(known))
+            else:
+                trailers = trailer_map(fields, self.plan)
+                if trailers.pairs is None:
+                    self._decoder.keep(block, dict(trailers.map), key)
             if not stream.headless and stream.expected >= 0 and stream.received != stream.expected:
                 raise Malformed(MESSAGING)
         except Malformed as fault:

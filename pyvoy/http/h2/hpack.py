@@ -4,10 +4,14 @@ A scan of the block's representations, which needs no table, refuses size update
 Huffman strings with bad padding or an EOS symbol (5.2), and tells whether the block changes the dynamic table.  One
 that does not (nearly every request of a client, from the second on) means the same until another one does: what it
 became is remembered for so long, and neither scanned nor decoded again.  The encoder has the same memory.
+A block that refers to nothing in the table means the same for ever, even if it adds to it, as all responses of some
+servers do: it is decoded once, and what it would have added each time is caught up on when another block needs the
+table.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Generic, TypeVar
 
 from jh2._hazmat import Decoder, Encoder, HPACKError, OversizedHeaderListError
@@ -23,6 +27,13 @@ CODEC_ERROR = "codec_error:The_user_callback_function_failed"
 """Envoy's detail of whatever its codec finds wrong with frames (measured on 1.40)."""
 _KNOWN_BLOCKS = 128
 _KNOWN_BLOCK_BYTES = 512
+_MIN_ENTRY_BYTES = 32
+"""What an entry of the table counts for at least (RFC 7541 4.1)."""
+_FIRST_TABLE_BYTES = 4096
+"""The table's size until the peer has heard of another (RFC 9113 6.5.2)."""
+_STATIC_ENTRIES = 61
+CHANGES, REFERS = 1, 2
+"""What a scan finds: the block changes the dynamic table; it refers to it, or sets its size."""
 _MAX_SHIFT = 28
 """An integer of more than five bytes is no length or index that anybody needs (RFC 7541 5.1)."""
 
@@ -43,21 +54,29 @@ def compression_error() -> Http2Error:
 class HeaderDecoder(Generic[Meaning]):
     """One direction's decoder; `known` remembers what blocks became (see above)."""
 
-    __slots__ = ("_decoder", "_settled", "known")
+    __slots__ = ("_decoder", "_found", "_lasting", "_late", "known")
 
     def __init__(self, table_bytes: int, limit_bytes: int) -> None:
         """`limit_bytes` is where decoding stops: beyond the limit of a head, whose stream alone ends."""
         self._decoder = Decoder()
         self._decoder.max_allowed_table_size = table_bytes
         self._decoder.max_header_list_size = limit_bytes
-        self.known: dict[bytes, Meaning] = {}
-        self._settled = False
+        self.known: dict[object, Meaning] = {}
+        self._lasting: dict[object, Meaning] = {}
+        """Of blocks that change the table and do not refer to it."""
+        self._late: deque[bytes] = deque(maxlen=max(table_bytes, _FIRST_TABLE_BYTES) // _MIN_ENTRY_BYTES + 1)
+        """Those that the table has not seen.  Each adds an entry: of those before a full row nothing would be left."""
+        self._found = REFERS
 
     def decode(self, block: bytes) -> list[Field]:
         """The fields of a block.  Raises Http2Error."""
-        self._settled = not scan(block)
-        if not self._settled:
+        found = self._found = scan(block)
+        if found & CHANGES:
             self.known.clear()
+        if self._late:
+            for late in self._late:
+                self._decoder.decode(late, True)
+            self._late.clear()
         try:
             fields: list[Field] = self._decoder.decode(block, True)
         except HPACKError:
@@ -66,12 +85,26 @@ class HeaderDecoder(Generic[Meaning]):
             raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "http2.headers_too_large") from None
         return fields
 
-    def keep(self, block: bytes, meaning: Meaning) -> None:
-        """Remember what the block just decoded has become, if it left the table alone."""
-        if self._settled and len(block) <= _KNOWN_BLOCK_BYTES:
-            if len(self.known) >= _KNOWN_BLOCKS:
+    def recall(self, block: bytes, key: object = None) -> Meaning | None:
+        """What the block became before, None if that is not known; `key` stands for it where the same block has another
+        meaning than at the begin of a message."""
+        key = key or block
+        found = self.known.get(key)
+        if found is None:
+            found = self._lasting.get(key)
+            if found is not None:
+                self._late.append(block)
                 self.known.clear()
-            self.known[block] = meaning
+        return found
+
+    def keep(self, block: bytes, meaning: Meaning, key: object = None) -> None:
+        """Remember what the block just decoded has become, if it can come again with the same meaning."""
+        if self._found == CHANGES | REFERS or len(block) > _KNOWN_BLOCK_BYTES:
+            return
+        memory = self._lasting if self._found & CHANGES else self.known
+        if len(memory) >= _KNOWN_BLOCKS:
+            memory.clear()
+        memory[key or block] = meaning
 
 
 class HeaderEncoder:
@@ -91,7 +124,7 @@ class HeaderEncoder:
     def encode(self, fields: list[Field], key: object = None) -> bytes:
         """The block for `fields`; with a `key` it is remembered if it left the table alone."""
         block: bytes = self._encoder.encode(fields)
-        if scan(block):
+        if scan(block) & CHANGES:
             self.known.clear()
         elif key is not None:
             if len(self.known) >= _KNOWN_BLOCKS:
@@ -100,51 +133,58 @@ class HeaderEncoder:
         return block
 
 
-def scan(block: bytes) -> bool:
-    """Check the representations of a block; True when it changes the dynamic table.  Raises Http2Error."""
+def scan(block: bytes) -> int:
+    """Check the representations of a block; CHANGES and REFERS, or 0.  Raises Http2Error."""
     at = 0
     end = len(block)
-    changes = False
+    found = 0
     begun = False
     try:
         while at < end:
             first = block[at]
+            at += 1
             if first & 0x80:
-                at = at + 1 if first != 0xFF else _integer_end(block, at + 1)
+                if first > 0x80 | _STATIC_ENTRIES:
+                    found |= REFERS
+                    at = _integer(block, at, 0x7F)[0] if first == 0xFF else at
                 begun = True
                 continue
             if first & 0xE0 == 0x20:
                 if begun:
                     raise compression_error()
-                at = at + 1 if first & 0x1F != 0x1F else _integer_end(block, at + 1)
-                changes = True
+                at = _integer(block, at, 0x1F)[0] if first & 0x1F == 0x1F else at
+                found = CHANGES | REFERS
                 continue
             begun = True
             mask = 0x3F if first & 0x40 else 0x0F
-            changes = changes or bool(first & 0x40)
+            found |= CHANGES if first & 0x40 else 0
             index = first & mask
-            at += 1
             if index == mask:
-                at = _integer_end(block, at)
-            elif not index:
+                at, index = _integer(block, at, mask)
+            if not index:
                 at = _string_end(block, at)
+            elif index > _STATIC_ENTRIES:
+                found |= REFERS
             at = _string_end(block, at)
     except IndexError:
         raise compression_error() from None
     if at != end:
         raise compression_error()
-    return changes
+    return found
 
 
-def _integer_end(block: bytes, at: int) -> int:
-    """Behind an integer's further bytes."""
+def _integer(block: bytes, at: int, value: int) -> tuple[int, int]:
+    """Behind an integer's further bytes, and its value; `value` is its prefix."""
     shift = 0
-    while block[at] & 0x80:
+    while True:
+        more = block[at]
         at += 1
+        value += (more & 0x7F) << shift
+        if not more & 0x80:
+            return at, value
         shift += 7
         if shift > _MAX_SHIFT:
             raise compression_error()
-    return at + 1
 
 
 def _string_end(block: bytes, at: int) -> int:
@@ -153,16 +193,7 @@ def _string_end(block: bytes, at: int) -> int:
     length = first & 0x7F
     at += 1
     if length == 0x7F:
-        shift = 0
-        while True:
-            more = block[at]
-            at += 1
-            length += (more & 0x7F) << shift
-            if not more & 0x80:
-                break
-            shift += 7
-            if shift > _MAX_SHIFT:
-                raise compression_error()
+        at, length = _integer(block, at, length)
     stop = at + length
     if first & 0x80 and not well_padded(block[at:stop]):
         raise compression_error()

@@ -94,12 +94,14 @@ class Outflow(ABC):
         if self._depth:
             self._out.append(data)
         else:
+            self._guard.sent_bytes += len(data)
             self._write(data)
 
     def _flush(self) -> None:
         if self._out and not self._depth:
             data = b"".join(self._out)
             self._out.clear()
+            self._guard.sent_bytes += len(data)
             self._write(data)
 
     @property
@@ -121,6 +123,10 @@ class Outflow(ABC):
         block = self._encoder.known.get(key) if key is not None else None
         if block is None:
             block = self._encoder.encode(fields, key)
+        self._send_block(stream, block, end)
+
+    def _send_block(self, stream: CodecStream, block: bytes, end: bool) -> None:
+        """A head that is encoded already."""
         if stream.meter is not None:
             self._meter_sent(stream.meter, len(block), head=True)
         self._note_frame()

@@ -57,16 +57,21 @@ def header_method(name: bytes, rewrite: TextRewrite | None = None) -> Method:
     return method
 
 
-def cookie_method(
-    name: bytes, ttl_s: int | None, path: bytes = b"", attributes: Sequence[tuple[bytes, bytes]] = ()
-) -> Method:
-    """A cookie's value.  With a ttl a missing cookie is made up from the connection's addresses and sent."""
+def cookie_tail(ttl_s: int | None, path: bytes, attributes: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """What stands behind a cookie's value in set-cookie."""
     tail = b"; Max-Age=%d" % ttl_s if ttl_s else b""
     if path:
         tail += b"; Path=" + path
     for attribute, value in attributes:
         tail += b"; " + (attribute + b"=" + value if value else attribute)
-    tail += b"; HttpOnly"
+    return tail + b"; HttpOnly"
+
+
+def cookie_method(
+    name: bytes, ttl_s: int | None, path: bytes = b"", attributes: Sequence[tuple[bytes, bytes]] = ()
+) -> Method:
+    """A cookie's value.  With a ttl a missing cookie is made up from the connection's addresses and sent."""
+    tail = cookie_tail(ttl_s, path, attributes)
 
     def method(stream: Any, cookies: list[bytes] | None) -> int | None:
         value = cookie_value(stream.request_headers, name)

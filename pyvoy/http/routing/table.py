@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyvoy.http.routing.mirror import MirrorPolicy
     from pyvoy.http.routing.retry import RetryPlan
     from pyvoy.http.routing.virtual_cluster import StatsFinder, TrafficStats
+    from pyvoy.tracing.slots import RouteTracing
 
 Action = Literal["route", "redirect", "direct_response", "non_forwarding"]
 Finalizer = Callable[..., None]
@@ -105,7 +106,8 @@ class Route:
     virtual_cluster: StatsFinder | None = None
     """The stats to count a request in: its virtual cluster, the route's own (`stat_prefix`), or both in one."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    decorator: str = ""
+    tracing: RouteTracing | None = None
+    """What the route says of tracing; None: nothing."""
 
     @property
     def include_attempt_count_in_request(self) -> bool:

@@ -133,8 +133,9 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         try:
             self.session.do_handshake()
         except ssl.SSLWantReadError:
-            said = self._said = self._outgoing.read()
+            said = self._outgoing.read()
             if said:
+                self._said = said
                 self.raw.write(said)
             return
         except ssl.SSLError as error:
@@ -160,6 +161,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self.raw.set_protocol(self)
         is_server = session.server_side
         self.agreed = context.count(session, self._said if is_server else b"")
+        self._said = b""
         self._established()
         if self._pending or self._write_ended:
             self._send_pending()

@@ -47,7 +47,7 @@ def _virtual_host(source: Any) -> Any:
     return None if route is None else route.virtual_host.metadata
 
 
-_KINDS: dict[str, Metadata] = {
+METADATA_KINDS: dict[str, Metadata] = {
     "DYNAMIC": _dynamic,
     "CLUSTER": _cluster,
     "ROUTE": _route,
@@ -87,9 +87,9 @@ def _metadata(command: Command) -> Operator:
     kind, _, path = (command.arguments or "").partition(":")
     if kind in _UNSUPPORTED_KINDS:
         raise FormatError(f"METADATA({kind}) is not supported by pyvoy")
-    if kind not in _KINDS:
+    if kind not in METADATA_KINDS:
         raise FormatError(f"{kind} is not supported type of metadata")
-    return _lookup(_KINDS[kind], path.split(":"), command.length)
+    return _lookup(METADATA_KINDS[kind], path.split(":"), command.length)
 
 
 def _filter_state(command: Command) -> Operator:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 
 _ALPN = ("h2",)
+_GATHERED_BYTES = 64 * 1024
+"""More than this does not wait for the end of the turn: there is nothing to gain, and bodies are not copied twice."""
 
 
 class Http2UpstreamConnection(UpstreamConnection):
@@ -45,7 +47,10 @@ class Http2UpstreamConnection(UpstreamConnection):
         self.idle_since_s = 0.0
         self.draining = False
         """Takes no new request."""
-        self.codec = Http2ClientCodec(self, self.write, pool.http2, pool.codec_stats, self._unwritten)
+        self._gathered_bytes = 0
+        self._gathered: list[bytes] = []
+        """What leaves together at the end of this turn of the loop: requests of many clients, mostly."""
+        self.codec = Http2ClientCodec(self, self._gather, pool.http2, pool.codec_stats, self._unwritten)
         self.codec.pending_limit_bytes = self.cluster.plan.per_connection_buffer_limit_bytes or 1 << 30
         self.corked_downstreams: list[Corked] = []
         self._interrupted = False
@@ -55,7 +60,31 @@ class Http2UpstreamConnection(UpstreamConnection):
         pool.codec_stats.nghttp2_upstream_connections.inc()
 
     def _unwritten(self) -> int:
-        return self.transport.get_write_buffer_size() if self.connected else 0
+        waiting = self._gathered_bytes
+        return waiting + self.transport.get_write_buffer_size() if self.connected else waiting
+
+    def _gather(self, data: bytes) -> None:
+        """Output of the codec's: one system call, and one read of the upstream's, for all of a turn."""
+        gathered = self._gathered
+        if not gathered:
+            self.services.loop.call_soon(self._write_gathered)
+        gathered.append(data)
+        self._gathered_bytes += len(data)
+        if self._gathered_bytes > _GATHERED_BYTES:
+            self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        gathered = self._gathered
+        if gathered:
+            data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+            gathered.clear()
+            self._gathered_bytes = 0
+            self.write(data)
+
+    def close(self) -> None:
+        """Close from here, behind what was said last."""
+        self._write_gathered()
+        super().close()
 
     @property
     def busy(self) -> bool:

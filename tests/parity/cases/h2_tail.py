@@ -46,7 +46,7 @@ CASES = (
     buffered("exact", "200", OPEN + data(1, b"12345")),
     told("plain", "timeout: 4s"),
     told("per-try", "timeout: 4s"),
-    told("per-try-short", "timeout: 3.4s"),
+    told("per-try-short", "timeout: 3.45s"),
     told("header", "timeout: 9s", "x-envoy-upstream-rq-timeout-ms: 4000"),
     told("grpc", "timeout: 4s", "grpc-timeout: 3S", *CALL),
     told("grpc-legacy", "max_grpc_timeout: 4s", "grpc-timeout: 3S", *CALL),

@@ -173,9 +173,15 @@ def test_per_route_configuration_of_another_filter_has_no_effect():
         '1:27: warning: typed_per_filter_config["b"]: has no effect: it is for envoy.filters.http.buffer, '
         "and the filter of that name is other"
     ]
-    configs, problems = route_configs(PER_ROUTE, chain={"b": Chained((other, buffer), disabled=False)})
+    configs, problems = route_configs(PER_ROUTE, chain={"b": Chained((buffer, buffer), disabled=False)})
     assert configs["b"].built.plan == "disabled True"
     assert problems == []
+    configs, problems = route_configs(PER_ROUTE, chain={"b": Chained((other, buffer), disabled=False)})
+    assert configs == {}
+    assert problems == [
+        '1:27: error: typed_per_filter_config["b"]: stands for filters of different types that have one name: '
+        "envoy.filters.http.buffer and other"
+    ]
 
 
 @pytest.mark.parametrize("wrap", [False, True])

@@ -95,9 +95,11 @@ def test_the_head_goes_out_at_once_and_messages_as_they_come():
     assert not sent(upstream).complete
     scene.call.send(b"one")
     scene.call.send(b"")
+    scene.relay.settle()
     assert sent(upstream).body == b"\0\0\0\0\3one\0\0\0\0\0"
     scene.call.end()
     scene.call.send(b"late")
+    scene.relay.settle()
     assert (sent(upstream).body, sent(upstream).complete) == (b"\0\0\0\0\3one\0\0\0\0\0", True)
 
 
@@ -378,6 +380,7 @@ def test_a_paused_call_gives_no_credit_until_it_goes_on():
     assert scene.names.count("message") == 4
     assert credit(upstream) == 0
     scene.call.pause(False)
+    scene.relay.settle()
     assert credit(upstream) >= 60_000
     assert scene.relay.count("upstream_flow_control_paused_reading_total") == 1
 

@@ -400,6 +400,14 @@ local function after(co, ok, value)
   return ERROR, text_of(value), frames(co)
 end
 
+local funcinfo = require("jit.util").funcinfo
+package.loaded["jit.util"] = nil -- where Envoy's scripts do not find it either
+
+-- Whether a function does nothing: its bytecode is its header and its return.
+function core.is_empty(fn)
+  return funcinfo(fn).bytecodes == 2
+end
+
 -- A function that runs a hook of the script: nothing when it has ended without having used its handle, 0 when it has
 -- ended, or the changes that it has left to make; else what it waits for and its number, or ERROR, text and traceback.
 -- `changing` says that the headers may be changed.

@@ -1,4 +1,4 @@
-"""Accept-Encoding: which encoding a client gets, when one is offered beside plain text.
+"""Accept-Encoding: which encoding a client gets, of those that filters offer and plain text.
 
 Source: Envoy's CompressorFilter::chooseEncoding; RFC 9110 12.5.3 (names compare by case, values that are no numbers are
 left out, as observed on Envoy 1.40).
@@ -6,6 +6,7 @@ left out, as observed on Envoy 1.40).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 
@@ -18,26 +19,25 @@ class Choice(Enum):
     USED = "header_compressor_used"
 
 
-def choose(accept: bytes, offered: bytes) -> Choice:
-    """The choice between `offered` and plain text: the highest quality wins, of equal ones the first."""
-    best: tuple[float, Choice] | None = None
+def choose(accept: bytes, offered: Sequence[bytes], preferred: bytes | None = None) -> tuple[Choice, bytes]:
+    """The choice between plain text and what is `offered`, in the order of the filters: the highest quality wins, of
+    equal ones the first, unless one of them is `preferred`.  What is chosen is empty for plain text."""
     tokens = [_token(item) for item in accept.split(b",")]
-    named = {name for name, _ in tokens}
+    refused = {name for name, quality in tokens if quality == 0}
+    left = [encoding for encoding in offered if encoding not in refused]
+    if not left:
+        return Choice.NOT_VALID, b""
+    best, chosen = 0.0, b""
     for name, quality in tokens:
-        choice = _choice(name, offered, named)
-        if choice is not None and quality is not None and (best is None or quality > best[0]):
-            best = (quality, choice)
-    return best[1] if best is not None and best[0] > 0 else Choice.NOT_VALID
-
-
-def _choice(name: bytes, offered: bytes, named: set[bytes]) -> Choice | None:
-    if name == offered:
-        return Choice.USED
-    if name == b"identity":
-        return Choice.IDENTITY
-    if name == b"*" and offered not in named:
-        return Choice.WILDCARD
-    return None
+        if quality is None or name not in (*left, b"identity", b"*"):
+            continue
+        if quality > best or (quality == best and name == preferred):
+            best, chosen = quality, name
+    if not chosen:
+        return Choice.NOT_VALID, b""
+    if chosen == b"identity":
+        return Choice.IDENTITY, b""
+    return (Choice.WILDCARD, left[0]) if chosen == b"*" else (Choice.USED, chosen)
 
 
 def _token(item: bytes) -> tuple[bytes, float | None]:

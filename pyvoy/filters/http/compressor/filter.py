@@ -26,8 +26,7 @@ ROUTE_TYPE = f"{_PACKAGE}.CompressorPerRoute"
 supports(
     TYPE,
     "content_length content_type disable_on_etag_header remove_accept_encoding_header runtime_enabled "
-    "compressor_library request_direction_config response_direction_config",
-    tuning="choose_first",
+    "compressor_library request_direction_config response_direction_config choose_first",
 )
 supports(f"{TYPE}.CommonDirectionConfig", "enabled min_content_length content_type")
 supports(f"{TYPE}.RequestDirectionConfig", "common_config")
@@ -49,6 +48,8 @@ _DEFAULT_TYPES = frozenset(
     ).split()
 )
 _MIN_LENGTH = 30
+_DECISION = "pyvoy.compressor.encoding"
+"""Filter state: what was decided for a response where there are several compressors."""
 
 
 class Compressing(Protocol):
@@ -59,9 +60,10 @@ class Compressing(Protocol):
 
 
 class Library(Protocol):
-    """A compressor library's plan."""
+    """A compressor library's plan; statistics have its `name`."""
 
     encoding: bytes
+    name: str
 
     def compressor(self) -> Compressing:
         """A compressor of one body."""
@@ -107,8 +109,26 @@ class DirectionPlan:
 
     def is_wanted_type(self, headers: HeaderMap) -> bool:
         """By content-type; a body without one is."""
-        kind = headers.map.get(b"content-type")
-        return not kind or kind.partition(b";")[0].strip() in self.types
+        return _is_of(headers, self.types)
+
+
+def _is_of(headers: HeaderMap, types: frozenset[bytes]) -> bool:
+    kind = headers.map.get(b"content-type")
+    return not kind or kind.partition(b";")[0].strip() in types
+
+
+@dataclass(slots=True, frozen=True)
+class Offer:
+    """What one compressor of a chain can do for responses; of equals the last that `is_preferred`
+    (choose_first) wins."""
+
+    encoding: bytes
+    types: frozenset[bytes]
+    is_preferred: bool
+
+    def fits(self, headers: HeaderMap) -> bool:
+        """Whether it is offered for this content-type."""
+        return _is_of(headers, self.types)
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -116,6 +136,8 @@ class CompressorPlan:
     """The filter's configuration and counters (`http.<stat_prefix>.compressor.<library>.<encoding>.`)."""
 
     library: Library
+    offers: list[Offer]
+    """Those of all compressors of the chain, in its order."""
     request: DirectionPlan
     response: DirectionPlan
     etag_forbids: bool
@@ -211,7 +233,7 @@ class Compressor(HttpFilter):
         side = plan.response
         big = side.enabled and not self._disabled and side.is_long_enough(headers)
         compressible = big and self._is_compressible(headers)
-        if not end and big and self._is_accepted(headers) and compressible:
+        if not end and big and self._is_accepted(stream, headers) and compressible:
             self._response = plan.library.compressor()
             if headers.map.get(b"etag", b"w/")[:2].lower() != b"w/":
                 headers.remove(b"etag")
@@ -235,17 +257,32 @@ class Compressor(HttpFilter):
             return False
         return _ENCODING not in values and values[b":status"] not in plan.uncompressible
 
-    def _is_accepted(self, headers: HeaderMap) -> bool:
+    def _is_accepted(self, stream: Stream, headers: HeaderMap) -> bool:
         plan = self._plan
         if self._accept is None:
             plan.no_accept_header.inc()
             return False
-        # An encoding that is not offered for this content type is as good as unknown.
-        choice = (
-            choose(self._accept, plan.library.encoding) if plan.response.is_wanted_type(headers) else Choice.NOT_VALID
-        )
-        plan.choices[choice].inc()
-        return choice in (Choice.USED, Choice.WILDCARD)
+        choice, encoding = self._choose(stream, self._accept, headers)
+        own = encoding == plan.library.encoding
+        if choice is Choice.USED and not own:
+            plan.header_compressor_overshadowed.inc()
+        else:
+            plan.choices[choice].inc()
+        return own
+
+    def _choose(self, stream: Stream, accept: bytes, headers: HeaderMap) -> tuple[Choice, bytes]:
+        """What the client gets: the first compressor that asks decides for all of the chain."""
+        offers = self._plan.offers
+        several = len(offers) > 1
+        made: tuple[Choice, bytes] | None = stream.info.filter_state.get(_DECISION) if several else None
+        if made is None:
+            # An encoding that is not offered for this content type is as good as unknown.
+            fitting = [offer for offer in offers if offer.fits(headers)]
+            preferred = next((offer.encoding for offer in reversed(fitting) if offer.is_preferred), None)
+            made = choose(accept, [offer.encoding for offer in fitting], preferred)
+            if several:
+                stream.info.filter_state[_DECISION] = made
+        return made
 
     def response_data(self, stream: Stream, data: bytes, end: bool) -> Verdict:
         """Compress a piece."""
@@ -291,15 +328,21 @@ def _plan(message: Any, context: Context) -> CompressorPlan | None:
     library = context.extension("compressor_library", message.compressor_library, "compressor_library")
     if library is None:
         return None
-    scope = context.scope.scope(f"compressor.{message.compressor_library.name}.{library.encoding.decode()}")
+    scope = context.scope.scope(f"compressor.{message.compressor_library.name}.{library.name}")
     whole = message.HasField("response_direction_config")
     response = message.response_direction_config
-    return CompressorPlan(
-        library,
-        _direction(message, "request_direction_config", context, scope.scope("request")),
+    answers = (
         _direction(message, "response_direction_config", context, scope.scope("response"))
         if whole
-        else _legacy_direction(message, context, scope),
+        else _legacy_direction(message, context, scope)
+    )
+    offers = _offers(context)
+    offers.append(Offer(library.encoding, answers.types, message.choose_first))
+    return CompressorPlan(
+        library,
+        offers,
+        _direction(message, "request_direction_config", context, scope.scope("request")),
+        answers,
         response.disable_on_etag_header if whole else message.disable_on_etag_header,
         response.remove_accept_encoding_header if whole else message.remove_accept_encoding_header,
         frozenset(b"%d" % code for code in response.uncompressible_response_codes),
@@ -308,6 +351,17 @@ def _plan(message: Any, context: Context) -> CompressorPlan | None:
         scope.counter("header_compressor_overshadowed"),
         scope.counter("not_compressed_etag"),
     )
+
+
+def _offers(context: Context) -> list[Offer]:
+    """What the compressors of the chain that is being built offer."""
+    env = context.env
+    chain, offers = env.shared.get(_DECISION, (None, None))
+    if offers is None or chain is not env.chain:
+        offers = []
+        env.shared[_DECISION] = env.chain, offers
+    found: list[Offer] = offers
+    return found
 
 
 def _direction(message: Any, field: str, context: Context, scope: Scope) -> DirectionPlan:

@@ -32,6 +32,7 @@ class GzipPlan:
     strategy: int
 
     encoding = b"gzip"
+    name = "gzip"
 
     def compressor(self) -> Gzip:
         """A compressor of one body."""

@@ -37,14 +37,15 @@ class Decompressing(Protocol):
 
 
 class Library(Protocol):
-    """A decompressor library's plan."""
+    """A decompressor library's plan; statistics have its `name`."""
 
     encoding: bytes
+    name: str
 
-    def counters(self, scope: Scope) -> Counter:
-        """The library's counters; the one for broken data."""
+    def counters(self, scope: Scope) -> Any:
+        """The library's counters: what its decompressors count in."""
 
-    def decompressor(self, broken: Counter) -> Decompressing:
+    def decompressor(self, counters: Any) -> Decompressing:
         """A decompressor of one body."""
 
 
@@ -65,7 +66,7 @@ class DecompressorPlan:
     """A Decompressor message; `trailers` are the names of those that tell the sizes."""
 
     library: Library
-    broken: Counter
+    counters: Any
     request: Direction
     response: Direction
     advertises: bool
@@ -80,7 +81,7 @@ class _Body:
     def __init__(self, plan: DecompressorPlan, side: Direction) -> None:
         self.plan = plan
         self.side = side
-        self.stream = plan.library.decompressor(plan.broken)
+        self.stream = plan.library.decompressor(plan.counters)
         self.compressed = self.uncompressed = 0
 
     def take(self, data: bytes) -> bytes:
@@ -112,7 +113,7 @@ class Decompressor(HttpFilter):
         if library is None:
             return None
         name = message.decompressor_library.name
-        scope = context.scope.scope(f"decompressor.{name}.{library.encoding.decode()}")
+        scope = context.scope.scope(f"decompressor.{name}.{library.name}")
         prefix = f"x-envoy-decompressor-{name}-".lower().encode()
         return DecompressorPlan(
             library,

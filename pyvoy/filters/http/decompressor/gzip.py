@@ -34,6 +34,7 @@ class GunzipPlan:
     max_ratio: int
 
     encoding = b"gzip"
+    name = "gzip"
 
     def counters(self, scope: Scope) -> Counter:
         """The library's counters below `decompressor_library.`; the one for broken data."""

@@ -151,3 +151,21 @@ def test_bodies_that_no_script_asks_for_take_the_short_way() -> None:
     assert not p.stream.chain.request_data or p.stream.filters[0].on_demand
     assert all(slot != 0 for slot, _ in p.stream.chain.response_data)
     p.stage.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "executions"),
+    [
+        ("function envoy_on_request(h) end function envoy_on_response(h) end", 2),
+        ("function envoy_on_request(h) end", 1),
+        ("function envoy_on_response(h) return h end", 1),
+        ("local n = 0 function envoy_on_request(h) n = n + 1 end function envoy_on_response(h) end", 2),
+        ("function envoy_on_request(h) end function envoy_on_response(h) h:headers():add('x', '1') end", 2),
+        ("n = 0", 0),
+    ],
+)
+def test_hooks_that_do_nothing_are_executed_too(script: str, executions: int) -> None:
+    p = lua(script, stat_prefix="mine")
+    p >> headers("GET") << forwarded(end=True) >> whole_response(200, b"") << sent(200, end=True)
+    p.end()
+    assert p.counter("http.test.lua.mine.executions") == executions

@@ -2,6 +2,8 @@
 
 import pytest
 
+from pyvoy.http.h2.floods import FloodError, FloodGuard
+from pyvoy.http.h2.limits import Http2Plan
 from tests.support.h2server import Server
 from tests.support.h2wire import (
     CONTINUATION,
@@ -61,7 +63,7 @@ def test_answers_that_were_written_out_do_not_count():
 
 
 def test_answers_that_the_client_does_not_read_count():
-    server = Server(unwritten=1)
+    server = Server(unwritten=1 << 30)
     for _ in range(1001):
         server.feed(PING_FRAME)
     assert server.goaway == 11
@@ -88,3 +90,66 @@ def test_limits_are_the_configurations():
     assert server.goaway is None
     server.feed(PING_FRAME * 3)
     assert server.goaway == 11
+
+
+class Output:
+    """A connection's output: gathered, then in the transport, then with the peer."""
+
+    def __init__(self, limit: int) -> None:
+        self.gathered: list[bytes] = []
+        self.unwritten = 0
+        self.frames = 0
+        plan = Http2Plan(max_outbound_frames=limit, max_outbound_control_frames=limit)
+        self.guard = FloodGuard(plan, Server().stats, self.gathered, lambda: self.unwritten)
+
+    def write(self, *, gathers: bool = False) -> None:
+        """A frame more."""
+        self.guard.note_frame()
+        self.frames += 1
+        self.gathered.append(data(1, b"x", False))
+        if not gathers:
+            self.flush()
+
+    def flush(self) -> None:
+        size = sum(map(len, self.gathered))
+        self.gathered.clear()
+        self.guard.sent_bytes += size
+        self.unwritten += size
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7])
+def test_frames_that_are_written_do_not_count_whatever_is_gathered_when_the_count_is_full(at_once):
+    output = Output(100)
+    for _ in range(300):
+        for _ in range(at_once):
+            output.write(gathers=True)
+        output.flush()
+        output.unwritten = 0
+    assert output.frames == 300 * at_once
+
+
+def test_a_client_that_is_always_behind_but_reads_is_no_flood():
+    output = Output(1000)
+    size = len(data(1, b"x", False))
+    for number in range(20_000):
+        output.write()
+        if number > 500:
+            output.unwritten -= size
+    assert output.frames == 20_000
+
+
+@pytest.mark.parametrize("reads", [0, 700])
+def test_as_many_frames_as_may_wait_end_the_connection(reads):
+    output = Output(1000)
+    for _ in range(reads):
+        output.write()
+    output.unwritten = 0
+    for _ in range(1000 - 1000 // 64):
+        output.write()
+    with pytest.raises(FloodError):
+        write_many(output, 1 + 2 * 1000 // 64)
+
+
+def write_many(output: Output, count: int) -> None:
+    for _ in range(count):
+        output.write()

@@ -1,5 +1,7 @@
 """RFC 7541: what a header block may be; the memory of blocks is never older than the table."""
 
+import random
+
 import hpack
 import pytest
 
@@ -93,3 +95,58 @@ def test_the_peers_smaller_table_is_announced_in_the_next_block():
     one = HeaderEncoder()
     one.resize(0)
     assert one.encode([(b"x-a", b"1", False)])[:1] == b"\x20"
+
+
+def adding(name: bytes, value: bytes) -> bytes:
+    """A literal field that refers to nothing and enters the table."""
+    return b"\x40%c%b%c%b" % (len(name), name, len(value), value)
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 3, 127, 128, 129, 500])
+def test_a_block_that_refers_to_nothing_is_decoded_once_and_the_table_holds_what_it_would(repeats):
+    found = decoder()
+    first = b"\x88" + adding(b"a", b"1") + adding(b"b", b"2")
+    found.keep(first, found.decode(first) and "first")
+    assert [found.recall(first) for _ in range(repeats)] == ["first"] * repeats
+    assert found.decode(b"\xbe\xbf\xc0") == [(b"b", b"2", False), (b"a", b"1", False), (b"b", b"2", False)]
+    assert found.recall(first) == "first"
+    assert found.decode(b"\xbe") == [(b"b", b"2", False)]
+
+
+def test_what_it_adds_makes_blocks_that_refer_to_the_table_unknown():
+    found = decoder()
+    literal = adding(b"a", b"1")
+    found.keep(literal, found.decode(literal) and "literal")
+    found.keep(b"\xbe", found.decode(b"\xbe") and "first of the table")
+    assert found.recall(b"\xbe") == "first of the table"
+    assert found.recall(literal) == "literal"
+    assert found.recall(b"\xbe") is None
+
+
+def test_a_block_that_adds_and_refers_is_never_remembered():
+    found = decoder()
+    found.decode(adding(b"a", b"1"))
+    both = b"\xbe" + adding(b"b", b"2")
+    found.keep(both, found.decode(both))
+    assert found.recall(both) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_remembering_changes_no_meaning(seed):
+    """Beside a decoder that remembers nothing, with a table that overflows again and again."""
+    chance = random.Random(seed)
+    literals = [adding(b"n%d" % n, b"v" * chance.choice((1, 40, 120))) for n in range(6)]
+    remembering, plain = decoder(), hpack.Decoder()
+    entries = 0
+    for _ in range(400):
+        if entries and chance.random() < 0.4:
+            block = b"%c" % (0xBE + chance.randrange(min(entries, 4)))
+        else:
+            block = chance.choice(literals) + chance.choice((b"", b"\x82", b"\x00\x01a\x01b"))
+        wanted = [tuple(pair) for pair in plain.decode(block, raw=True)]
+        entries = len(plain.header_table.dynamic_entries)
+        got = remembering.recall(block)
+        if got is None:
+            got = [field[:2] for field in remembering.decode(block)]
+            remembering.keep(block, got)
+        assert got == wanted

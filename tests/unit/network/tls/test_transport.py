@@ -31,12 +31,14 @@ class Raw:
         self.closed = ""
         self.paused = False
         self.unsent = 0
+        self.writes = 0
         self.protocol: Any = None
         self.corked = bytearray()
 
     def write(self, data: bytes) -> None:
         assert not self.closed
         self.corked += data
+        self.writes += 1
 
     def close(self) -> None:
         self.closed = self.closed or "closed"
@@ -162,6 +164,16 @@ def test_bytes_go_both_ways_and_are_plain_behind() -> None:
     ends.run()
     assert (ends.plain.events, ends.got, ends.tls.opened) == ([b"question"], b"answer", 1)
     assert ends.store.root.counter("listener.l.ssl.handshake").value == 1
+
+
+@pytest.mark.parametrize(("size", "writes"), [(1, 1), (16384, 1), (16385, 2), (300_000, 2)])
+def test_the_last_bytes_are_followed_by_the_end(size: int, writes: int) -> None:
+    ends = Ends().shake()
+    before = ends.raw.writes
+    ends.tls.write_last(b"r" * size)
+    assert (ends.raw.writes - before, ends.raw.closed, ends.tls.is_closing()) == (writes, "closed", True)
+    ends.run()
+    assert (ends.got, ends.peer.ended) == (b"r" * size, True)
 
 
 @pytest.mark.parametrize("size", [1, 16384, 16385, 300_000])

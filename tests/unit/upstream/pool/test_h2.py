@@ -211,8 +211,10 @@ def test_a_response_is_held_while_its_client_reads_too_slowly():
     relay.client.pause_writing()
     for _ in range(3):
         upstream.sends(data(1, b"x" * 16000, end=False))
+    relay.settle()
     assert not [one for one in h2.frames(upstream.wire.out) if one.kind == h2.WINDOW_UPDATE and one.stream == 1]
     relay.client.resume_writing()
+    relay.settle()
     assert [one for one in h2.frames(upstream.wire.out) if one.kind == h2.WINDOW_UPDATE and one.stream == 1]
 
 
@@ -235,3 +237,18 @@ def test_the_protocol_of_the_client_is_followed():
     relay.connect()
     relay.sends(h2.opening() + head(1))
     assert relay.accept().wire.out.startswith(h2.PREFACE)
+
+
+def test_requests_of_one_turn_leave_in_one_write_and_the_last_word_before_the_end():
+    relay = start()
+    ask(relay)
+    upstream = relay.accept()
+    upstream.sends(settings())
+    relay.settle()
+    connection = upstream.wire.protocol
+    before = len(upstream.wire.out)
+    connection.codec.ping(b"12345678")
+    connection.codec.ping(b"abcdefgh")
+    assert len(upstream.wire.out) == before
+    connection.close()
+    assert [one.kind for one in h2.frames(upstream.wire.out[before:])] == [h2.PING, h2.PING]

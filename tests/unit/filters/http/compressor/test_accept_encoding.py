@@ -1,4 +1,4 @@
-"""What Accept-Encoding says of gzip; as seen on Envoy 1.40."""
+"""What Accept-Encoding says of gzip, and of several encodings; as seen on Envoy 1.40."""
 
 from __future__ import annotations
 
@@ -26,4 +26,22 @@ CHOICES = [
 
 @pytest.mark.parametrize(("accept", "choice"), CHOICES)
 def test_choices(accept: bytes, choice: Choice) -> None:
-    assert choose(accept, b"gzip") is choice
+    assert choose(accept, [b"gzip"])[0] is choice
+
+
+@pytest.mark.parametrize(
+    ("accept", "preferred", "chosen"),
+    [
+        (b"gzip, br", None, b"gzip"),
+        (b"br, gzip", None, b"br"),
+        (b"gzip;q=0.5, br", None, b"br"),
+        (b"gzip, br", b"br", b"br"),
+        (b"gzip, br;q=0.5", b"br", b"gzip"),
+        (b"gzip;q=0, *", None, b"br"),
+        (b"*", None, b"gzip"),
+        (b"identity, gzip;q=0.1", None, b""),
+        (b"zstd", None, b""),
+    ],
+)
+def test_choices_among_several(accept: bytes, preferred: bytes | None, chosen: bytes) -> None:
+    assert choose(accept, [b"gzip", b"br"], preferred)[1] == chosen

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 
+import brotli
 import pytest
+import zstandard
 
 from pyvoy.config.problems import ConfigErrors
 from pyvoy.filters.http.compressor.filter import Compressor
@@ -194,8 +197,25 @@ def test_requests_are_compressed_where_configured() -> None:
 
 
 def test_libraries_that_are_not_there_are_refused() -> None:
-    with pytest.raises(ConfigErrors, match="brotli"):
-        play(Compressor, LIBRARY.replace("gzip.compressor.v3.Gzip", "brotli.compressor.v3.Brotli"))
+    with pytest.raises(ConfigErrors, match="deflate"):
+        play(Compressor, LIBRARY.replace("gzip.compressor.v3.Gzip", "deflate.compressor.v3.Deflate"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "encoding", "unpack"),
+    [
+        ("brotli", "Brotli", "br", brotli.decompress),
+        ("zstd", "Zstd", "zstd", lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data)),
+    ],
+)
+def test_other_libraries(kind: str, message: str, encoding: str, unpack: Callable[[bytes], bytes]) -> None:
+    library = LIBRARY.replace("gzip.compressor.v3.Gzip", f"{kind}.compressor.v3.{message}")
+    p = play(Compressor, library) >> headers(accept_encoding=f"gzip, {encoding}") << forwarded()
+    p >> response(200, HTML) >> response_data(BODY) >> response_data(BODY) >> response_data(b"", end=True)
+    assert head(p)["content-encoding"] == encoding
+    assert unpack(p.stage.record.body("sent_data")) == BODY * 2
+    assert p.counter(f"http.test.compressor.lib.{kind}.compressed") == 1
+    p.stage.close()
 
 
 def test_contract() -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import random
+from collections.abc import Callable
 from typing import Any
 
+import brotli
 import pytest
+import zstandard
 
+from pyvoy.config.problems import ConfigErrors
 from pyvoy.filters.http.decompressor.filter import Decompressor
 from pyvoy.testing.contract import check_http_filter
 from pyvoy.testing.playbook import (
@@ -119,3 +124,65 @@ def test_data_that_grows_too_much_is_cut() -> None:
 
 def test_contract() -> None:
     check_http_filter(Decompressor, CONFIG)
+
+
+def other(kind: str, message: str) -> Play:
+    return play(Decompressor, CONFIG.replace("gzip.decompressor.v3.Gzip", f"{kind}.decompressor.v3.{message}"))
+
+
+OTHERS = [("brotli", "Brotli", "br", brotli.compress), ("zstd", "Zstd", "zstd", zstandard.compress)]
+
+
+@pytest.mark.parametrize(("kind", "message", "encoding", "pack"), OTHERS)
+def test_other_libraries(kind: str, message: str, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    text = random.Random(1).randbytes(3000)
+    packed = pack(text)
+    p = other(kind, message) >> headers("POST", "/", content_encoding=encoding)
+    p >> data(packed[:700]) >> data(packed[700:], end=True)
+    assert p.stage.record.body("forwarded_data") == text
+    assert p.counter(f"http.test.decompressor.lib.{kind}.request.total_uncompressed_bytes") == len(text)
+    p.stage.close()
+
+
+@pytest.mark.parametrize(("kind", "message", "encoding", "pack"), OTHERS)
+def test_of_broken_data_there_comes_nothing_more(
+    kind: str, message: str, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    error = {"brotli": "brotli_error", "zstd": "zstd_generic_error"}[kind]
+    for first in (b"no such data, and long enough", pack(b"\0" * 10_000_000)):
+        p = other(kind, message) >> headers("POST", "/", content_encoding=encoding) >> data(first)
+        before = p.stage.record.body("forwarded_data")
+        p >> data(pack(PLAIN), end=True)
+        assert p.stage.record.body("forwarded_data") == before
+        assert p.counter(f"http.test.decompressor.lib.{kind}.decompressor_library.{error}") == 1
+        p.stage.close()
+
+
+def test_what_is_behind_a_brotli_stream_and_too_much_of_it_count_besides() -> None:
+    for text, name in ((PLAIN, "redundant_input"), (b"\0" * 9_000_000, "output_overflow")):
+        p = other("brotli", "Brotli") >> headers("POST", "/", content_encoding="br")
+        p >> data(brotli.compress(text)) >> data(b"more", end=True)
+        assert p.counter(f"http.test.decompressor.lib.brotli.decompressor_library.brotli_{name}") == 1
+        p.stage.close()
+
+
+def test_frames_of_zstd_follow_each_other() -> None:
+    packed = zstandard.compress(PLAIN)
+    p = other("zstd", "Zstd") >> headers("POST", "/", content_encoding="zstd")
+    p >> data(packed + packed[:5]) >> data(packed[5:], end=True)
+    assert p.stage.record.body("forwarded_data") == PLAIN * 2
+    p.stage.close()
+
+
+def test_zstd_takes_one_dictionary() -> None:
+    dictionary = zstandard.ZstdCompressionDict(b"hello " * 100, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    packed = zstandard.ZstdCompressor(dict_data=dictionary).compress(PLAIN)
+    text = "      dictionaries: [{inline_string: '" + "hello " * 100 + "'}]\n"
+    zstd = CONFIG.replace("gzip.decompressor.v3.Gzip", "zstd.decompressor.v3.Zstd")
+    place = '    "@type"'
+    p = play(Decompressor, zstd.replace(place, text[2:] + place)) >> headers("POST", "/", content_encoding="zstd")
+    p >> data(packed, end=True)
+    assert p.stage.record.body("forwarded_data") == PLAIN
+    p.stage.close()
+    with pytest.raises(ConfigErrors, match="only one dictionary"):
+        play(Decompressor, zstd.replace(place, text[2:].replace("}]", "}, {inline_string: x}]") + place))
