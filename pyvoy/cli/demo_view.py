@@ -51,7 +51,7 @@ def table(ports: Mapping[str, int], answers: Mapping[str, Answer], costs: Mappin
                 answer.header("location"),
                 answer.header("server"),
                 "-" if cost is None else f"{cost:.0f} µs",
-                "" if added is None else f"{added:+.0f} µs",
+                "" if added is None else f"{added:+.0f} µs" if added > 0.5 else "lost in the noise",
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

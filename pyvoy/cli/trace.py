@@ -46,7 +46,10 @@ def main(arguments: list[str], make_parser: type[argparse.ArgumentParser]) -> in
     try:
         headers = dict(_header(text) for text in args.header)
         send(args.url, args.method or ("POST" if args.data else "GET"), headers, args.data, identity)
-        found = fetch(args.admin, identity)
+        try:
+            found = fetch(args.admin, identity)
+        except ConnectionRefusedError as error:
+            raise TraceError(f"nobody listens at {args.admin}; --admin says where the admin is") from error
     except (TraceError, OSError, http.client.HTTPException) as error:
         print(f"pyvoy trace: {error}", file=sys.stderr)
         return 1
@@ -76,6 +79,8 @@ def send(url: str, method: str, headers: dict[str, str], body: str, identity: st
     try:
         connection.request(method, target, body or None, {**headers, HEADER.decode(): identity})
         connection.getresponse().read()
+    except ConnectionRefusedError as error:
+        raise TraceError(f"nobody listens at {parts.netloc}") from error
     finally:
         connection.close()
 

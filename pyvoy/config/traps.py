@@ -6,6 +6,7 @@ Source: reference 1.2 and 3.1 (observed on Envoy 1.40), and the questions users 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,8 @@ PROTOCOL_OPTIONS = (
 _ANYWHERE = frozenset(("0.0.0.0", "::"))
 _CHOOSES_BY_HEADER = frozenset(("cluster_header", "cluster_specifier_plugin", "inline_cluster_specifier_plugin"))
 _LONG_TEXT = 200
+_CODE = re.compile(r"\.(code|source_code|default_source_code|source_codes\[[^]]*\])$").search
+"""Ends the path of a message that says where the code of an extension is."""
 
 
 def check(bootstrap: Any, where: Where, problems: Problems) -> None:
@@ -101,7 +104,13 @@ def _unused_clusters(bootstrap: Any, where: Where, problems: Problems) -> None:
     if not clusters or problems.has_errors:  # a mistyped use must not be told twice
         return
     texts: set[str] = set()
+    code: list[str] = []
     for message, _, path in messages_of(bootstrap, where):
+        if _CODE(path):
+            inline = getattr(message, "inline_string", "")
+            if not inline:  # code that is elsewhere may call any cluster
+                return
+            code.append(inline)
         is_cluster = path.startswith("static_resources.clusters[") and path.endswith("]") and "." not in path[17:]
         for descriptor, value in message.ListFields():
             if descriptor.name in _CHOOSES_BY_HEADER:
@@ -110,7 +119,9 @@ def _unused_clusters(bootstrap: Any, where: Where, problems: Problems) -> None:
                 if path.startswith("static_resources.clusters[") and descriptor.name == "cluster_name":
                     continue
                 texts.update(value if descriptor.is_repeated else (value,))
-    long_texts = [str(text) for text in texts if len(text) > _LONG_TEXT]
+                if descriptor.name == "inline_code":
+                    code.append(value)
+    long_texts = [*code, *(str(text) for text in texts if len(text) > _LONG_TEXT)]
     for index, cluster in enumerate(clusters):
         if cluster.name not in texts and not any(cluster.name in text for text in long_texts):
             field = f"clusters[{index}]"

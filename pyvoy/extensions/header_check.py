@@ -13,6 +13,7 @@ from pyvoy.http.headers import HeaderMap
 
 _NAME = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _BAD_VALUE = re.compile(rb"[\x00\r\n]").search
+_IN_LINE = re.compile(rb"[^\x00-\x20\x7f]+").fullmatch
 
 
 def valid_name(name: bytes) -> bool:
@@ -23,6 +24,11 @@ def valid_name(name: bytes) -> bool:
 def valid_value(value: bytes) -> bool:
     """Nothing that ends a line."""
     return _BAD_VALUE(value) is None
+
+
+def valid_in_line(value: bytes) -> bool:
+    """Can be a part of the request line, or a pseudo header: not empty, no space, no control character."""
+    return _IN_LINE(value) is not None
 
 
 def valid_pair(name: bytes, value: bytes) -> bool:

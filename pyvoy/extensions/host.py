@@ -304,13 +304,33 @@ class Host:
 
     def log(self, level: str, text: str) -> None:
         """Write a line; levels are trace, debug, info, warning (warn), error, critical."""
-        number = LEVELS[level]
+        number = LEVELS.get(level) or _level_number(level)
         if self.logger.isEnabledFor(number):
             self.logger.log(number, "%s", text)
 
 
+def _level_number(level: str) -> int:
+    found = LEVELS.get(level.lower()) if isinstance(level, str) else None
+    if found is None:
+        raise ValueError(f"there is no log level {level!r}: trace, debug, info, warning, error, critical")
+    return found
+
+
+def _raw(what: str, value: object) -> bytes:
+    """Bytes, or a text as UTF-8.  Raises TypeError for what is neither."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(f"{what} is bytes or a text, not {value!r}")
+
+
 class SharedData:
-    """Values of one namespace.  A value's number changes with it, for compare-and-swap."""
+    """Values of one namespace.  A value's number changes with it, for compare-and-swap.
+
+    Keys and values may be texts, which are kept as UTF-8; what is got is bytes."""
 
     __slots__ = ("_arena", "_prefix")
 
@@ -318,26 +338,26 @@ class SharedData:
         self._arena = arena
         self._prefix = namespace.encode() + b"\0"
 
-    def get(self, key: bytes) -> tuple[bytes, int] | None:
+    def get(self, key: bytes | str) -> tuple[bytes, int] | None:
         """The value and its number, None when there is none."""
-        return self._arena.store.get(self._prefix + key)
+        return self._arena.store.get(self._prefix + _raw("a key", key))
 
-    def set(self, key: bytes, value: bytes, number: int = 0) -> bool:
+    def set(self, key: bytes | str, value: bytes | str, number: int = 0) -> bool:
         """Put a value; with a number only if it still has that, with ABSENT only if there is none; else False.
 
         Raises StoreFull."""
-        return self._arena.store.set(self._prefix + key, value, number)
+        return self._arena.store.set(self._prefix + _raw("a key", key), _raw("a value", value), number)
 
-    def delete(self, key: bytes, number: int = 0) -> bool:
+    def delete(self, key: bytes | str, number: int = 0) -> bool:
         """Forget a value; False when there was none, or it has another number."""
-        return self._arena.store.delete(self._prefix + key, number)
+        return self._arena.store.delete(self._prefix + _raw("a key", key), number)
 
-    def update(self, key: bytes, change: Callable[[bytes | None], bytes]) -> bytes:
+    def update(self, key: bytes | str, change: Callable[[bytes | None], bytes | str]) -> bytes:
         """Replace a value (None: there is none) by what `change` makes of it, again if another worker was quicker;
         the new value."""
         while True:
             found = self.get(key)
-            value = change(None if found is None else found[0])
+            value = _raw("a value", change(None if found is None else found[0]))
             if self.set(key, value, ABSENT if found is None else found[1]):
                 return value
 
@@ -352,9 +372,9 @@ class SharedQueue:
         self._services = services
         self._name = name
 
-    def push(self, item: bytes) -> None:
-        """Put an item at the end.  Raises StoreFull."""
-        self._arena.store.push(self._name, item)
+    def push(self, item: bytes | str) -> None:
+        """Put an item at the end, a text as UTF-8.  Raises StoreFull."""
+        self._arena.store.push(self._name, _raw("an item", item))
 
     def pop(self) -> bytes | None:
         """Take the first item; None when the queue is empty."""

@@ -11,7 +11,9 @@ PREFIX_BYTES = 5
 
 
 def frame(message: bytes | bytearray) -> bytes:
-    """A message with its prefix, not compressed."""
+    """A message with its prefix, not compressed.  Raises TypeError for what is no bytes."""
+    if not isinstance(message, bytes | bytearray):
+        raise TypeError(f"a gRPC message is bytes (SerializeToString()), not {type(message).__name__}")
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 

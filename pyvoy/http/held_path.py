@@ -103,6 +103,14 @@ class Hold:
         self.size_bytes = len(body)
 
 
+_RAW = (bytes, bytearray, memoryview)
+
+
+def no_bytes(data: object) -> TypeError:
+    """What a filter is told that hands over something else: raised in its own call, before anything has it."""
+    return TypeError(f"data is bytes on this level, not {type(data).__name__}")
+
+
 class HeldPath:
     """One direction of one stream from the first stop on.  Owned by the stream, which breaks the cycle at its end."""
 
@@ -367,6 +375,8 @@ class HeldPath:
 
     def add(self, slot: int, data: bytes) -> None:
         """Data behind what the filter holds; inside its own callback it follows what is being handed on."""
+        if not isinstance(data, _RAW):
+            raise no_bytes(data)
         hold = self.holds.get(slot)
         if hold is not None and self.current != slot:
             hold.append(data, False)
@@ -381,6 +391,8 @@ class HeldPath:
 
     def replace_body(self, slot: int, body: bytes) -> None:
         """Change what the filter has buffered."""
+        if not isinstance(body, _RAW):
+            raise no_bytes(body)
         hold = self.holds.get(slot)
         if hold is not None:
             hold.replace(body)
@@ -390,6 +402,8 @@ class HeldPath:
 
     def replace_piece(self, slot: int, data: bytes) -> None:
         """Put other data in place of the piece that the filter's data callback is looking at."""
+        if not isinstance(data, _RAW):
+            raise no_bytes(data)
         hold = self.holds.get(slot)
         if hold is None or slot not in self.awaited:
             self.replaced[slot] = data
@@ -400,6 +414,8 @@ class HeldPath:
 
     def inject(self, slot: int, data: bytes, end: bool) -> None:
         """Hand data to the filters behind, releasing the headers first when they are still held."""
+        if not isinstance(data, _RAW):
+            raise no_bytes(data)
         hold = self.holds.get(slot)
         if hold is not None and hold.headers is not None:
             headers, _ = hold.headers

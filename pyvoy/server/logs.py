@@ -33,6 +33,8 @@ COMPONENTS = (
 )  # fmt: skip
 DEFAULT_FORMAT = "[%Y-%m-%d %T.%e][%P][%l][%n] %v"
 ROOT = "pyvoy"
+FILTER_MODULE = "pyvoy_filter_"
+"""Begins the name of a Python filter's module, which ends in a number: `logging.getLogger(__name__)` there."""
 
 
 class LogError(ValueError):
@@ -91,6 +93,8 @@ _TIME_PIECES = "aAbBcCdHIjmMprRSxXyYzZh"
 
 def component_of(name: str) -> str:
     """The component of a logger name."""
+    if name.startswith(FILTER_MODULE):
+        return name.removeprefix(FILTER_MODULE).rpartition("_")[0]
     return name.removeprefix(ROOT + ".")
 
 
@@ -169,7 +173,7 @@ class Output(logging.Handler):
 
 
 def setup(level: str = "info", components: str = "", pattern: str = "", path: str = "") -> None:
-    """Send all of pyvoy's loggers to one output.  Raises LogError."""
+    """Send what pyvoy, filters and libraries log to one output.  Raises LogError."""
     logging.addLevelName(TRACE, "trace")
     root_level = level_number(level)
     component_levels = parse_components(components)
@@ -178,6 +182,8 @@ def setup(level: str = "info", components: str = "", pattern: str = "", path: st
     logger = logging.getLogger(ROOT)
     logger.handlers[:] = [output]
     logger.propagate = False
+    others = logging.getLogger()
+    others.handlers[:] = [*(handler for handler in others.handlers if not isinstance(handler, Output)), output]
     set_all(root_level)
     for component, number in component_levels.items():
         set_component(component, number)
@@ -191,6 +197,7 @@ def setup(level: str = "info", components: str = "", pattern: str = "", path: st
 
 def set_all(number: int) -> None:
     """One level for all components."""
+    logging.getLogger().setLevel(number)
     logging.getLogger(ROOT).setLevel(number)
     for component in COMPONENTS:
         logging.getLogger(f"{ROOT}.{component}").setLevel(number)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.header_check import HeaderCheck
 from pyvoy.extensions.native import upper
+from pyvoy.extensions.native.class_check import what_is_wrong
 from pyvoy.extensions.native.filters import Filter, StreamFilter
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
 
@@ -40,6 +41,21 @@ NOTICES = {
     "on_destroy": "on_destroy",
 }
 """Events that decide nothing."""
+ARGUMENTS = {
+    "on_request_headers": "stream, headers, end",
+    "on_request_data": "stream, data, end",
+    "on_request_trailers": "stream, trailers",
+    "on_response_headers": "stream, headers, end",
+    "on_response_data": "stream, data, end",
+    "on_response_trailers": "stream, trailers",
+    "on_informational": "stream, headers",
+    "on_local_reply": "stream, reply",
+    "on_log": "stream",
+    "on_destroy": "stream",
+}
+"""What each event is called with."""
+UPPER_ARGUMENTS = {"on_request": "request", "on_response": "response"}
+OTHER_HOOKS = ("on_load",)
 
 
 class ClassError(Exception):
@@ -61,6 +77,9 @@ def compile_filter(
 
     `routes`: some route has a configuration of its own (its plan gives it by `config_for`); `bypass`: a filter that has
     failed is left out of the rest of its stream.  Raises ClassError."""
+    wrong = what_is_wrong(cls, ARGUMENTS | (UPPER_ARGUMENTS if issubclass(cls, Filter) else {}), OTHER_HOOKS)
+    if wrong:
+        raise ClassError(wrong)
     names: dict[str, Any] = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,

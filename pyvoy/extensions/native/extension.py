@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pyvoy.extensions.http_call import CallOptions
 from pyvoy.extensions.native.answers import Answer, CallFailed, GrpcAnswer, metadata_fields
 from pyvoy.extensions.native.grpc_stream import GrpcStream
-from pyvoy.extensions.native.headers import HeaderInput, pairs
+from pyvoy.extensions.native.headers import HeaderInput, checked, pairs
+from pyvoy.extensions.native.messages import as_bytes
 from pyvoy.http.headers import HeaderMap
 
 if TYPE_CHECKING:
@@ -131,18 +132,12 @@ class Extension:
         """Call a cluster of the bootstrap and wait for the whole answer; given up when the stream ends.
 
         `authority` is the Host header (default: the cluster's name).  Raises CallFailed when there is no whole answer,
-        UnknownCluster and CallRefused for a call that makes no sense; an answer of 500 is an answer."""
-        raw = HeaderMap(
-            [
-                (b":method", method.encode("latin-1")),
-                (b":path", path.encode("latin-1")),
-                (b":authority", (authority or cluster).encode("latin-1")),
-                *pairs(headers),
-            ]
-        )
+        UnknownCluster and CallRefused for a call that makes no sense, ValueError and TypeError for what can stand in no
+        request; an answer of 500 is an answer."""
+        head = ((":method", method), (":path", path), (":authority", authority or cluster))
+        raw = HeaderMap([*(checked(name, value) for name, value in head), *pairs(headers)])
         options = CallOptions(timeout_s, send_xff, None if hash_on is None else hash_on.encode())
-        data = body.encode() if isinstance(body, str) else body
-        result = await self.host.fetch(cluster, raw, data, options=options)
+        result = await self.host.fetch(cluster, raw, as_bytes(body), options=options)
         if result.failure is not None:
             raise CallFailed(cluster, result)
         return Answer(result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
-from pyvoy.extensions.header_check import valid_name, valid_value
+from pyvoy.extensions.header_check import valid_in_line, valid_name, valid_value
 from pyvoy.http.headers import HeaderMap
 
 
@@ -75,8 +75,8 @@ def checked(name: str, value: str) -> tuple[bytes, bytes]:
     raw_name, raw_value = name.lower().encode("latin-1"), value.encode("latin-1", "strict")
     if not valid_name(raw_name):
         raise ValueError(f"{name!r} is no header name")
-    if not valid_value(raw_value):
-        raise ValueError(f"{value!r} cannot be the value of a header")
+    if not valid_value(raw_value) or (raw_name[:1] == b":" and not valid_in_line(raw_value)):
+        raise ValueError(f"{value!r} cannot be the value of {name if raw_name[:1] == b':' else 'a header'}")
     return raw_name, raw_value
 
 

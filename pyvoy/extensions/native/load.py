@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from pyvoy.extensions.native.extension import Extension
 from pyvoy.extensions.native.imports import Imports, Taken
+from pyvoy.server.logs import FILTER_MODULE
 
 
 class LoadError(Exception):
@@ -73,6 +75,8 @@ def find_class(module: ModuleType, name: str, base: type) -> type:
         if found is not None:
             raise LoadError(f"{name} is no {base.__name__}")
         raise LoadError(f"there is no class {name!r}; there is {_names(own)}")
+    if not own:
+        raise LoadError(f"there is no filter{_why_none(module, base)}")
     own = [cls for cls in own if not any(cls is not other and issubclass(other, cls) for other in own)]
     if len(own) != 1:
         raise LoadError(f"say which class is meant: there is {_names(own)}")
@@ -81,6 +85,14 @@ def find_class(module: ModuleType, name: str, base: type) -> type:
 
 def _names(classes: list[type]) -> str:
     return ", ".join(cls.__name__ for cls in classes) or "no filter"
+
+
+def _why_none(module: ModuleType, base: type) -> str:
+    meant = "Filter or StreamFilter" if base.__name__ == "StreamFilter" else base.__name__
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Extension) and value.__module__ == module.__name__:
+            return f" for this place: {value.__name__} is no {meant}"
+    return f": no class of the code is derived from {meant}"
 
 
 def _guarded(place: str, load: Callable[[], ModuleType]) -> ModuleType:
@@ -99,7 +111,7 @@ def place_of(error: BaseException, fallback: str) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and frame.filename != __file__
+        if not frame.filename.startswith("<frozen") and frame.filename not in (__file__, importlib.__file__)
     ]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else fallback
 
@@ -116,7 +128,7 @@ def _execute(source: str, place: str, name: str, filename: str | None = None) ->
         module.__file__ = filename
     code = compile(source, place, "exec", dont_inherit=True)
     # Dataclasses and typing look a class' module up by its name; nobody imports it by this one.
-    module.__name__ = f"pyvoy_filter_{name}_{id(module):x}"
+    module.__name__ = f"{FILTER_MODULE}{name}_{id(module):x}"
     sys.modules[module.__name__] = module
     exec(code, module.__dict__)
     return module

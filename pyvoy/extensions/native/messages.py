@@ -23,6 +23,9 @@ class BodyGone(Exception):
     """The body was asked for, or set, when it had already gone on (or not come: await `body()` first)."""
 
 
+BodyInput = bytes | str | dict[str, Any] | list[Any]
+
+
 def as_bytes(body: bytes | str) -> bytes:
     """Text as UTF-8.  Raises TypeError for what is neither."""
     if isinstance(body, str):
@@ -30,6 +33,11 @@ def as_bytes(body: bytes | str) -> bytes:
     if not isinstance(body, bytes | bytearray | memoryview):
         raise TypeError(f"a body is bytes or text, not {type(body).__name__}")
     return bytes(body)
+
+
+def as_content(body: BodyInput) -> bytes:
+    """The same, with a dict or list as JSON."""
+    return json.dumps(body).encode() if isinstance(body, dict | list) else as_bytes(body)
 
 
 class Response:
@@ -40,22 +48,20 @@ class Response:
     def __init__(
         self,
         status: int = 200,
-        body: bytes | str | dict[str, Any] | list[Any] = b"",
+        body: BodyInput = b"",
         headers: HeaderInput | None = None,
         *,
         details: str = "python_response",
     ) -> None:
         """`details` is what %RESPONSE_CODE_DETAILS% logs.  Raises ValueError for what makes no response."""
         if not isinstance(status, int) or not 200 <= status <= 599:
-            raise ValueError(f"the status must be between 200 and 599, not {status!r}")
+            raise ValueError(f"the status must be a number between 200 and 599, not {status!r}")
         self.status = status
         self.headers = pairs(headers)
         self.details = details.replace(" ", "_")
-        if isinstance(body, dict | list):
-            body = json.dumps(body)
-            if not any(name == b"content-type" for name, _ in self.headers):
-                self.headers.append((b"content-type", b"application/json"))
-        self.body = as_bytes(body)
+        if isinstance(body, dict | list) and not any(name == b"content-type" for name, _ in self.headers):
+            self.headers.append((b"content-type", b"application/json"))
+        self.body = as_content(body)
 
 
 class Message:
@@ -114,11 +120,13 @@ class Message:
         """The whole body as JSON.  Raises ValueError when it is none."""
         return json.loads(await self.body())
 
-    def set_body(self, body: bytes | str) -> None:
-        """Send another body, with its content-length.  Raises BodyGone before `await body()` and after the end."""
+    def set_body(self, body: BodyInput) -> None:
+        """Send another body, with its content-length; a dict or list is sent as JSON, whatever content-type says.
+
+        Raises BodyGone before `await body()` and after the end."""
         if not self.running or not self.ended:
             raise BodyGone("await body() before set_body()")
-        data = as_bytes(body)
+        data = as_content(body)
         if self.held:
             self._replace(data)
         else:
@@ -279,8 +287,8 @@ class UpstreamResponse(Message):
 
     @status.setter
     def status(self, value: int) -> None:
-        if not 200 <= value <= 599:
-            raise ValueError(f"the status must be between 200 and 599, not {value!r}")
+        if not isinstance(value, int) or not 200 <= value <= 599:
+            raise ValueError(f"the status must be a number between 200 and 599, not {value!r}")
         self._map.set(b":status", b"%d" % value)
 
     @property

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.failure import FailurePolicy, Failures
+from pyvoy.extensions.native.class_check import what_is_wrong
 from pyvoy.extensions.native.extension import Extension
 from pyvoy.extensions.native.load import LoadError
 from pyvoy.extensions.native.plan import PythonPlan, build_plan
@@ -35,6 +36,13 @@ _HOOKS = {
     "on_upstream_data": "on_write",
     "on_close": "on_close",
     "on_log": "on_log",
+}
+_ARGUMENTS = {
+    "on_new_connection": "connection",
+    "on_downstream_data": "connection, data, end",
+    "on_upstream_data": "connection, data, end",
+    "on_close": "connection",
+    "on_log": "connection",
 }
 _MAY_WAIT = ("on_new_connection", "on_downstream_data", "on_upstream_data")
 
@@ -100,6 +108,9 @@ def build(message: Any, context: Context) -> NetworkPlan | None:
 def compile_network_filter(plan: PythonPlan) -> type:
     """The class that the connection runs.  Raises LoadError."""
     cls = plan.user_class
+    mistake = what_is_wrong(cls, _ARGUMENTS, ("on_load",))
+    if mistake:
+        raise LoadError(mistake)
     names: dict[str, Any] = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,

@@ -138,7 +138,7 @@ class _Run:
         if answer is message:
             return
         if not isinstance(answer, Response):
-            raise TypeError(f"the method must answer a Response or nothing, not {answer!r}")
+            raise TypeError(f"{self._method.__qualname__} must answer a Response or nothing, not {answer!r}")
         message.stream.send_local_reply(
             answer.status, answer.body, details=answer.details, headers=tuple(answer.headers)
         )

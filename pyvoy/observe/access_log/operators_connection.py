@@ -165,6 +165,13 @@ def _connection_text(name: str) -> Builder:
     return _text(lambda source: read(source.connection) or None)
 
 
+def _transport_failure(source: Any) -> str | None:
+    """That an inspector found no TLS is a fact of a plain connection, and none of the requests that come by it."""
+    if source.info.protocol and source.connection.tls is None:
+        return None
+    return source.connection.transport_failure_reason or None
+
+
 def _info_text(name: str) -> Builder:
     read = attrgetter(name)
     return _alone(Operator(lambda source: read(source.info) or None, Kind.TEXT, breaks_lines=True))
@@ -270,7 +277,7 @@ OPERATORS: dict[str, Builder] = {
     "REQUESTED_SERVER_NAME": _requested_server_name,
     "TLS_JA3_FINGERPRINT": _connection_text("ja3"),
     "TLS_JA4_FINGERPRINT": _connection_text("ja4"),
-    "DOWNSTREAM_TRANSPORT_FAILURE_REASON": _connection_text("transport_failure_reason"),
+    "DOWNSTREAM_TRANSPORT_FAILURE_REASON": _text(_transport_failure),
     "UPSTREAM_TRANSPORT_FAILURE_REASON": _info_text("upstream_transport_failure_reason"),
     "CONNECTION_TERMINATION_DETAILS": _text(
         lambda source: source.info.connection_termination_details or source.connection.termination_details or None

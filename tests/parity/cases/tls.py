@@ -267,6 +267,9 @@ CASES = (
     raw("client-closes", [PROXY], (b"ping", Until(b"pong"), Close()), upstream={"up": tunnel(Until(b"ping"), b"pong", UntilEnd())}),
     raw("upstream-speaks-first", [PROXY], (Until(b"banner"), b"thanks", UntilEnd()), upstream={"up": tunnel(b"banner", Until(b"thanks"), Close())}),
     raw("large", [PROXY], (b"q" * 1_000_000, Fin(), UntilEnd()), upstream={"up": tunnel(UntilEnd(), b"r" * 1_000_000, Close())}),
+    Case("tls-inspected-plain-http", "200", get("/"), log=LOG, listener="listener_filters: [tls_inspector: {}]"),
+    Case("tls-inspected-plain-tcp", "", ((b"GET / HTTP/1.1\r\n\r\n", Until(b"pong"), UntilEnd()),), l4="- tcp_proxy: {stat_prefix: $id, cluster: $up}", log=TCP_LOG, settle_s=0.3,
+         listener="listener_filters: [tls_inspector: {}]", upstream={"up": tunnel(Until(b"GET"), b"pong", Close())}),
     Case("tls-chains-by-sni", "", tuple((b"hi", Until(b"hi"), Fin(), UntilEnd(1.0)) for _ in range(3)), tls=(Tls("a.test"), Tls("b.test"), Tls("b.test", certificate=CLIENT)), settle_s=0.3,
          listener="listener_filters: [tls_inspector: {}]",
          chains=json.dumps([

@@ -77,6 +77,8 @@ def test_the_table_shows_what_a_filter_adds():
     assert shown[1].split() == ["Lua", "1", "world!", "there", "envoy", "50", "µs", "+10", "µs"]
     assert shown[2].split() == ["no", "filter", "2", "-", "here", "40", "µs"]
     assert "µs" not in table({"lua": 1, "plain": 2}, answers, {})
+    noisy = table({"lua": 1, "plain": 2}, answers, {"lua": 38.0, "plain": 40.0})
+    assert noisy.splitlines()[1].endswith("38 µs          lost in the noise")
 
 
 def test_a_response_is_read_to_its_end():

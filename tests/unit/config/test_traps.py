@@ -103,6 +103,25 @@ def test_clusters_that_a_request_may_choose():
     assert check(hcm(f"[{ROUTER}]", virtual_hosts=routes) + CLUSTERS) == []
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        f"'@type': {T}.http.lua.v3.Lua, default_source_code: {{inline_string: 'call c, d'}}",
+        f"'@type': {T}.http.lua.v3.Lua, inline_code: 'call c, d'",
+        f"'@type': {T}.http.lua.v3.Lua, source_codes: {{x: {{filename: x.lua}}}}",
+        "'@type': type.googleapis.com/pyvoy.filters.http.python.v1.Python, code: {filename: f.py}",
+        "'@type': type.googleapis.com/pyvoy.filters.http.python.v1.Python, code: {module: my.filter}",
+        "'@type': type.googleapis.com/pyvoy.filters.http.python.v1.Python, code: {inline_string: 'c, d'}",
+        f"'@type': {T}.http.wasm.v3.Wasm, config: {{vm_config: {{code: {{local: {{filename: f.wasm}}}}}}}}",
+    ],
+)
+def test_a_cluster_that_code_may_call_is_used(config):
+    message, where, _ = read(hcm(f"[{{name: s, typed_config: {{{config}}}}}, {ROUTER}]") + CLUSTERS)
+    problems = Problems()
+    traps.check(message, where, problems)
+    assert not any("used nowhere" in problem.what for problem in problems)
+
+
 def test_a_cluster_named_in_a_script_is_used():
     source = f"{{inline_string: '{'--' * 100} call c and d'}}"
     script = f"{{name: s, typed_config: {{'@type': {T}.http.lua.v3.Lua, default_source_code: {source}}}}}"

@@ -46,6 +46,26 @@ def test_shared_data_of_two_namespaces_are_apart(host):
     assert one.get(b"k") is None
 
 
+def test_keys_and_values_may_be_texts(host):
+    data, queue = host.shared_data("n"), host.shared_queue("n", "jobs")
+    assert data.set("clé", "é")
+    assert data.get("clé".encode())[0] == "é".encode()
+    assert data.update("n", lambda old: str(int(old or 0) + 1)) == b"1"
+    assert data.delete("clé")
+    queue.push("job")
+    assert queue.pop() == b"job"
+    with pytest.raises(TypeError, match="a key is bytes or a text, not 7"):
+        data.get(7)
+    with pytest.raises(TypeError, match=r"a value is bytes or a text, not \{'a': 1\}"):
+        data.set("k", {"a": 1})
+
+
+def test_levels_of_the_log_are_found_in_either_case(host, caplog):
+    with caplog.at_level(logging.INFO, "pyvoy.python"):
+        host.log("INFO", "seen")
+    assert caplog.messages == ["seen"]
+
+
 def test_compare_and_swap_and_update(host):
     data = host.shared_data("n")
     assert data.update(b"count", lambda old: b"%d" % (int(old or b"0") + 1)) == b"1"
@@ -150,7 +170,7 @@ def test_the_log_has_levels(host, caplog):
         host.log("debug", "unseen")
         host.log("warn", "100% seen")
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("WARNING", "100% seen")]
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="no log level 'loud': trace, debug, info"):
         host.log("loud", "x")
 
 

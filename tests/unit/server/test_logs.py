@@ -14,6 +14,9 @@ def log_file(tmp_path):
     yield path
     logs.setup("info")
     logging.getLogger(logs.ROOT).handlers.clear()
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, logs.Output)]
     logging.getLogger("asyncio").handlers.clear()
     logging.getLogger("asyncio").propagate = True
     logging.getLogger(logs.ROOT).propagate = True
@@ -27,6 +30,19 @@ def test_a_line_is_envoys(log_file):
     logging.getLogger("pyvoy.upstream").warning("no %s", "host")
     pattern = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\]\[\d+\]\[warning\]\[upstream\] no host\n"
     assert re.fullmatch(pattern, log_file.read_text())
+
+
+def test_what_others_log_is_there_too(log_file):
+    logs.setup("info", path=str(log_file))
+    logs.setup("info", path=str(log_file))
+    logging.basicConfig()
+    logging.getLogger("my.library").info("one")
+    logging.getLogger(f"{logs.FILTER_MODULE}my_guard_7f00").warning("two")
+    logging.getLogger("my.library").debug("unseen")
+    logs.set_all(logging.DEBUG)
+    logging.getLogger("my.library").debug("three")
+    lines = [line.split("]", 2)[2] for line in log_file.read_text().splitlines()]
+    assert lines == ["[info][my.library] one", "[warning][my_guard] two", "[debug][my.library] three"]
 
 
 def test_levels_and_components(log_file):

@@ -355,7 +355,7 @@ def test_without_a_dataclass_it_is_the_mapping():
     [
         ("class F(:", "<inline python of http_filters[0]>:2: invalid syntax"),
         ("x = 1 / 0", "<inline python of http_filters[0]>:2: ZeroDivisionError: division by zero"),
-        ("", "say which class is meant: there is no filter"),
+        ("", "there is no filter: no class of the code is derived from Filter or StreamFilter"),
         ("class A(Filter): pass\nclass B(Filter): pass", "say which class is meant: there is A, B"),
         ("class A(Filter): pass", "A defines no event"),
         (
@@ -369,6 +369,24 @@ def test_without_a_dataclass_it_is_the_mapping():
             "class A(Filter):\n  def on_request(self, r): pass\n  @classmethod\n  def on_load(cls): 1 / 0",
             "http_filters[0]>:5: on_load: ZeroDivisionError: division by zero",
         ),
+        (
+            "class A(NetworkFilter):\n  def on_close(self, c): pass",
+            "there is no filter for this place: A is no Filter or StreamFilter",
+        ),
+        ("class A(Filter):\n  async def on_request(self): pass", "A.on_request is called with 1 argument: (request)"),
+        (
+            "class A(StreamFilter):\n  def on_request_headers(self, headers): pass",
+            "A.on_request_headers is called with 3 arguments: (stream, headers, end)",
+        ),
+        (
+            "class A(Filter):\n  def __init__(self, x): pass\n  def on_request(self, request): pass",
+            "A.__init__ is called without arguments",
+        ),
+        (
+            "class A(Filter):\n  def on_request(self, r): pass\n  def on_reponse(self, r): pass",
+            'A.on_reponse is no event; did you mean "on_response"?',
+        ),
+        ("class A(Filter):\n  def on_requests(self, r): pass", 'no event; did you mean "on_request"?'),
     ],
 )
 def test_what_is_wrong_is_said_at_load(code, text):
@@ -382,7 +400,7 @@ def test_what_is_wrong_with_the_fields():
         python("", code={})
     with pytest.raises(ConfigErrors, match=r"cannot read '/nothing.py': No such file or directory"):
         python("", code={"filename": "/nothing.py"})
-    with pytest.raises(ConfigErrors, match="No module named 'nothing_there'"):
+    with pytest.raises(ConfigErrors, match="nothing_there: ModuleNotFoundError: No module named 'nothing_there'"):
         python("", code={"module": "nothing_there"})
     with pytest.raises(ConfigErrors, match="there is no class 'X'; there is F"):
         python(CONFIG, **{"class": "X"}, config={"text": ""})
@@ -434,3 +452,29 @@ def test_every_place_of_code_with_a_class_by_name(tmp_path, monkeypatch, kind, r
     text = "own" if route is None else "route"
     p >> headers() << forwarded(x_c=f"A {text}" if name == "A" else f"B {{'text': '{text}'}}")
     p.end()
+
+
+@pytest.mark.parametrize("call", ["replace_request_data(self, 'x')", "inject_request_data(self, 'x', end)",
+                                  "add_request_data(self, 'x')", "replace_request_body(self, 'x')"])  # fmt: skip
+def test_data_that_is_no_bytes_is_the_filters_failure(call, caplog):
+    p = python(f"""
+        class F(StreamFilter):
+            def on_request_data(self, stream, data, end):
+                stream.{call}
+    """)
+    p >> headers("POST")
+    p >> data(b"a", end=True) << reply(500, detail="extension_failed{F}")
+    assert "TypeError: data is bytes on this level, not str" in caplog.text
+
+
+def test_data_of_a_response_that_is_no_bytes_is_the_filters_failure(caplog):
+    p = python("""
+        class F(StreamFilter):
+            def on_response_headers(self, stream, headers, end):
+                return STOP
+            def on_response_data(self, stream, data, end):
+                stream.replace_response_data(self, "x")
+    """)
+    p >> headers(end=True)
+    p >> whole_response(200, b"a") << reply(500, detail="extension_failed{F}")
+    assert "TypeError: data is bytes on this level, not str" in caplog.text

@@ -56,6 +56,41 @@ def test_an_unknown_cluster_is_told_apart_too():
     assert FakeStream(Telling).request().response.status == 200
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"body": {"a": 1}}, "a body is bytes or text, not dict"),
+        ({"path": "/a b"}, "'/a b' cannot be the value of :path"),
+        ({"method": "GET /x"}, "'GET /x' cannot be the value of :method"),
+        ({"authority": "a b"}, "'a b' cannot be the value of :authority"),
+        ({"method": None}, "a header is two texts, not ':method': None"),
+    ],
+)
+def test_a_call_that_would_break_the_request_is_refused(arguments, text):
+    class Telling(Filter):
+        async def on_request(self, request):
+            try:
+                await self.call("api", **arguments)
+            except (TypeError, ValueError) as error:
+                return Response(400, str(error))
+
+    stream = FakeStream(Telling, calls={"api": Reply(200)})
+    assert stream.request().response.text == text
+    assert not stream.calls
+
+
+def test_a_grpc_message_that_is_not_serialized_is_refused():
+    class Telling(Filter):
+        async def on_request(self, request):
+            try:
+                await self.grpc_call("api", "a.B", "C", {"a": 1})
+            except TypeError as error:
+                return Response(400, str(error))
+
+    stream = FakeStream(Telling, calls={"api": Reply.grpc(b"")})
+    assert stream.request().response.text == "a gRPC message is bytes (SerializeToString()), not dict"
+
+
 def test_calls_side_by_side():
     class Both(Filter):
         async def on_request(self, request):

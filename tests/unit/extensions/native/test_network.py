@@ -270,6 +270,11 @@ def test_fail_reload_starts_anew():
     ("code", "text"),
     [
         ("class F(NetworkFilter): pass", "F defines no event"),
+        (
+            "class F(NetworkFilter):\n  def on_downstream_data(self, data): pass",
+            "F.on_downstream_data is called with 3 arguments: (connection, data, end)",
+        ),
+        ("class F(NetworkFilter):\n  def on_new_conection(self, c): pass", 'did you mean "on_new_connection"?'),
         ("class F(NetworkFilter):\n  async def on_close(self, *a): pass", "cannot be async"),
         ("class F(Filter):\n  def on_request(self, r): pass", "there is no filter"),
     ],

@@ -425,3 +425,52 @@ def test_a_body_that_is_gone():
     p >> headers("POST") << forwarded(x_first="refused")
     p >> response(200, end=True) << sent(200, x_then="gone")
     p.end()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["request.path = '/a b'", "request.path = '/a\\t'", "request.path = ''", "request.method = 'GET /x'",
+     "request.headers[':path'] = '/a b'", "request.host = 'a b'"],
+)  # fmt: skip
+def test_what_would_break_the_request_line_is_refused(line):
+    p = python(f"""
+        class F(Filter):
+            def on_request(self, request):
+                {line}
+    """)
+    p >> headers("GET", "/", end=True) << reply(500, detail="extension_failed{F}")
+
+
+def test_an_answer_of_the_wrong_kind_names_the_method(caplog):
+    p = python("""
+        class F(Filter):
+            def on_request(self, request):
+                return 403
+    """)
+    p >> headers("GET", "/", end=True) << reply(500, detail="extension_failed{F}")
+    assert "F.on_request must answer a Response or nothing, not 403" in caplog.text
+
+
+def test_a_status_that_is_no_number_is_refused(caplog):
+    p = python("""
+        class F(Filter):
+            def on_response(self, response):
+                response.status = "201"
+    """)
+    p >> headers("GET", "/", end=True)
+    p >> whole_response(200) << reply(500, detail="extension_failed{F}")
+    assert "the status must be a number between 200 and 599, not '201'" in caplog.text
+
+
+def test_a_body_of_values_is_json():
+    p = python("""
+        class F(Filter):
+            async def on_response(self, response):
+                data = await response.json()
+                data["seen"] = True
+                response.set_body(data)
+    """)
+    p >> headers("GET", "/", end=True)
+    p >> response(200, content_type="application/json")
+    p >> response_data(b'{"a": 1}', end=True) << sent(200, content_type="application/json", content_length=22)
+    p << sent_data(b'{"a": 1, "seen": true}', end=True)
