@@ -1,8 +1,9 @@
 """CEL, as far as plugins use it: an expression over the attributes of a stream, compiled once to closures.
 
-There are literals, lists, maps, member access, indices, arithmetic, comparisons, `in`, `&&`, `||`, `?:`, and functions:
-size, has, startsWith, endsWith, contains, matches, int, uint, double, string, bool.  Macros over lists (all, exists,
-map, filter) and messages are not there.  Text is str, whatever came over the wire.
+There are literals, lists, maps, member access, indices, arithmetic, comparisons, `in`, `&&`, `||`, `?:`, functions
+(size, has, startsWith, endsWith, contains, matches, int, uint, double, string, bytes, bool, dyn), macros over lists and
+maps (`cel_macros.py`), timestamps and durations (`cel_times.py`).  Messages and types as values are not there.  Text is
+str, whatever came over the wire.
 Source: the Common Expression Language specification; Envoy's foreign functions `expr_create` and `expr_evaluate`.
 """
 
@@ -12,15 +13,16 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pyvoy.extensions.wasm import cel_times
+from pyvoy.extensions.wasm.cel_functions import FUNCTIONS, METHODS, OPERATIONS
+from pyvoy.extensions.wasm.cel_macros import MACROS, MAX_NESTED, Variable, macro
 from pyvoy.extensions.wasm.cel_values import (
-    FUNCTIONS,
-    METHODS,
-    OPERATIONS,
     CelError,
+    Uint,
     boolean,
+    map_of,
     member,
-    number,
-    operand,
+    negated,
     plain,
     size,
 )
@@ -92,6 +94,8 @@ class _Parser:
         self._at = 0
         self._depth = 0
         self._steps = 0
+        self._variables: list[tuple[str, Variable]] = []
+        """Those of the macros around this place, the innermost last."""
 
     def _peek(self) -> str:
         kind, text = self._tokens[self._at]
@@ -147,22 +151,32 @@ class _Parser:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise CelSyntaxError("the expression is nested too deeply")
-        if self._take("!"):
+        if self._signs("!"):
             inner = self._unary()
             found: Evaluate = lambda stream: not boolean(inner(stream))  # noqa: E731
-        elif self._take("-"):
+        elif self._signs("-"):
             inner = self._unary()
-            found = lambda stream: number(-operand(inner(stream)))  # noqa: E731
+            found = lambda stream: negated(inner(stream))  # noqa: E731
         else:
             found = self._member()
         self._depth -= 1
         return found
 
+    def _signs(self, sign: str) -> bool:
+        """Take all that follow each other: whether one is left, for two are none, whatever stands behind them."""
+        count = 0
+        while self._take(sign):
+            count += 1
+        return count % 2 == 1
+
     def _member(self) -> Evaluate:
         """A primary with what is selected from it; names that follow each other are one attribute."""
         kind, text = self._tokens[self._at]
         path: list[str] | None = None
-        if kind == "name" and text not in _CONSTANTS and self._tokens[self._at + 1][1] != "(":
+        if kind == "name" and (variable := self._variable(text)) is not None:
+            self._at += 1
+            found: Evaluate = variable
+        elif kind == "name" and text not in _CONSTANTS and self._tokens[self._at + 1][1] != "(":
             self._at += 1
             path = [text]
             found = self._path(path)
@@ -176,8 +190,7 @@ class _Parser:
                     raise CelSyntaxError("a name is missing behind '.'")
                 self._at += 1
                 if self._take("("):
-                    found = _method(name, found, self._list(")"))
-                    path = None
+                    found, path = self._call(name, found), None
                     continue
             elif self._take("["):
                 index = self.expression()
@@ -195,15 +208,37 @@ class _Parser:
             else:
                 found = _indexed(found, _literal(name))
 
+    def _variable(self, name: str) -> Variable | None:
+        return next((variable for known, variable in reversed(self._variables) if known == name), None)
+
+    def _call(self, name: str, target: Evaluate) -> Evaluate:
+        """A method or a macro of a value; the bracket is open."""
+        if not any(name == known for known, _ in MACROS):
+            return _method(name, target, self._list(")"))
+        kind, item = self._tokens[self._at]
+        if kind != "name" or len(self._variables) == MAX_NESTED:
+            raise CelSyntaxError(f"{name} wants a variable, and does not stand in so many macros")
+        self._at += 1
+        variable = Variable()
+        self._variables.append((item, variable))
+        self._need(",")
+        inner = self._list(")")
+        self._variables.pop()
+        found = macro(name, target, variable, inner)
+        if found is None:
+            raise CelSyntaxError(f"there is no {name} of {len(inner) + 1} values")
+        return found
+
     def _path(self, path: Sequence[str]) -> Evaluate:
         get = self._attribute(tuple(path))
         name = ".".join(path)
+        time = cel_times.TIMES.get(name)
 
         def read(stream: Any) -> Any:
             value = get(stream) if get is not None else None
             if value is None:
                 raise CelError(f"there is no {name}", missing=True)
-            return plain(value)
+            return plain(value) if time is None else time(value)
 
         return read
 
@@ -246,7 +281,7 @@ class _Parser:
             key = self.expression()
             self._need(":")
             entries.append((key, self.expression()))
-        return lambda stream: {key(stream): value(stream) for key, value in entries}
+        return lambda stream: map_of((key(stream), value(stream)) for key, value in entries)
 
 
 # ---- literals ----
@@ -273,11 +308,13 @@ def _constant(found: Evaluate) -> str | None:
 
 
 def _parse_number(text: str) -> int | float:
+    if text.endswith("u"):
+        return Uint(int(text[:-1], 0) if text.startswith("0x") else int(text[:-1]))
     if text.startswith("0x"):
-        return int(text.rstrip("u"), 16)
+        return int(text, 16)
     if any(char in text for char in ".eE"):
         return float(text)
-    return int(text.rstrip("u"))
+    return int(text)
 
 
 def _unquote(text: str) -> str:
@@ -354,6 +391,8 @@ def _has(argument: Evaluate) -> Evaluate:
 def _method(name: str, target: Evaluate, arguments: list[Evaluate]) -> Evaluate:
     if name == "size" and not arguments:
         return lambda stream: size(target(stream))
+    if name in cel_times.PARTS and not arguments:
+        return lambda stream: cel_times.part(name, target(stream))
     do = METHODS.get(name)
     if do is None or len(arguments) != 1:
         raise CelSyntaxError(f"there is no method {name} of {len(arguments)} values")

@@ -3,7 +3,7 @@
 
 from pyvoy.extensions.wasm.pairs import serialize
 from tests.parity.case import Case, answers, ask, request, response
-from tests.parity.cases.wasm import on_request, value, wasm
+from tests.parity.cases.wasm import on_request, value, wasm, with_trailers
 from tests.parity.cases.wasm_flow import COUNTING, EFFECTIVE, TICKING, in_ticks, reply
 from tests.support.guest import (
     OUT,
@@ -48,7 +48,7 @@ def drop(name: str, kind: int = 2) -> Step:
 
 
 MAPS = (
-    on_response("values", *(value(2, name) for name in (":status", "x-a", "X-A", "set-cookie", "vary", "server", "date", "empty", "content-length", "none", "via")), call("get_header_map_size", 2, OUT_U32, label="s"), note("n", P(1))),
+    on_response("values", *(value(2, name) for name in (":status", "x-a", "X-A", "set-cookie", "vary", "server", "date", "empty", "content-length", "none", "via")), call("remove_header_map_value", 2, "x-envoy-upstream-service-time", quiet=True), call("get_header_map_size", 2, OUT_U32, label="s"), note("n", P(1))),
     on_response("add", add("x-a", "3"), add("set-cookie", "c=3"), add("vary", "z"), add("server", "me"), add("date", "now"), add("x-new", "n"), add("Upper", "u"), add("empty", ""), add("content-type", "text/plain"), add("via", "2"), *(value(2, name) for name in ("x-a", "set-cookie", "vary", "server", "x-new", "upper", "empty"))),
     on_response("replace", put("x-a", "3"), put("set-cookie", "c=3"), put("vary", "z"), put("server", "me"), put("date", "now"), put("x-new", "n"), put("Upper", "u"), put("content-length", "2"), put("x-envoy-upstream-service-time", "9"), *(value(2, name) for name in ("x-a", "set-cookie", "vary", "server", "date"))),
     on_response("remove", drop("x-a"), drop("set-cookie"), drop("vary"), drop("server"), drop("date"), drop("none"), drop("EMPTY"), drop("content-length"), drop("x-envoy-upstream-service-time"), value(2, "x-a")),
@@ -91,4 +91,19 @@ CHAINS = (
     chain("shared-data", "200 200", *(Guest().on("request_headers", call("get_shared_data", "k", OUT, At(600), label="g"), call("set_shared_data", "k", f"of {at}", 0, label="s"), show_header(0, f"x-{at}")) for at in range(3)), vms=("$id", "$id", "$id-other"), requests=(request("/"), request("/"))),
     chain("reload", "503 503", passing("one"), passing("two", when_path("/", TRAP)), requests=(request("/"), request("/")), more="failure_policy: FAIL_RELOAD, reload_config: {backoff: {base_interval: 60s}}"),
 )
-CASES = (*MAPS, *CHAINS)
+READ = ["request.path", "request.headers.x-t2", "request.headers", "request.total_size", "request.size", "request.host", "request.method", "request.query", "response.headers", "response.headers.:status", "response.total_size", "response.size", "response.code", "response.trailers", "response.trailers.x-u"]
+
+
+def reading(phase: str, names: list[str], returns: int = 0) -> Case:
+    """What is left of both heads when a later callback asks."""
+    steps = [call("get_property", name.replace(".", "\0"), OUT, label=name) for name in names]
+    return with_trailers(f"read-in-{phase.replace('_', '-')}", Guest().on(phase, *steps, show_log(), returns=returns))
+
+
+READS = (
+    *(reading(phase, READ) for phase in ("request_body", "request_trailers", "response_body", "response_trailers")),
+    reading("response_headers", [name for name in READ if name not in ("response.headers", "response.total_size")]),
+    reading("done", READ, returns=1),
+    on_request("own-under-old-names", *(step for name in ("route_name", "cluster_name", "node", "\0", "a\0b") for step in (call("get_property", name, OUT, label="g"), call("set_property", name, "mine", label="s"), call("get_property", name, OUT, label=name)))),
+)
+CASES = (*MAPS, *CHAINS, *READS)

@@ -139,7 +139,7 @@ STATE_OBJECTS: Mapping[str, Callable[[str], bool]] = {
 def _declare_property(context: Context, arguments: bytes) -> Answer:
     """A property's name is declared once."""
     fields = _fields(arguments)
-    if not fields:
+    if fields is None:
         return abi.BAD_ARGUMENT
     name = STATE_PREFIX + _text(fields.get(1))
     if context.declared is None:
@@ -224,14 +224,23 @@ def _expr_delete(context: Context, arguments: bytes) -> Answer:
     return b""
 
 
+_FIXED = {1: 8, 5: 4}
+"""Wire types of a fixed size, and their sizes; no field that is read here has one."""
+
+
 def _fields(data: bytes) -> dict[int, bytes | int] | None:
     """The length-delimited and varint fields of a protobuf message, the last of each number; None for what is none."""
     found: dict[int, bytes | int] = {}
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
-        if tag is None:
+        if tag is None or not 0 < tag >> 3 < 1 << 29:
             return None
+        if tag & 7 in _FIXED:
+            at += _FIXED[tag & 7]
+            if at > len(data):
+                return None
+            continue
         length, at = _varint(data, at)
         if length is None or tag & 7 not in (0, 2):
             return None

@@ -7,11 +7,13 @@ the path as it is given, and only a path of one segment is read back from there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from struct import pack
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked, giver
+from pyvoy.extensions.wasm.cel_values import Duration, Timestamp
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
 from pyvoy.extensions.wasm.pairs import serialize
 from pyvoy.http.headers import HeaderMap
@@ -103,6 +105,8 @@ def find(context: Context, path: bytes) -> Any:
 
 def _compile(context: Context, path: bytes) -> Callable[[Context], Any]:
     """A path as a function of a context; kept by the root."""
+    if not path:
+        return _unserializable
     return attribute_of(context.root, tuple(path.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0")))
 
 
@@ -118,20 +122,20 @@ def attribute_of(root: RootContext, parts: tuple[str, ...], *, raw: bool = False
     if parts == ("connection_id",):
         parts = ("connection", "id")
     strict = settings.vm.strict
-    if parts == ("",):
-        return _unserializable
     key = STATE_PREFIX + parts[0]
-    if strict and "." in parts[0]:
+    if strict and ("." in parts[0] or parts[0] in _OLD_ROOTS):
         return (lambda context: context.get_state(key)) if len(parts) == 1 else _nothing
     if len(parts) == 1 and parts[0] in _OBJECTS and not raw:
         return _whole_object
-    if strict and (parts[0] in _OLD_ROOTS or _misses_message_field(parts)):
+    if strict and _misses_message_field(parts):
         return _nothing
     getter = root.compile_attribute(_without_message_fields(parts))
     if getter is None:
         if len(parts) > 1:
             return lambda context: _declared_field(context, key, parts[1:])
         return lambda context: context.get_state(key)
+    if strict and parts in _TOTALS:
+        return partial(_total, *_TOTALS[parts])
     return _reader(getter, parts, strict, raw=raw)
 
 
@@ -157,12 +161,20 @@ def _whole_object(context: Any) -> Any:
     return None
 
 
+def _total(field: str, kinds: tuple[int, ...], context: Context) -> int | None:
+    """The bytes of the body and of those header maps that may be read now."""
+    if context.subject is None:
+        return None
+    maps = [found for kind in kinds if (found := context.readable(kind)) is not None]
+    return sum((found.byte_size() for found in maps), int(getattr(context.subject.info, field)))
+
+
 def _reader(
     getter: Callable[[Any], Any], parts: tuple[str, ...], strict: bool, *, raw: bool
 ) -> Callable[[Context], Any]:
     name = ".".join(parts[:2])
     whole = ".".join(parts)
-    of_request = strict and parts[0] == "request" and name.removeprefix("request.") in _OF_REQUEST_HEADERS
+    needed = _NEEDED.get(name) if strict else None
     is_node = name == "xds.node"
     is_message = not raw and whole in _MESSAGES
     is_map = not raw and whole in _HEADER_MAPS
@@ -174,7 +186,7 @@ def _reader(
         subject = context.subject
         if subject is None:
             value = getter(None) if is_node else None
-        elif of_request and context.readable(abi.REQUEST_HEADERS) is None:
+        elif needed is not None and context.readable(needed) is None:
             value = None
         else:
             try:
@@ -182,7 +194,7 @@ def _reader(
             except (AttributeError, UnicodeError):  # a TCP session has no request; no header has such a name
                 value = None
         if is_map:
-            return encode(value) or NO_PAIRS if value is not None else NO_PAIRS
+            return None if subject is None else NO_PAIRS if value is None else encode(value)
         if is_message:
             return None if subject is None or (of_host and not has_host(subject)) else metadata_message(value or {})
         if value is None:
@@ -211,7 +223,7 @@ def _unserializable(_context: Context) -> Any:
 
 
 NO_PAIRS = b"\0\0\0\0"
-"""A map without entries, as a property."""
+"""A map or a list without entries, as a property: the number of its pairs.  (Of headers it is an empty string.)"""
 _HEADER_MAPS = frozenset(("request.headers", "response.headers", "response.trailers"))
 _NEVER_MISSING = frozenset(("xds.filter_chain_name", "connection.requested_server_name"))
 """Text that is empty when there is none."""
@@ -231,10 +243,19 @@ _OBJECTS = frozenset(
         "filter_state",
     )
 )
-_OF_REQUEST_HEADERS = frozenset(
-    ["path", "url_path", "host", "scheme", "method", "headers", "referer", "useragent", "id", "query", "headers_bytes"]
-)
-"""What Envoy reads from the request's headers, which it has only as long as the module may read them."""
+_OF_REQUEST_HEADERS = (
+    "path", "url_path", "host", "scheme", "method", "headers", "referer", "useragent", "id", "query", "headers_bytes"
+)  # fmt: skip
+_NEEDED = {
+    **{f"request.{name}": abi.REQUEST_HEADERS for name in _OF_REQUEST_HEADERS},
+    "response.headers": abi.RESPONSE_HEADERS,
+    "response.trailers": abi.RESPONSE_TRAILERS,
+}
+"""What Envoy reads from header maps, which it has only as long as the module may read them."""
+_TOTALS = {
+    ("request", "total_size"): ("bytes_received", (abi.REQUEST_HEADERS,)),
+    ("response", "total_size"): ("bytes_sent", (abi.RESPONSE_HEADERS, abi.RESPONSE_TRAILERS)),
+}
 
 
 def metadata_message(value: Mapping[str, Any]) -> bytes:
@@ -280,11 +301,13 @@ def encode(value: Any) -> bytes:
     if isinstance(value, float):
         return pack("<d", value)
     if isinstance(value, HeaderMap):
-        return serialize(value.items())
+        return serialize(value.items()) or NO_PAIRS
     if isinstance(value, Mapping):
-        return serialize(_pairs(value))
+        return serialize(_pairs(value)) or NO_PAIRS
     if isinstance(value, list | tuple):
-        return serialize((encode(item), b"") for item in value)
+        return serialize((encode(item), b"") for item in value) or NO_PAIRS
+    if isinstance(value, Timestamp | Duration):
+        return encode(value.ns)
     raise UnserializableError(type(value).__name__)
 
 

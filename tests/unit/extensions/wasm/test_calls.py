@@ -151,7 +151,8 @@ def test_expressions_are_kept_by_number(puppet):
 
 
 @pytest.mark.parametrize(
-    "arguments", [b"\x0a\x01", b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", b"\x0d1234", b"\xff"]
+    "arguments",
+    [b"\x0a\x01", b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", b"\x0d123", b"\x0a\x01a\x00\x01", b"\xff"],
 )
 def test_arguments_that_are_no_protobuf_message(puppet, arguments):
     assert puppet.do("call_foreign_function", b"declare_property", arguments, 0, 0) == abi.BAD_ARGUMENT
