@@ -49,7 +49,7 @@ def main(arguments: list[str], make_parser: type[argparse.ArgumentParser]) -> in
         try:
             found = fetch(args.admin, identity)
         except ConnectionRefusedError as error:
-            raise TraceError(f"nobody listens at {args.admin}; --admin says where the admin is") from error
+            raise TraceError(f"the admin {args.admin} refused the connection; --admin says where it is") from error
     except (TraceError, OSError, http.client.HTTPException) as error:
         print(f"pyvoy trace: {error}", file=sys.stderr)
         return 1
@@ -80,7 +80,7 @@ def send(url: str, method: str, headers: dict[str, str], body: str, identity: st
         connection.request(method, target, body or None, {**headers, HEADER.decode(): identity})
         connection.getresponse().read()
     except ConnectionRefusedError as error:
-        raise TraceError(f"nobody listens at {parts.netloc}") from error
+        raise TraceError(f"{parts.netloc} refused the connection") from error
     finally:
         connection.close()
 

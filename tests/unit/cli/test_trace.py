@@ -36,10 +36,12 @@ def service():
 def test_a_proxy_that_is_not_there(capsys):
     port = free_port()
     assert main([f"http://127.0.0.1:{port}/"], argparse.ArgumentParser) == 1
-    assert capsys.readouterr().err == f"pyvoy trace: nobody listens at 127.0.0.1:{port}\n"
+    assert capsys.readouterr().err == f"pyvoy trace: 127.0.0.1:{port} refused the connection\n"
 
 
 def test_an_admin_that_is_elsewhere(capsys, service):
     admin = f"127.0.0.1:{free_port()}"
     assert main([f"http://127.0.0.1:{service}/", "--admin", admin], argparse.ArgumentParser) == 1
-    assert capsys.readouterr().err == f"pyvoy trace: nobody listens at {admin}; --admin says where the admin is\n"
+    assert (
+        capsys.readouterr().err == f"pyvoy trace: the admin {admin} refused the connection; --admin says where it is\n"
+    )
