@@ -96,7 +96,10 @@ def _one_request(path: Path, args: argparse.Namespace) -> int:
     try:
         headers = [_header(text) for text in args.header]
         stream = testing.FakeStream(path, yaml.safe_load(args.config) or {})
-    except (ConfigErrors, ValueError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
+        print(f"--config is no YAML: {error}", file=sys.stderr)
+        return 1
+    except (ConfigErrors, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     stream.request(args.method or ("POST" if args.data else "GET"), args.target, headers, args.data)
@@ -108,6 +111,9 @@ def _one_request(path: Path, args: argparse.Namespace) -> int:
         print("the filter waits: nothing was forwarded and nothing answered")
         return 1
     _show(f"to the client ({stream.details})" if stream.forwarded is None else "to the client", stream.response)
+    if stream.counter("errors"):
+        print("the filter failed", file=sys.stderr)
+        return 1
     return 0
 
 

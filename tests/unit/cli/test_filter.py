@@ -75,6 +75,7 @@ def test_one_request(here, capsys):
         (["test", "bad.py"], "bad.py:1: invalid syntax"),
         (["test", "good.py", "-H", "nothing"], "is no header"),
         (["test", "good.py", "--config", "x: 1"], "has no field"),
+        (["test", "good.py", "--config", "x: ["], "--config is no YAML"),
         ([], "usage:"),
         (["what"], "usage:"),
     ],
@@ -94,6 +95,16 @@ def test_a_filter_that_waits(here, capsys):
     )
     assert main(["filter", "test", "f.py"]) == 1
     assert "the filter waits" in capsys.readouterr().out
+
+
+def test_a_filter_that_fails(here, capsys):
+    Path("f.py").write_text(
+        "from pyvoy.api import *\nclass F(StreamFilter):\n  def on_response_headers(self, *a): return 1 / 0\n"
+    )
+    Path("f.lua").write_text("function envoy_on_request(h) error('no') end\n")
+    for name in ("f.py", "f.lua"):
+        assert main(["filter", "test", name]) == 1
+        assert "the filter failed" in capsys.readouterr().err
 
 
 def test_names():
