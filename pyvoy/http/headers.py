@@ -113,6 +113,31 @@ class HeaderMap:
                 self.pairs = list(values.items())
             self.pairs.append((name, value))
 
+    def replace(self, name: bytes, value: bytes) -> None:
+        """The same as `set`, but a header that was there moves to the end, a pseudo header to the end of its kind: what
+        Envoy's scripts and modules leave that replace one."""
+        values = self.map
+        if name[:1] == b":":
+            self._put_last_of_pseudo(name, value)
+            return
+        if self.pairs is None:
+            values.pop(name, None)
+            values[name] = value
+            self.generation += 1
+            return
+        self.remove(name)
+        self.add(name, value)
+
+    def _put_last_of_pseudo(self, name: bytes, value: bytes) -> None:
+        self.remove(name)
+        values = self.map
+        pseudo = {key: values[key] for key in values if key.startswith(b":")}
+        pseudo[name] = value
+        self.map = pseudo | values
+        self.generation += 1
+        if self.pairs is not None:
+            self.pairs = [*pseudo.items(), *(pair for pair in self.pairs if pair[0] not in pseudo)]
+
     def set_default(self, name: bytes, value: bytes) -> None:
         """Add the header only when the name is absent."""
         if name not in self.map:

@@ -10,7 +10,9 @@ from pyvoy.http.headers import HeaderMap, Pair
 JOINED = (b"location", b"via")
 NAMES = st.sampled_from([b"a", b"b", b"c", *JOINED])
 VALUES = st.sampled_from([b"", b"1", b"2", b"1,2"])
-STEPS = st.lists(st.tuples(st.sampled_from(["add", "set", "remove", "append_value"]), NAMES, VALUES), max_size=25)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["add", "set", "replace", "remove", "append_value"]), NAMES, VALUES), max_size=25
+)
 
 
 class Model:
@@ -36,6 +38,11 @@ class Model:
             return
         self.pairs[places[0]] = (name, value)
         self.pairs = [pair for index, pair in enumerate(self.pairs) if index not in places[1:]]
+
+    def replace(self, name: bytes, value: bytes) -> None:
+        self.remove(name)
+        last = max((at for at, (key, _) in enumerate(self.pairs) if key[:1] == b":"), default=-1)
+        self.pairs.insert(last + 1 if name[:1] == b":" else len(self.pairs), (name, value))
 
     def remove(self, name: bytes) -> int:
         gone = len(self.places(name))

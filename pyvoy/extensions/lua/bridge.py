@@ -181,7 +181,7 @@ class Bridge:
         if not self._may_change(which):
             return LOCKED
         name, value = self._name(which, name), _text(value)
-        self._map(which).set(name, value)
+        self._map(which).replace(name, value)
         self._check(name, value)
         self._changed(which)
         return None

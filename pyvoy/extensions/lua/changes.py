@@ -13,7 +13,7 @@ def _remove(headers: HeaderMap, name: bytes, _value: bytes) -> None:
     headers.remove(name)
 
 
-_STEPS: dict[bytes, Step] = {b"a": HeaderMap.add, b"r": HeaderMap.set, b"d": _remove}
+_STEPS: dict[bytes, Step] = {b"a": HeaderMap.add, b"r": HeaderMap.replace, b"d": _remove}
 
 
 class HeaderChanges:

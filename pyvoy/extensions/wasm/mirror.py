@@ -196,26 +196,10 @@ def _steps(data: bytes) -> Iterator[Step]:
 
 
 def change(headers: HeaderMap, operation: int, name: bytes, value: bytes) -> None:
-    """Add, replace or remove one name: what is replaced moves to the end, as in Envoy."""
+    """Add, replace or remove one name."""
     if operation == ADD:
         headers.add(name, value)
     elif operation == REMOVE:
         headers.remove(name)
-    elif name not in headers.map:
-        headers.add(name, value)
-    elif name.startswith(b":"):
-        _put_last_of_pseudo(headers, name, value)
     else:
-        headers.remove(name)
-        headers.add(name, value)
-
-
-def _put_last_of_pseudo(headers: HeaderMap, name: bytes, value: bytes) -> None:
-    """Replace a pseudo header: the end is for them where the ordinary ones begin."""
-    headers.remove(name)
-    values = headers.map
-    pseudo = {key: values[key] for key in values if key.startswith(b":")}
-    pseudo[name] = value
-    headers.map = pseudo | values
-    if headers.pairs is not None:
-        headers.pairs = [*pseudo.items(), *(pair for pair in headers.pairs if pair[0] not in pseudo)]
+        headers.replace(name, value)

@@ -25,6 +25,18 @@ def test_changes_are_made_in_their_order() -> None:
     ]
 
 
+def test_what_is_replaced_moves_to_the_end_as_in_envoy() -> None:
+    assert changed(b"r\0a\x003\0r\0:authority\0b.test") == [(b":authority", b"b.test"), (b"b", b"2"), (b"a", b"3")]
+    p = on_response('for _, n in ipairs({"server", "x-a", ":status"}) do h:headers():replace(n, "201") end')
+    p >> headers("GET") << forwarded(end=True) >> whole_response(200, b"", server="s", x_a="1", x_b="2")
+    assert [name for name, _ in p.stage.stream.response_headers][:1] == [b":status"]
+    assert [name for name, _ in p.stage.stream.response_headers if name in (b"server", b"x-a", b"x-b")] == [
+        b"x-b",
+        b"server",
+        b"x-a",
+    ]
+
+
 def test_the_host_of_a_call_is_its_authority() -> None:
     flat = b"Host\0b.test\0:authority\0a.test\0X-A\x001\0"
     assert list(unflatten(flat, of_request=True)) == [(b":authority", b"b.test,a.test"), (b"x-a", b"1")]
