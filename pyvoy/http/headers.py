@@ -63,9 +63,9 @@ class HeaderMap:
 
     __slots__ = ("generation", "map", "pairs")
 
-    def __init__(self, pairs: Iterable[Pair] = (), *, values: dict[bytes, bytes] | None = None) -> None:
-        """From pairs, or around a dict of values that the map then owns (each name once)."""
-        self.map: dict[bytes, bytes] = {} if values is None else values
+    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+        """From pairs; `header_map` makes one around a dict."""
+        self.map: dict[bytes, bytes] = {}
         self.pairs: list[Pair] | None = None
         self.generation = 0
         if pairs:

@@ -27,7 +27,7 @@ from pyvoy.http.h2.hpack import Http2Error
 from pyvoy.http.h2.limits import Http2Plan
 from pyvoy.http.h2.stats import CodecStats
 from pyvoy.http.h2.stream import CodecStream
-from pyvoy.http.headers import HeaderMap
+from pyvoy.http.headers import HeaderMap, header_map
 from pyvoy.observe.details import Reset
 
 _NO_BODY = (b"204", b"304")
@@ -150,7 +150,7 @@ class Http2ClientCodec(Http2Connection):
             rest = tuple([pair for pair in rest if pair[0] != _REQUEST_ID])
         block = self._encoder.known.get(rest)
         if block is None:
-            block = self._encoder.encode(request_fields(HeaderMap(values=dict(rest))), rest)
+            block = self._encoder.encode(request_fields(header_map(dict(rest))), rest)
         if request_id is not None:
             size = len(request_id)
             if size < _LONG:
@@ -191,7 +191,7 @@ class Http2ClientCodec(Http2Connection):
                 if headers.pairs is None:
                     self._decoder.keep(block, KnownResponse(dict(headers.map), expected))
             else:
-                headers = HeaderMap(values=dict(known.values))
+                headers = header_map(dict(known.values))
                 expected = known.expected
             self._expect_body(stream, headers.map[b":status"], expected, end)
         except Malformed as fault:

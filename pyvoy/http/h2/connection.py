@@ -34,7 +34,7 @@ from pyvoy.http.h2.limits import (
 from pyvoy.http.h2.outflow import Outflow
 from pyvoy.http.h2.stats import CodecStats
 from pyvoy.http.h2.stream import CodecStream
-from pyvoy.http.headers import HeaderMap
+from pyvoy.http.headers import header_map
 
 _ID_MASK = 0x7FFFFFFF
 _FIELD_OVERHEAD = 32
@@ -420,7 +420,7 @@ class Http2Connection(Outflow):
             if not end:
                 raise Malformed(MESSAGING)
             if known is not None:
-                trailers = HeaderMap(values=dict(known))
+                trailers = header_map(dict(known))
             else:
                 trailers = trailer_map(fields, self.plan)
                 if trailers.pairs is None:

@@ -12,7 +12,7 @@ import re
 from pyvoy.http.h1.limits import Underscores
 from pyvoy.http.h2.hpack import Field
 from pyvoy.http.h2.limits import Http2Plan
-from pyvoy.http.headers import HeaderMap, Pair
+from pyvoy.http.headers import HeaderMap, Pair, header_map
 
 INVALID_FIELD = "http2.invalid.header.field"
 MESSAGING = "http2.violation.of.messaging.rule"
@@ -149,7 +149,7 @@ def _join(pseudo: dict[bytes, bytes], pairs: list[Pair]) -> HeaderMap:
     """One map; cookie crumbs become one field (RFC 9113 8.2.3)."""
     values = pseudo
     values.update(pairs)
-    headers = HeaderMap(values=values)
+    headers = header_map(values)
     if len(values) == len(pairs) + sum(1 for name in values if name[:1] == b":"):
         return headers
     headers = HeaderMap([pair for pair in pseudo.items() if pair[0][:1] == b":"])

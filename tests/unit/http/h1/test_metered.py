@@ -9,7 +9,7 @@ import pytest
 from pyvoy.http.h1.heads import RequestHead
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.metered import MeteredServerCodec, received_field_bytes
-from pyvoy.http.headers import HeaderMap
+from pyvoy.http.headers import HeaderMap, header_map
 from pyvoy.observe.stream_info import StreamInfo
 
 GET = b"GET /p/%b HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -74,7 +74,7 @@ class Server:
             self.codec.feed(data)
 
     def answer(self) -> None:
-        headers = HeaderMap(values={b":status": b"200", b"content-length": b"2"})
+        headers = header_map({b":status": b"200", b"content-length": b"2"})
         self.codec.send_response(1, headers, b"ok")
         if self.codec.finish(1):
             self.codec.deliver_next()
@@ -145,7 +145,7 @@ def test_what_is_sent_counts_whole_and_its_field_lines() -> None:
 def test_a_chunked_answer_counts_its_framing() -> None:
     server = Server()
     server.read(GET % b"1")
-    server.codec.send_headers(1, HeaderMap(values={b":status": b"200"}), False)
+    server.codec.send_headers(1, header_map({b":status": b"200"}), False)
     server.codec.send_data(1, b"hello", False)
     server.codec.send_data(1, b"", True)
     info = server.streams[0].info
