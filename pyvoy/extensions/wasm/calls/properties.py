@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked, giver
 from pyvoy.extensions.wasm.cel_values import Duration, Timestamp
+from pyvoy.extensions.wasm.declared import declared_field
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
 from pyvoy.extensions.wasm.pairs import serialize
 from pyvoy.http.headers import HeaderMap
@@ -140,14 +141,10 @@ def attribute_of(root: RootContext, parts: tuple[str, ...], *, raw: bool = False
 
 
 def _declared_field(context: Context, key: str, path: tuple[str, ...]) -> Any:
-    """A field of a property that was declared as a message."""
+    """A field of a property that was declared as a message or a table."""
     declared = (context.root.declared or {}).get(key)
     data = context.get_state(key)
-    if declared is None or not declared.message or data is None:
-        return None
-    from pyvoy.extensions.wasm.declared import message_field
-
-    return message_field(declared.message, data, path)
+    return None if declared is None or data is None else declared_field(declared, data, path)
 
 
 def _nothing(_context: Any) -> Any:
