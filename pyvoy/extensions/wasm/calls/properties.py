@@ -305,6 +305,8 @@ def encode(value: Any) -> bytes:
         return serialize((encode(item), b"") for item in value) or NO_PAIRS
     if isinstance(value, Timestamp | Duration):
         return encode(value.ns)
+    if hasattr(value, "SerializeToString"):
+        return bytes(value.SerializeToString())
     raise UnserializableError(type(value).__name__)
 
 
