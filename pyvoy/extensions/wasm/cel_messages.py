@@ -160,6 +160,19 @@ def field_of(message: Any, name: Any) -> Any:
     return _plain(value)
 
 
+def below(value: Any, name: str) -> Any:
+    """What lies under a name or a number in a message, map or list; None when there is nothing.
+
+    Raises CelError for a field that a message does not have."""
+    if is_message(value):
+        return field_of(value, name)
+    if isinstance(value, Mapping):
+        return value.get(name)
+    if isinstance(value, list) and name.isascii() and name.isdecimal():
+        return value[int(name)] if int(name) < len(value) else None
+    return None
+
+
 def has_field(message: Any, name: str) -> bool:
     """Whether a field is set.  Raises CelError for one that there is not."""
     field = message.DESCRIPTOR.fields_by_name.get(name)

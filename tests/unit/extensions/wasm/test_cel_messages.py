@@ -1,9 +1,11 @@
 """Messages in CEL: what can be made, what a field gives, what is no message; parity cases hold them beside Envoy."""
 
 import pytest
+from envoy.config.core.v3.base_pb2 import Locality, Node
 
 from pyvoy.extensions.wasm.calls.properties import encode
 from pyvoy.extensions.wasm.cel import CelSyntaxError, compile_expression
+from pyvoy.extensions.wasm.cel_messages import below
 from pyvoy.extensions.wasm.cel_values import CelError
 
 CORE = "envoy.config.core.v3."
@@ -80,3 +82,26 @@ def test_what_has_no_value(text):
 def test_what_is_no_message(text):
     with pytest.raises(CelSyntaxError):
         value(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "result"),
+    [
+        ("locality/zone", "z"),
+        ("locality/region", ""),
+        ("metadata/a", 1.0),
+        ("metadata/l/0", "x"),
+        ("metadata/l/1", None),
+        ("metadata/l/x", None),
+        ("metadata/m/k", True),
+        ("metadata/none", None),
+        ("id/x", None),
+    ],
+)
+def test_what_lies_below_a_message(path, result):
+    node = Node(id="n", locality=Locality(zone="z"))
+    node.metadata.update({"a": 1, "l": ["x"], "m": {"k": True}})
+    value = node
+    for part in path.split("/"):
+        value = below(value, part)
+    assert value == result
