@@ -98,10 +98,20 @@ class Compiler:
         try:
             code = wasmtime.Module(self.engine, wasm)
         except wasmtime.WasmtimeError as error:
-            raise InvalidModuleError(str(error)) from None
+            raise InvalidModuleError(_refusal(str(error))) from None
         if self._folder is not None:
             keep(self._folder / f"{sha256}.cwasm", code.serialize())
         return code
+
+
+def _refusal(text: str) -> str:
+    """Why the engine does not take a module; for what it will never take, what to do."""
+    if "legacy_exceptions" not in text:
+        return text
+    return (
+        "has exceptions in WebAssembly's old form, which this engine does not run; build it with the standard ones "
+        "(Emscripten: -sWASM_LEGACY_EXCEPTIONS=0) or translate it (Binaryen: wasm-opt --translate-to-exnref)"
+    )
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

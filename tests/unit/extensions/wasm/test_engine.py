@@ -218,6 +218,15 @@ def test_bytes_that_are_no_module_are_refused_with_a_reason(compiler, data):
         compiler.compile(data)
 
 
+def test_exceptions_of_the_old_form_are_refused_with_what_to_do(compiler):
+    wasm = bytes(wasmtime.wat2wasm("(module (tag $e) (func try nop catch $e end))"))
+    with pytest.raises(InvalidModuleError, match=r"old form.* wasm-opt --translate-to-exnref"):
+        compiler.compile(wasm)
+    compiler.compile(
+        bytes(wasmtime.wat2wasm("(module (tag $e) (func (block $h (try_table (catch $e $h) (throw $e)))))"))
+    )
+
+
 def test_compiled_code_is_kept_on_disk_and_bad_entries_are_replaced(tmp_path: Path):
     wasm = bytes(wasmtime.wat2wasm('(module (memory (export "memory") 1) (func (export "f")))'))
     Compiler(tmp_path / "cache").compile(wasm)
