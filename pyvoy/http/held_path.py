@@ -228,7 +228,8 @@ class HeldPath:
         else:
             self._direction.data_out(stream, data, end)
         if trailers is not None and not stream.over(self._direction):
-            self.trailers(trailers, added_at)
+            # One that sees what came while it was not to be called sees the trailers that it adds then, too.
+            self.trailers(trailers, added_at, own=own and added_at == after)
         stream.run_recorded()
 
     def piece(self, slot: int, data: bytes) -> bytes:

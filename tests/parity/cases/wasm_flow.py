@@ -155,6 +155,10 @@ TRAPS = (
 )
 
 RESUMES = (
+    *(
+        wasm(f"trailers-added-behind-a-pause-{name}", "200", Guest().on("configure", *TICKING, returns=1).on("request_headers", keep(0), COUNTING, returns=pauses).on("tick", *in_ticks(4, EFFECTIVE, call("continue_stream", 0, label="c"))).on("request_body", note("b", P(1), "/", P(2)), "(if (local.get 2) (then", call("add_header_map_value", 1, "x-t", "v", label="t"), "))", returns=0).on("request_trailers", note("trailers", P(1)), value(1, "x-t")).on("response_headers", show_header(2)), POST)
+        for name, pauses in (("all", 1), ("none", 0), ("buffer", 3))
+    ),
     with_trailers("trailers-then-tick", Guest().on("configure", *TICKING, returns=1).on("request_trailers", note("t"), keep(0), COUNTING, returns=1).on("tick", *in_ticks(4, EFFECTIVE, value(1, "x-t"), call("add_header_map_value", 1, "x-late", "1", label="a"), call("continue_stream", 0, label="c"))).on("response_headers", show_header(2))),
     with_trailers("response-trailers-then-tick", Guest().on("configure", *TICKING, returns=1).on("response_trailers", note("t"), keep(0), COUNTING, returns=1).on("tick", *in_ticks(4, EFFECTIVE, value(3, "x-u"), call("add_header_map_value", 3, "x-late", "1", label="a"), call("continue_stream", 1, label="c"))).on("log", show_log())),
     with_trailers("trailers-stop-9", Guest().on("configure", *TICKING, returns=1).on("request_trailers", note("t"), keep(0), COUNTING, returns=9).on("tick", *in_ticks(4, EFFECTIVE, call("continue_stream", 0, label="c"))).on("response_headers", show_header(2))),
