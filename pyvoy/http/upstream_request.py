@@ -72,7 +72,7 @@ class UpstreamRequest:
         self._owner = owner
         self.host = host
         self.pool = pool
-        self._request_done = end
+        self._request_done = self._head_only = end
 
     def adopt(self, connection: Http1Connection) -> None:
         """Take over a request that is on its connection already."""
@@ -143,11 +143,12 @@ class UpstreamRequest:
         if not done and manager.feeding:
             codec.corked = True
             manager.corked.append(codec)
-        codec.send_headers(self._stream_id, stream.request_headers, done and not body and trailers is None)
-        if body is not None or trailers is not None:
+        head_only = self._head_only
+        codec.send_headers(self._stream_id, stream.request_headers, head_only)
+        if not head_only and (done or body is not None or trailers is not None):
             self._body = None
-            if body:
-                codec.send_data(self._stream_id, b"".join(body), done and trailers is None)
+            if body or (done and trailers is None):  # a body that turned out to be empty is a body
+                codec.send_data(self._stream_id, b"".join(body or ()), done and trailers is None)
             if trailers is not None:
                 codec.send_trailers(self._stream_id, trailers)
         if self._paused:

@@ -138,7 +138,6 @@ KNOWN: tuple[Known, ...] = (
     Known("lua-remove-authority", "upstream up:header:host", _HOST),
     Known("lua-bad-*", "stat:cluster.*", _BEFORE_UPSTREAM),
     Known("lua-bad-*", "upstream up:*", _BEFORE_UPSTREAM),
-    Known("lua-body-none-wrapped", "upstream up:*", _EMPTY_BODY),
     Known("lua-body-empty-chunked", "upstream up:*", _EMPTY_BODY),
     Known("lua-chunks-set", "upstream up:*", _CHUNK_LENGTH),
     Known("wasm-reply-twice", "log:de", "the first of two local responses counts, its details too"),

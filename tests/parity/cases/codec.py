@@ -41,6 +41,8 @@ CASES = (
     Case("codec-drip", "200", ((Drip(request("/x?y=z", "X-A: b", method="POST", body=b"hello")), Answers(1)),)),
     Case("codec-drip-chunked", "200", ((Drip(CHUNKED + b"5;ext=1\r\nhello\r\n0\r\nX-T: v\r\n\r\n"), Answers(1)),)),
     Case("codec-leading-crlf", "200 200", ((b"\r\n\r\n" + request("/1") + b"\r\n" + request("/2"), Answers(2)),)),
+    Case("codec-chunked-request-empty", "200 200", ((CHUNKED + b"0\r\n\r\n", Answers(1), CHUNKED + b"0\r\n\r\n", Answers(2)),)),
+    Case("codec-chunked-get-empty", "200", ((request("/", "Transfer-Encoding: chunked") + b"0\r\n\r\n", Answers(1)),)),
     Case("codec-chunked-request", "200", (ask(CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"),)),
     Case("codec-chunked-response", "200", get("/"), upstream={"up": answers(UP_CHUNKED)}),
     Case("codec-chunked-response-slow", "200", get("/"), upstream={"up": answers(
