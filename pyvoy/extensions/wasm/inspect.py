@@ -20,6 +20,7 @@ from pyvoy.extensions.wasm.sections import custom_sections, number, text
 from pyvoy.extensions.wasm.settings import VmSettings
 
 _PAGE = 65536
+_MARKER = "proxy_abi_version_"
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,7 +60,9 @@ def inspect(wasm: bytes) -> Report:
     problems = [each.problem for each in imports if each.problem]
     problems += [f"bad signature of {name}: {words(exports[name])}" for name in abi.wrong_signatures(exports)]
     if version is None:
-        problems.insert(0, "it announces no ABI version (an export proxy_abi_version_0_1_0, 0_2_0 or 0_2_1)")
+        others = [name for name in exports if name.startswith(_MARKER)]
+        said = f"{', '.join(others)}, which is none of" if others else "no ABI version: an export"
+        problems.insert(0, f"it announces {said} {_MARKER}0_1_0, 0_2_0 or 0_2_1")
     if not allocator:
         problems.append("it exports neither malloc nor proxy_on_memory_allocate")
     named = custom_sections(wasm)

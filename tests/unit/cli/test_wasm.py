@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import wasmtime
 
 from pyvoy.cli.main import main
 from tests.support.guest import OUT, Guest, call
@@ -51,6 +52,20 @@ def test_everything_that_would_refuse_a_module_is_listed(tmp_path, capsys):
         "  - import env.proxy_done wants (i32), the host has () -> i32\n"
         "  - bad signature of proxy_on_tick: () -> i32\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("export", "said"),
+    [
+        ("", "no ABI version: an export proxy_abi_version_0_1_0, 0_2_0 or 0_2_1"),
+        ("proxy_abi_version_0_2_100", "proxy_abi_version_0_2_100, which is none of proxy_abi_version_0_1_0, 0_2_0"),
+    ],
+)
+def test_an_abi_version_that_nobody_knows_is_named(tmp_path, capsys, export, said):
+    path = tmp_path / "other.wasm"
+    path.write_bytes(wasmtime.wat2wasm(f'(module (memory (export "memory") 1) (func (export "{export}")))'))
+    assert main(["wasm", "inspect", str(path)]) == 1
+    assert f"it announces {said}" in capsys.readouterr().out
 
 
 def test_files_that_are_no_modules(tmp_path, capsys):
