@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.http.charging import CANARY, INTERNAL
 from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import CONTINUE, HttpFilter
+from pyvoy.http.known_heads import KnownHeaders, known_headers
 from pyvoy.http.light_forwarding import forward_to_full
 from pyvoy.http.plain_facts import note_request, note_upstream
-from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer
+from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer, is_ordinary
 from pyvoy.http.response_rules import has_status
-from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED
 from pyvoy.http.stream import HttpStream, notify
 from pyvoy.http.upstream_request import UpstreamRequest
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pyvoy.http.h1.client import Http1ClientCodec
     from pyvoy.http.h1.heads import ResponseHead
     from pyvoy.http.h1.limits import Http1Plan
+    from pyvoy.http.known_heads import KnownHead
     from pyvoy.http.manager import HttpConnectionManager
     from pyvoy.http.plain_plan import PlainPlan, PlainRequest
     from pyvoy.server.services import Services
@@ -167,6 +168,8 @@ class LightStream:
         routes = self.manager.plan.routes
         if not routes.settled:
             return routes.find(self) is self._request.route
+        if type(self._request_headers) is KnownHeaders:
+            return True  # what would steer it has not changed
         values, seen = self.request_headers.map, self._request.seen
         return values.get(b":path") == seen[b":path"] and values.get(b":authority") == seen[b":authority"]
 
@@ -221,7 +224,7 @@ class LightStream:
         try:
             filters = self.filters = chain.make_light()
             if chain.light_request_headers:
-                headers = self.request_headers
+                headers = self._show_request() if chain.shows_known_requests else self.request_headers
                 for slot, handler in chain.light_request_headers:
                     verdict = handler(filters[slot], self, headers, end)
                     if verdict is not CONTINUE or self.promoted is not None:
@@ -234,13 +237,25 @@ class LightStream:
         if (not end and self.chain.light_request_data) or not self._send(plain):
             self.full().run_router(self._body)
 
+    def _show_request(self) -> HeaderMap:
+        request = self._request
+        head = request.known or request.recall()
+        if head is None:
+            return self.request_headers
+        headers = self._request_headers = known_headers(head, self._id)
+        return headers
+
     def _send(self, plain: PlainPlan) -> bool:
         """The router's work on an ordinary request, in one piece; False when the router itself has to, and then
         nothing has been done but perhaps the balancer asked."""
         request = self._request
         headers = self._request_headers
-        untouched = headers is None or not headers.generation
-        if not untouched and not self._is_ordinary():
+        outcome: KnownHead | None = None
+        if type(headers) is KnownHeaders:
+            outcome = headers.head.outcome or request.outcome(headers.head)
+            if outcome is None:
+                return False
+        elif headers is not None and headers.generation and not is_ordinary(headers.map):
             return False
         cluster = self.services.clusters.get(request.cluster)
         if cluster is None or cluster.chooser is not None:
@@ -268,20 +283,25 @@ class LightStream:
         if due_s < self.manager.armed_s:
             self.manager.watch(due_s)
         codec = connection.codec
-        if untouched:
-            if headers is not None:
-                headers.map[EXPECTED] = request.expected
-            if request.encoded_for is not pool.plan:
-                request.encode(codec, pool.plan)
-            codec.send_request(self, b"".join((request.before_id, self._id, request.behind_id, self._body)))
-        else:
-            self._send_changed(codec, pool.plan)
+        if outcome is None or headers is None:
+            self._send_request(codec, pool.plan)
+            return True
+        headers.head = outcome
+        if outcome.encoded_for is not pool.plan:
+            outcome.encode(codec.encode_request, pool.plan)
+        codec.send_request(self, b"".join((outcome.before, self._id, outcome.behind, self._body)))
         return True
 
-    def _is_ordinary(self) -> bool:
-        """Whether the request is an ordinary one as its filters have left it."""
-        values = self.request_headers.map
-        return STEERING.isdisjoint(values) and INTERNAL not in values and b":method" in values and b":path" in values
+    def _send_request(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
+        headers, request = self._request_headers, self._request
+        if headers is not None:
+            if headers.generation:
+                self._send_changed(codec, plan)
+                return
+            headers.map[EXPECTED] = request.expected
+        if request.encoded_for is not plan:
+            request.encode(codec, plan)
+        codec.send_request(self, b"".join((request.before_id, self._id, request.behind_id, self._body)))
 
     def _send_changed(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
         """The request as its filters have left it; what they have made of its head before is not encoded again."""
@@ -317,14 +337,12 @@ class LightStream:
         if (
             CANARY in head.values
             or chain.response_data
-            or (request_headers is not None and INTERNAL in request_headers.map)
+            or (request_headers is not None and INTERNAL in request_headers)
         ):
             self._attempt().on_response(head, body)
             return
         now_s = self.services.clock()
-        headers = self.response_headers = head.headers()
-        values = headers.map
-        status = self._status = values[b":status"]
+        status = self._status = head.values[b":status"]
         pool = self._pool
         tally = pool.outcome(status) or pool.new_outcome(status)
         if not tally.count:
@@ -333,12 +351,21 @@ class LightStream:
         took_ms = int((now_s - self.active_s) * 1000)
         self._took = now_s, took_ms
         tally.values.append(took_ms)
-        values[SERVICE_TIME] = b"%d" % took_ms
+        headers = self.response_headers = self._show_response(head, b"%d" % took_ms)
         self._stage = RESPONDING
         if self._info is not None:
             self._note_response(self._info)
         if not chain.response_headers or self._filter(headers, body):
             self._answer(head, headers, body)
+
+    def _show_response(self, head: ResponseHead, took: bytes) -> HeaderMap:
+        if self.chain.shows_known_responses:
+            answer = head.memo
+            if type(answer) is PlainAnswer and answer.plain is self.manager.share.plain and not answer.outdated:
+                return known_headers(answer.known or answer.recall(head), took)
+        headers = head.headers()
+        headers.map[SERVICE_TIME] = took
+        return headers
 
     def _filter(self, headers: HeaderMap, body: bytes) -> bool:
         """Show the head to the filters; False when the full stream has gone on with it."""
@@ -355,7 +382,7 @@ class LightStream:
             self.full().fail(error)
             return False
         self._calling = False
-        if headers.map.get(b":status") is not self._status and not has_status(headers):
+        if headers.get(b":status") is not self._status and not has_status(headers):
             self.full().refuse_headless()
             return False
         return True
@@ -382,7 +409,8 @@ class LightStream:
         if chain.light_destroy:
             notify(chain.light_destroy, self.filters, self, plan)
         self.filters = []
-        manager.plain_over(self.stream_id, headers.map[b":status"], took_ms, now_s)
+        status = self._status if type(headers) is KnownHeaders else headers.map[b":status"]
+        manager.plain_over(self.stream_id, status, took_ms, now_s)
         if codec.finish(self.stream_id):
             manager.start_next()
 
@@ -390,8 +418,14 @@ class LightStream:
         """The response on the wire; one that no filter has touched is not encoded again."""
         manager = self.manager
         plan = manager.plan
-        answer = head.memo
         plain = manager.share.plain
+        if type(headers) is KnownHeaders and not plan.access_logs and not self.chain.light_log and plain is not None:
+            known_head = headers.head
+            if known_head.encoded_for is not plain:
+                plain.encode(known_head, head, self)
+            manager.write(b"".join((known_head.before, headers.value, known_head.behind, body)))
+            return
+        answer = head.memo
         kept: HeaderMap | None = None
         if type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated:
             as_is = not headers.generation
