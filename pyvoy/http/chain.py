@@ -152,6 +152,7 @@ class ChainPlan:
         "_chosen",
         "_decisions",
         "_demanding",
+        "_light_makers",
         "_settled",
         "_shared",
         "_variants",
@@ -213,6 +214,7 @@ class ChainPlan:
         self.shows_known_requests = _first_knows_heads(chosen, self.light_request_headers)
         """The first filter that sees a head would rather have a `KnownHeaders`."""
         self.shows_known_responses = _first_knows_heads(chosen, self.response_headers)
+        self._light_makers = tuple((slot, make, plan) for slot, (make, plan) in enumerate(self.makers[:-1]))
         self._shared: list[HttpFilter] | None = None
         """What `make_light` gives, where no filter is made for a stream."""
         if all(spec.cls.stateless for spec in chosen[:-1]):
@@ -283,9 +285,11 @@ class ChainPlan:
         return self._light_filters()
 
     def _light_filters(self) -> list[HttpFilter]:
-        filters = [make(plan) for make, plan in self.makers[:-1]]
-        for slot, filter_ in enumerate(filters):
+        filters: list[HttpFilter] = []
+        for slot, make, plan in self._light_makers:
+            filter_ = make(plan)
             filter_.slot = slot
+            filters.append(filter_)
         return filters
 
     def make_router(self) -> HttpFilter:

@@ -224,7 +224,14 @@ class LightStream:
         try:
             filters = self.filters = chain.make_light()
             if chain.light_request_headers:
-                headers = self._show_request() if chain.shows_known_requests else self.request_headers
+                head = None
+                if chain.shows_known_requests:
+                    request = self._request
+                    head = request.known or request.recall()
+                if head is None:
+                    headers = self.request_headers
+                else:
+                    headers = self._request_headers = known_headers(head, self._id)
                 for slot, handler in chain.light_request_headers:
                     verdict = handler(filters[slot], self, headers, end)
                     if verdict is not CONTINUE or self.promoted is not None:
@@ -236,14 +243,6 @@ class LightStream:
         self._calling = False
         if (not end and self.chain.light_request_data) or not self._send(plain):
             self.full().run_router(self._body)
-
-    def _show_request(self) -> HeaderMap:
-        request = self._request
-        head = request.known or request.recall()
-        if head is None:
-            return self.request_headers
-        headers = self._request_headers = known_headers(head, self._id)
-        return headers
 
     def _send(self, plain: PlainPlan) -> bool:
         """The router's work on an ordinary request, in one piece; False when the router itself has to, and then
@@ -337,7 +336,7 @@ class LightStream:
         if (
             CANARY in head.values
             or chain.response_data
-            or (request_headers is not None and INTERNAL in request_headers)
+            or (type(request_headers) is HeaderMap and INTERNAL in request_headers.map)
         ):
             self._attempt().on_response(head, body)
             return
@@ -382,7 +381,7 @@ class LightStream:
             self.full().fail(error)
             return False
         self._calling = False
-        if headers.get(b":status") is not self._status and not has_status(headers):
+        if type(headers) is HeaderMap and headers.map.get(b":status") is not self._status and not has_status(headers):
             self.full().refuse_headless()
             return False
         return True
@@ -397,11 +396,20 @@ class LightStream:
         now_s, took_ms = self._took
         self._stage = OVER
         self._answer_bytes = len(body)
-        self._write(head, headers, body)
-        if self._info is not None:
-            self._note_end(self._info)
         chain = self.chain
         plan = manager.plan
+        plain = manager.share.plain
+        status = self._status
+        if type(headers) is KnownHeaders and not plan.access_logs and not chain.light_log and plain is not None:
+            known = headers.head
+            if known.encoded_for is not plain:
+                plain.encode(known, head, self)
+            manager.write(b"".join((known.before, headers.value, known.behind, body)))
+        else:
+            self._write(head, headers, body)
+            status = headers.map[b":status"]
+        if self._info is not None:
+            self._note_end(self._info)
         if chain.light_log:
             notify(chain.light_log, self.filters, self, plan)
         if plan.access_logs:
@@ -409,7 +417,6 @@ class LightStream:
         if chain.light_destroy:
             notify(chain.light_destroy, self.filters, self, plan)
         self.filters = []
-        status = self._status if type(headers) is KnownHeaders else headers.map[b":status"]
         manager.plain_over(self.stream_id, status, took_ms, now_s)
         if codec.finish(self.stream_id):
             manager.start_next()
@@ -419,12 +426,6 @@ class LightStream:
         manager = self.manager
         plan = manager.plan
         plain = manager.share.plain
-        if type(headers) is KnownHeaders and not plan.access_logs and not self.chain.light_log and plain is not None:
-            known_head = headers.head
-            if known_head.encoded_for is not plain:
-                plain.encode(known_head, head, self)
-            manager.write(b"".join((known_head.before, headers.value, known_head.behind, body)))
-            return
         answer = head.memo
         kept: HeaderMap | None = None
         if type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated:

@@ -99,7 +99,15 @@ class HeaderMirror:
         state = self._state
         state[_KIND] = _NO_KIND
         size = state[_JOURNAL_BYTES]
-        return self._carry_out(headers, size) if size else UNCHANGED
+        if not size:
+            return UNCHANGED
+        journal = self._view[_JOURNAL : _JOURNAL + size].tobytes()
+        if type(headers) is KnownHeaders:
+            head = headers.head.led.get(journal)
+            if head is not None:
+                headers.head = head
+                return FOLLOWED
+        return self._carry_out(headers, journal)
 
     def leave(self) -> None:
         """The map must not be used any more, the callback still runs or has failed."""
@@ -114,7 +122,7 @@ class HeaderMirror:
         if size and headers is not None and context is not None:
             state[_JOURNAL_BYTES] = 0
             state[_TABLE] = _TO_BE_ASKED_FOR  # entries of the table may lie in the journal
-            self._carry_out(headers, size)
+            self._carry_out(headers, self._view[_JOURNAL : _JOURNAL + size].tobytes())
             context.changed(self._kind)
 
     def stale(self) -> None:
@@ -154,20 +162,14 @@ class HeaderMirror:
         state[_ENTRIES] = entries
         state[_TEXT_BYTES] = size
 
-    def _carry_out(self, headers: HeaderMap, size: int) -> int:
+    def _carry_out(self, headers: HeaderMap, journal: bytes) -> int:
         """Do what the journal says."""
-        data = self._view[_JOURNAL : _JOURNAL + size].tobytes()
-        if type(headers) is KnownHeaders:
-            head = headers.head.led.get(data)
-            if head is not None:
-                headers.head = head
-                return FOLLOWED
-        changes = self._known.get(data)
+        changes = self._known.get(journal)
         if changes is None:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            changes = self._known[data] = HeaderChanges(_steps(data))
-        make_changes(headers, data, changes)
+            changes = self._known[journal] = HeaderChanges(_steps(journal))
+        make_changes(headers, journal, changes)
         return STATUS_CHANGED if changes.of_status else CHANGED
 
 

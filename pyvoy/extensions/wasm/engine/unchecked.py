@@ -327,7 +327,7 @@ def _caller(
             instance.arm()
         values[0] = first
         error = call(context, handle, values, size, trap_out)
-        if error is not None or trap.value is not None:
+        if error is not None or trap:
             instance.raise_trap(error, trap)
         return values[0]  # type: ignore[no-any-return]
 
@@ -338,7 +338,7 @@ def _caller(
         values[4] = second
         values[8] = third
         error = call(context, handle, values, size, trap_out)
-        if error is not None or trap.value is not None:
+        if error is not None or trap:
             instance.raise_trap(error, trap)
         return values[0]  # type: ignore[no-any-return]
 
@@ -348,14 +348,14 @@ def _caller(
         for at in range(count):
             values[4 * at] = arguments[at]
         error = call(context, handle, values, size, trap_out)
-        if error is not None or trap.value is not None:
+        if error is not None or trap:
             instance.raise_trap(error, trap)
         return values[0]  # type: ignore[no-any-return]
 
     def call_nested(first: int) -> int:
         values[0] = first
         error = call(context, handle, values, size, trap_out)
-        if error is not None or trap.value is not None:
+        if error is not None or trap:
             instance.raise_trap(error, trap)
         return values[0]  # type: ignore[no-any-return]
 
