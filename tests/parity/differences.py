@@ -34,6 +34,8 @@ _LAST_PIECE = (
     "Envoy's HTTP/1 codec tells the end of a body apart from its last piece, so that the request is not whole yet"
 )
 _DRAINED = "Envoy counts a protocol error when it closes a drained HTTP/2 connection in the middle of a read"
+_NO_PUSH = "an upstream reads that pushes are refused before it reads a request: a push is an error, settled or not"
+_NO_STATUS = "a status below 100 is none (RFC 9110 15): a 502"
 _HOST = "a request of HTTP/1.1 has a Host (RFC 9112 3.2): without an authority it is an empty one"
 _BEFORE_UPSTREAM = "a header that no request may carry is found before an upstream connection is taken"
 _EMPTY_BODY = "a body that is known to be empty before the head has left is announced as such, not chunked"
@@ -103,6 +105,12 @@ KNOWN: tuple[Known, ...] = (
     Known("up2-goaway-then-next", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("up2-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("upa-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
+    *(
+        Known(f"up2-bad-goaway-{name}", "stat:*.upstream_cx_protocol_error", _DRAINED)
+        for name in ("unknown-code", "error-after", "debug", "twice", "close")
+    ),
+    Known("up2-bad-push-promise", "*", _NO_PUSH),
+    Known("up2-bad-status-99", "*", _NO_STATUS),
     Known("upa-*", "stat:*.sigalgs.*", _RESUMED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),
