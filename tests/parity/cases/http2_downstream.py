@@ -163,6 +163,8 @@ FAULTS = (
     fault("many-settings", settings() * 30000),
     fault("settings-acknowledged-twice", frame(h2.SETTINGS, h2.ACK) * 2 + head(1)),
     fault("continuations-empty", frame(h2.HEADERS, h2.END_STREAM, 1, h2.block(*GET)) + frame(h2.CONTINUATION, 0, 1) + frame(h2.CONTINUATION, h2.END_HEADERS, 1)),
+    Case("h2-auto-neither", "400", ((b"INVALID CONNECTION PREFACE\r\n\r\n", UntilEnd(3.0)),), routes=DIRECT, settle_s=0.1),
+    Case("h2-auto-other-version", "400", ((b"GET / FTP/1.0\r\n\r\n", UntilEnd(3.0)),), routes=DIRECT, settle_s=0.1),
     Case("h2-head-70-kb", "0 200", ((opening() + LARGE + frame(h2.CONTINUATION, h2.END_HEADERS, 1), Wait(0.3), head(3), Answers(2, 3.0)),), routes=DIRECT, hcm=HCM),
     Case("h2-head-70-kb-open", "0", ((opening() + LARGE, Wait(0.5)),), routes=DIRECT, hcm=HCM),
     Case("h2-fault-many-resets", " ".join(["0"] * 0), ((opening() + b"".join(head(n, fields=POST, end=False) + rst(n) for n in range(1, 1201, 2)), UntilEnd(3.0)),), hcm=HCM, routes=DIRECT, filters="- fault: {delay: {fixed_delay: 9s, percentage: {numerator: 100}}}", settle_s=0.1),
