@@ -284,6 +284,10 @@ CASES = (
     *(Case(f"up2-first-{name}", want, ((request(), Wait(1.0)),), cluster=HTTP2, upstream={"up": Script(raw=(steps,))}) for name, want, steps in FIRST),
     *(from_http1(f"again-{name}", want, request("/1"), request("/2"), up=upstream(TABLE[name][1], (WHOLE,))) for name, want in AGAIN.items()),
     *(from_http1(f"lenient-{name}", want, request("/1"), request("/2"), cluster=LENIENT, up=upstream(TABLE[name][1], (WHOLE,))) for name, want in MALFORMED.items()),
+    from_http1("bad-body-of-head", "200", request(method="HEAD"), up=upstream()),
+    from_http1("bad-body-of-head-length", "200", request(method="HEAD"), up=upstream(reply((b"content-length", b"2")))),
+    from_http1("bad-body-of-head-empty", "200", request(method="HEAD"), up=upstream(reply(body=b""))),
+    from_http2("bad-body-of-head", "200", head(1, fields=[(b":method", b"HEAD"), *h2.GET[1:]]), up=upstream()),
     from_http1("limit-80-kb", "200", cluster=options("common_http_protocol_options: {max_response_headers_kb: 80}, explicit_http_config: {http2_protocol_options: {}}"), up=upstream(SIZED)),
     from_http1("limit-1-kb", "503", cluster=options("common_http_protocol_options: {max_response_headers_kb: 1}, explicit_http_config: {http2_protocol_options: {}}"), up=upstream(reply((b"x-a", b"y" * 1200)))),
 )  # fmt: skip
