@@ -35,6 +35,9 @@ _LAST_PIECE = (
 )
 _DRAINED = "Envoy counts a protocol error when it closes a drained HTTP/2 connection in the middle of a read"
 _NO_PUSH = "an upstream reads that pushes are refused before it reads a request: a push is an error, settled or not"
+_BLOWN_UP = (
+    "a header block that unfolds to 256 KiB more than a head may have is not decoded any further: the connection ends"
+)
 _NEITHER = "a first line that is none of HTTP/1 is a broken preface of HTTP/2: closed without an answer (RFC 9113 3.4)"
 _NO_STATUS = "a status below 100 is none (RFC 9110 15): a 502"
 _HOST = "a request of HTTP/1.1 has a Host (RFC 9112 3.2): without an authority it is an empty one"
@@ -112,6 +115,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known("up2-bad-push-promise", "*", _NO_PUSH),
     Known("h2-auto-neither", "*", _NEITHER),
+    Known("h2-head-bomb", "*", _BLOWN_UP),
     Known("up2-bad-status-99", "*", _NO_STATUS),
     Known("upa-*", "stat:*.sigalgs.*", _RESUMED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
