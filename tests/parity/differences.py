@@ -58,6 +58,8 @@ _BOMB = "how much of a body that grows too much is passed on depends on the step
 _GIVEN_UP = "a call that is given up is reset: its end is not sent before, as nobody reads on"
 _SOON = "the end of a WebSocket's upstream reaches the client at once, who may close before the delayed close does"
 
+_TUNNELS = ("length", "unannounced", "reset")
+
 _OPEN = "FAIL_OPEN lets the streams go on, as fail_open does"
 _DEAD_REPLY = "the details of a reply that was not sent are not told"
 _REPLY_FIRST = "a reply asked for beside a resume is known before the request is sent on"
@@ -98,7 +100,7 @@ KNOWN: tuple[Known, ...] = (
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
     *(
         Known(case, f"stat:*.downstream_cx_{name}", _SOON)
-        for case in ("upgrade-upstream-closes", "up2-websocket")
+        for case in ("upgrade-upstream-closes", "up2-websocket", *(f"up2-bad-websocket-{bad}" for bad in _TUNNELS))
         for name in ("delayed_close_timeout", "destroy_local", "destroy_remote")
     ),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
@@ -113,6 +115,7 @@ KNOWN: tuple[Known, ...] = (
         Known(f"up2-bad-goaway-{name}", "stat:*.upstream_cx_protocol_error", _DRAINED)
         for name in ("unknown-code", "error-after", "debug", "twice", "close")
     ),
+    Known("up2-bad-websocket-end", "end", _SOON),
     Known("up2-bad-push-promise", "*", _NO_PUSH),
     Known("h2-auto-neither", "*", _NEITHER),
     Known("h2-head-bomb", "*", _BLOWN_UP),

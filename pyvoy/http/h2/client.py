@@ -223,14 +223,18 @@ class Http2ClientCodec(Http2Connection):
             else:
                 headers = header_map(dict(known.values))
                 expected = known.expected
-            self._expect_body(stream, headers.map[b":status"], expected, end)
+            self._expect_body(stream, headers, expected, end)
         except Malformed as fault:
             self._refuse_message(stream, fault)
             return
         self._take_response(stream, headers, end)
 
     @staticmethod
-    def _expect_body(stream: CodecStream, status: bytes, expected: int, end: bool) -> None:
+    def _expect_body(stream: CodecStream, headers: HeaderMap, expected: int, end: bool) -> None:
+        status = headers.map[b":status"]
+        if (stream.connect or stream.upgrade) and status[:1] == b"2":  # a tunnel, whatever it says (RFC 9110 9.3.6)
+            headers.remove(b"content-length")
+            return
         if stream.headless or status in _NO_BODY:
             stream.headless = True
             stream.expected = 0
@@ -241,7 +245,7 @@ class Http2ClientCodec(Http2Connection):
 
     def _take_response(self, stream: CodecStream, headers: HeaderMap, end: bool) -> None:
         stream.final = True
-        if stream.upgrade and headers.map[b":status"] == b"200" and not end:
+        if stream.upgrade and headers.map[b":status"] == b"200":
             headers.set(b":status", b"101")
             headers.set(b"upgrade", stream.upgrade)
             headers.set(b"connection", b"upgrade")

@@ -8,7 +8,18 @@ client of the proxy gets, what is logged and counted is what Envoy makes of it.
 from struct import pack
 
 from tests.parity.case import Case, request
-from tests.parity.cases.http2_upstream import HTTP2, fields, from_http1, from_http2, options, reply, upstream
+from tests.parity.cases.http2_upstream import (
+    CONNECT,
+    HTTP2,
+    UPGRADE,
+    WEBSOCKET,
+    fields,
+    from_http1,
+    from_http2,
+    options,
+    reply,
+    upstream,
+)
 from tests.support import h2wire as h2
 from tests.support.h2wire import (
     ACK,
@@ -284,6 +295,14 @@ CASES = (
     *(Case(f"up2-first-{name}", want, ((request(), Wait(1.0)),), cluster=HTTP2, upstream={"up": Script(raw=(steps,))}) for name, want, steps in FIRST),
     *(from_http1(f"again-{name}", want, request("/1"), request("/2"), up=upstream(TABLE[name][1], (WHOLE,))) for name, want in AGAIN.items()),
     *(from_http1(f"lenient-{name}", want, request("/1"), request("/2"), cluster=LENIENT, up=upstream(TABLE[name][1], (WHOLE,))) for name, want in MALFORMED.items()),
+    from_http1("bad-websocket-302", "302", request("/", *WEBSOCKET), up=upstream(reply((b"location", b"/x"), status=302, body=None), early=True, values=((8, 1),)), hcm=UPGRADE, cluster=CONNECT),
+    from_http1("bad-websocket-201", "201", request("/", *WEBSOCKET), up=upstream(reply(status=201), early=True, values=((8, 1),)), hcm=UPGRADE, cluster=CONNECT),
+    from_http1("bad-websocket-length", "101", request("/", *WEBSOCKET), up=upstream((head(STREAM, fields=fields(200, (b"content-length", b"3")), end=False) + data(STREAM, b"hello", end=False), Wait(0.2), data(STREAM, b"more")), early=True, values=((8, 1),)), hcm=UPGRADE, cluster=CONNECT, settle_s=1.5),
+    from_http1("bad-websocket-204", "204", request("/", *WEBSOCKET), up=upstream(reply(status=204, body=None), early=True, values=((8, 1),)), hcm=UPGRADE, cluster=CONNECT),
+    from_http1("bad-websocket-end", "101", request("/", *WEBSOCKET), up=upstream(reply(body=None), early=True, values=((8, 1),)), hcm=UPGRADE, cluster=CONNECT),
+    from_http1("bad-websocket-101", "502", request("/", *WEBSOCKET), up=upstream((head(STREAM, fields=fields(101), end=False),), early=True, values=((8, 1),)), hcm=UPGRADE, cluster=CONNECT),
+    from_http1("bad-websocket-unannounced", "101", request("/", *WEBSOCKET), up=upstream((head(STREAM, fields=fields(), end=False) + data(STREAM, b"hello", end=False), Wait(0.2), data(STREAM, b"more")), early=True), hcm=UPGRADE, cluster=CONNECT, settle_s=1.5),
+    from_http1("bad-websocket-reset", "101", request("/", *WEBSOCKET), up=upstream((head(STREAM, fields=fields(), end=False) + data(STREAM, b"hello", end=False), Wait(0.2), h2.rst(STREAM, 2)), early=True, values=((8, 1),)), hcm=UPGRADE, cluster=CONNECT, settle_s=1.5),
     from_http1("bad-body-of-head", "200", request(method="HEAD"), up=upstream()),
     from_http1("bad-body-of-head-length", "200", request(method="HEAD"), up=upstream(reply((b"content-length", b"2")))),
     from_http1("bad-body-of-head-empty", "200", request(method="HEAD"), up=upstream(reply(body=b""))),
