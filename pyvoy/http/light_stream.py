@@ -16,6 +16,7 @@ from pyvoy.http.http_filter import CONTINUE, HttpFilter
 from pyvoy.http.light_forwarding import forward_to_full
 from pyvoy.http.plain_facts import note_request, note_upstream
 from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer
+from pyvoy.http.request_rules import XFP
 from pyvoy.http.response_rules import has_status
 from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED
@@ -166,9 +167,10 @@ class LightStream:
     def _is_same_route(self) -> bool:
         routes = self.manager.plan.routes
         if not routes.settled:
-            return routes.find(self) is self._request.route
+            return routes.find_again(self) is self._request.route
         values, seen = self.request_headers.map, self._request.seen
-        return values.get(b":path") == seen[b":path"] and values.get(b":authority") == seen[b":authority"]
+        same = values.get(b":path") == seen[b":path"] and values.get(b":authority") == seen[b":authority"]
+        return same and bool(values.get(XFP))
 
     @property
     def info(self) -> StreamInfo:

@@ -109,7 +109,7 @@
         (i32.eq (local.get $char) (i32.const 45))
         (i32.or (i32.eq (local.get $char) (i32.const 95)) (i32.eq (local.get $char) (i32.const 46))))))
 
-  ;; Write an operation to the journal; the address of its name there.  0: for the host.  2: it would end a line.
+  ;; Write an operation to the journal; the address of its name there.  0: for the host, as what would end a line is.
   (func $note (param $operation i32) (param $name i32) (param $name_size i32) (param $value i32) (param $value_size i32)
     (result i32)
     (local $record i32) (local $to i32) (local $end i32) (local $char i32)
@@ -146,7 +146,7 @@
     (block $valued
       (loop $next
         (br_if $valued (i32.eq (local.get $to) (local.get $end)))
-        (if (call $ends_line (i32.load8_u $own (local.get $to))) (then (return (i32.const 2))))
+        (if (call $ends_line (i32.load8_u $own (local.get $to))) (then (return (i32.const 0))))
         (local.set $to (i32.add (local.get $to) (i32.const 1)))
         (br $next)))
     (i32.store $own (i32.const 12) (i32.sub (local.get $end) (i32.const 131072)))
