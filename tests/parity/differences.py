@@ -205,7 +205,7 @@ KNOWN: tuple[Known, ...] = (
     Known("wasm-l4-*", "log:rx", _AT_THE_PROXY),
     *(
         Known(f"wasm-l4-{case}", "log*:tx", _AT_THE_PROXY)
-        for case in ("notes", "order", "properties", "removed", "trap-upstream_data")
+        for case in ("notes", "order", "properties", "removed", "trap-upstream_data", "*end-held")
     ),
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )
