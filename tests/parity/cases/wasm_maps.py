@@ -72,6 +72,8 @@ SUSPECTS = (
     wasm("suspect-taken-away", "200", Guest().on("request_headers", add("bad()name", "1", 0), drop("bad()name", 0), add("x-a", SPLIT, 0), put("x-a", "good", 0))),
     with_trailers("suspect-trailer-name", Guest().on("request_trailers", add("bad()name", "1", 1), show_log())),
     *(wasm(f"forwarded-proto-{what}", want, Guest().on("request_headers", step)) for what, want, step in (("removed", "404", drop("x-forwarded-proto", 0)), ("empty", "404", put("x-forwarded-proto", "", 0)), ("of-pairs", "404", call("set_header_map_pairs", 0, serialize(WHOLE[:4]), label="p")))),
+    *(wasm(f"upgrade-{what}", "200", Guest().on("request_headers", when_path("/u", *steps)), send)
+      for what, steps, send in (("alone", (put("upgrade", "websocket", 0),), request("/u")), ("alone-post", (put("upgrade", "h2c", 0),), request("/u", body=b"abc", method="POST")), ("with-close", (put("upgrade", "websocket", 0), put("connection", "close", 0)), request("/u")))),
     wasm("forwarded-proto-removed-by-header", "404", Guest().on("request_headers", drop("x-forwarded-proto", 0)), request("/", "x-a: 1"), routes="- {match: {prefix: /, headers: [{name: x-a, present_match: true}]}, route: {cluster: $up}}"),
 )
 
