@@ -26,6 +26,7 @@ _STEERING = (
     b":status",
     b"content-length",
     b"transfer-encoding",
+    b"x-forwarded-proto",
 )
 """Changes of these are more than other bytes on the wire: they are made the ordinary way."""
 _MOST = 4

@@ -11,6 +11,7 @@ from pyvoy.http.headers import HeaderMap
 from pyvoy.http.http_filter import HttpFilter
 from pyvoy.http.known_heads import KnownHeaders
 from pyvoy.http.plain_facts import note_request, note_upstream
+from pyvoy.http.request_rules import XFP
 from pyvoy.http.routing.timeouts import EXPECTED
 from pyvoy.observe import details
 from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
@@ -156,11 +157,12 @@ class LightView:
     def _is_same_route(self) -> bool:
         routes = self.manager.plan.routes
         if not routes.settled:
-            return routes.find(self) is self._request.route
+            return routes.find_again(self) is self._request.route
         if type(self._request_headers) is KnownHeaders:
             return True  # what would steer it has not changed
         values, seen = self.request_headers.map, self._request.seen
-        return values.get(b":path") == seen[b":path"] and values.get(b":authority") == seen[b":authority"]
+        same = values.get(b":path") == seen[b":path"] and values.get(b":authority") == seen[b":authority"]
+        return same and bool(values.get(XFP))
 
     @property
     def info(self) -> StreamInfo:

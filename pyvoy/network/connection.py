@@ -65,6 +65,7 @@ class DownstreamConnection(asyncio.Protocol):
         "closed_locally",
         "counted",
         "data_received",
+        "end_is_stopped",
         "info",
         "plan",
         "reset_by_peer",
@@ -102,6 +103,8 @@ class DownstreamConnection(asyncio.Protocol):
         self._eof = False
         self._write_ended = False
         self._end_sent = False
+        self.end_is_stopped = False
+        """A write filter has stopped our half-close: it never comes."""
         self._flushing = False
         self._source: ConnectionSource | None = None
         self._secured: Any = None
@@ -351,8 +354,10 @@ class DownstreamConnection(asyncio.Protocol):
         self._write_ended = True
         runner = self.runner
         if runner is not None and runner.has_write_filters:
-            runner.write(b"", end=True)
-            runner.when_written(self._send_end)
+            if runner.write(b"", end=True):
+                runner.when_written(self._send_end)
+            else:
+                self.end_is_stopped = True
         else:
             self._send_end()
 

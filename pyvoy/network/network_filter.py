@@ -68,6 +68,8 @@ class Connection(Protocol):
 
     info: ConnectionInfo
     services: Services
+    end_is_stopped: bool
+    """A write filter has stopped the half-close that `write_end` asked for."""
 
     def write(self, data: bytes) -> None:
         """Send bytes to the client (through the write filters, if there are any)."""

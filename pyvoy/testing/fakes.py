@@ -91,6 +91,7 @@ class FakeConnection:
 
     runner = None
     ended_by_peer = False
+    end_is_stopped = False
 
     def __init__(
         self, services: Services, record: Record, *, buffer_limit_bytes: int = 1 << 20, number: int = 1

@@ -155,6 +155,11 @@ KNOWN: tuple[Known, ...] = (
     Known("lua-remove-authority", "upstream up:header:host", _HOST),
     Known("lua-bad-*", "stat:cluster.*", _BEFORE_UPSTREAM),
     Known("lua-bad-*", "upstream up:*", _BEFORE_UPSTREAM),
+    *(
+        Known(f"wasm-suspect-{how}-*", part, _BEFORE_UPSTREAM)
+        for how in ("added", "replaced", "pairs")
+        for part in ("stat:cluster.*", "upstream up:*")
+    ),
     Known("lua-body-none-wrapped", "upstream up:*", _EMPTY_BODY),
     Known("lua-body-empty-chunked", "upstream up:*", _EMPTY_BODY),
     Known("lua-chunks-set", "upstream up:*", _CHUNK_LENGTH),
@@ -217,7 +222,7 @@ KNOWN: tuple[Known, ...] = (
     Known("wasm-l4-*", "log:rx", _AT_THE_PROXY),
     *(
         Known(f"wasm-l4-{case}", "log*:tx", _AT_THE_PROXY)
-        for case in ("notes", "order", "properties", "removed", "trap-upstream_data")
+        for case in ("notes", "order", "properties", "removed", "trap-upstream_data", "*end-held")
     ),
     Known("l4-connection-limit-off", "stat:*.active_connections", "switched off, Envoy's gauge wraps below 0"),
 )

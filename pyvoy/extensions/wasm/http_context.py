@@ -346,6 +346,13 @@ class HttpContext(Context, HttpFilter):
             return self._response_trailers
         return None
 
+    def suspect(self, kind: int) -> bool:
+        """The router answers requests with such a head, whatever becomes of it later."""
+        if kind == abi.REQUEST_HEADERS:
+            self.stream.suspect_headers = True
+            return True
+        return False
+
     def changed(self, kind: int) -> None:
         """Another request may take another route: forgotten once, when the callback has returned or somebody asks.  A
         response whose status is no number has none, as in Envoy."""

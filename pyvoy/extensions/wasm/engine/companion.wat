@@ -145,7 +145,7 @@
       (br $next))
     (unreachable))
 
-  ;; Write an operation to the journal; the address of its name there.  0: for the host.  2: it would end a line.
+  ;; Write an operation to the journal; the address of its name there.  0: for the host, as what would end a line is.
   (func $note (param $operation i32) (param $name i32) (param $name_size i32) (param $value i32) (param $value_size i32)
     (result i32)
     (local $record i32) (local $to i32) (local $end i32) (local $chars v128)
@@ -180,7 +180,7 @@
                     (i8x16.eq (local.get $chars) (i8x16.splat (i32.const 10)))
                     (i8x16.eq (local.get $chars) (i8x16.splat (i32.const 13))))))
               (call $lanes (i32.sub (local.get $end) (local.get $to))))
-          (then (return (i32.const 2))))
+          (then (return (i32.const 0))))
         (local.set $to (i32.add (local.get $to) (i32.const 16)))
         (br $next)))
     (i32.store $own (i32.const 16376) (i32.sub (local.get $end) (i32.const 131072)))
@@ -256,7 +256,6 @@
         (call $note
           (i32.const 1) (local.get $name) (local.get $size) (local.get $value) (local.get $value_size)))
       (br_if $host (i32.eqz (local.get $at)))
-      (if (i32.eq (local.get $at) (i32.const 2)) (then (return (i32.const 2))))
       (if (i32.eq (i32.load $own (i32.const 16368)) (i32.const 1))
         (then
           (if (call $find (i32.const 1024) (local.get $at) (local.get $size))
@@ -278,7 +277,6 @@
         (call $note
           (i32.const 2) (local.get $name) (local.get $size) (local.get $value) (local.get $value_size)))
       (br_if $host (i32.eqz (local.get $at)))
-      (if (i32.eq (local.get $at) (i32.const 2)) (then (return (i32.const 2))))
       (if (i32.eq (i32.load $own (i32.const 16368)) (i32.const 1))
         (then
           (local.set $entry (call $find (i32.const 1024) (local.get $at) (local.get $size)))
