@@ -241,7 +241,8 @@ class _Sorter(logging.Handler):
         if str(record.msg).startswith("wasm call "):
             self._outcome.host_calls.append(str(record.args[1]) if isinstance(record.args, tuple) else text)
         elif str(record.msg).startswith("wasm log") and isinstance(record.args, tuple):
-            self._outcome.logs.append((record.levelname.lower(), str(record.args[1])))
+            level = "trace" if record.levelno == TRACE else record.levelname.lower()
+            self._outcome.logs.append((level, str(record.args[1])))
         elif text.startswith(_FAILED):
             first, *lines = text.removeprefix(_FAILED).split("\n")
             frames = [line.removeprefix(_FRAME) for line in lines if line.startswith(_FRAME)]

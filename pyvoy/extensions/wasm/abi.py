@@ -85,6 +85,7 @@ CALLBACKS: dict[str, tuple[str, ...]] = {
     "proxy_on_done": ("i>i",),
     "proxy_on_log": ("i>",),
     "proxy_on_delete": ("i>",),
+    "envoy_on_resolve_dns": ("iii>",),
 }
 """What a host calls, with the signatures it may have: two parameters for headers are 0.1.0's, the third is the end of
 the stream.  The arity that is found counts, not the version: some SDKs of 2020 say 0.1.0 and export three."""

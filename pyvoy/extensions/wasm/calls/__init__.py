@@ -14,6 +14,7 @@ from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls import (
     buffers,
     callouts,
+    dns,
     foreign,
     general,
     grpc,
@@ -36,6 +37,7 @@ _GROUPS: tuple[Callable[[Vm], Mapping[str, HostFunction]], ...] = (
     buffers.functions,
     streams.functions,
     callouts.functions,
+    dns.functions,
     grpc.functions,
     shared.functions,
     metrics.functions,
