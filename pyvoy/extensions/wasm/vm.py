@@ -57,7 +57,7 @@ class VmRefused(Exception):
 
 
 class GuestExit(Exception):
-    """The module called proc_exit: it must not run on."""
+    """The module called proc_exit while it began: there will be no VM."""
 
 
 class Vm:
@@ -98,6 +98,8 @@ class Vm:
         """The context whose callback runs."""
         self.next_id = 1
         self.deferred: list[Deferred] = []
+        self.entered = False
+        """Whether the entry point has returned."""
         self.failed = False
         self.retired = False
         self.on_close: Callable[[], None] | None = None
@@ -174,6 +176,7 @@ class Vm:
                     self._enter(main)
         elif (entry := self.instance.function("_start")) is not None:
             self._enter(entry)
+        self.entered = True
 
     def _enter(self, function: Callback, *arguments: int) -> None:
         try:

@@ -62,7 +62,7 @@ def test_a_global_cannot_be_imported():
         make(f'(import "env" "g" (global i32)) {MEMORY}{MARKER}{MALLOC}')
 
 
-def test_proc_exit_ends_the_vm():
+def test_proc_exit_ends_a_vm_that_begins():
     vm = make(
         '(import "wasi_unstable" "proc_exit" (func $exit (param i32)))'
         + MEMORY + MARKER + MALLOC + '(func (export "_start") (call $exit (i32.const 7)))'
@@ -70,6 +70,21 @@ def test_proc_exit_ends_the_vm():
     with pytest.raises(GuestExit, match=r"proc_exit\(7\)"):
         vm.start()
     assert vm.failed
+
+
+def test_proc_exit_later_does_nothing_and_is_told_once(caplog):
+    vm = make(
+        '(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))' + MEMORY + MARKER + MALLOC
+        + '(func (export "proxy_on_log") (param i32) (call $exit (i32.const -1)))'
+    )  # fmt: skip
+    vm.start()
+    assert vm.on_log is not None
+    vm.on_log(1)
+    vm.on_log(1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "wasm VM vm: the module called proc_exit(-1), which ends nothing in a proxy"
+    ]
+    assert not vm.failed
 
 
 def test_start_up_functions_in_their_order():
