@@ -79,7 +79,8 @@ class Vm:
         exports = dict(module.exports)
         version = abi.version_of(exports)
         if version is None:
-            raise VmRefused("Missing or unknown Proxy-Wasm ABI version")
+            unknown = abi.unknown_version(exports)
+            raise VmRefused("Missing or unknown Proxy-Wasm ABI version" + (unknown and f": {unknown}"))
         wrong = abi.wrong_signatures(exports)
         if wrong:
             raise VmRefused("; ".join(f"Bad function signature for: {name} ({exports[name]})" for name in wrong))

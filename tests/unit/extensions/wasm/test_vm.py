@@ -26,7 +26,10 @@ def make(wat: str, **settings: object) -> Vm:
     ("wat", "text"),
     [
         (MEMORY + MALLOC, "Missing or unknown Proxy-Wasm ABI version"),
-        (MEMORY + MALLOC + '(func (export "proxy_abi_version_0_3_0"))', "Missing or unknown Proxy-Wasm ABI version"),
+        (
+            MEMORY + MALLOC + '(func (export "proxy_abi_version_0_2_100"))',
+            "Missing or unknown Proxy-Wasm ABI version: proxy_abi_version_0_2_100",
+        ),
         (MEMORY + MARKER, "exports neither malloc nor proxy_on_memory_allocate"),
         (
             MEMORY + MARKER + MALLOC + '(func (export "proxy_on_tick") (param i32 i32))',
