@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +71,17 @@ def test_a_module_is_compiled_once_for_all_that_comes(tmp_path, capsys, monkeypa
     assert len(list((tmp_path / "cache").glob("*/*.cwasm"))) == 1
     monkeypatch.setattr("pyvoy.extensions.wasm.engine.compiler.Compiler._compile", None)
     assert main(["wasm", "inspect", str(path)]) == 0
+
+
+def test_a_reader_that_has_read_enough_is_no_fault(tmp_path):
+    path = tmp_path / "big.wasm"
+    path.write_bytes(Guest().build())
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = (sys.executable, "-m", "pyvoy", "wasm", "inspect", str(path))
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_files_that_are_no_modules(tmp_path, capsys):
