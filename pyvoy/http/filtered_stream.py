@@ -110,7 +110,11 @@ class FilteredStream(ABC):
         self.filters: list[HttpFilter] = []
 
     def _find_route(self) -> Any:
-        route = self._route = self.manager.plan.routes.find(self)
+        if self._route_forgotten and not self.request_headers.map.get(b"x-forwarded-proto"):
+            route = None  # Envoy matches no request whose filters have taken this from it
+        else:
+            route = self.manager.plan.routes.find(self)
+        self._route = route
         self._route_known = True
         if route is not None:
             info = self.info

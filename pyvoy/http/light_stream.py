@@ -165,9 +165,11 @@ class LightStream:
 
     def _is_same_route(self) -> bool:
         routes = self.manager.plan.routes
+        values, seen = self.request_headers.map, self._request.seen
+        if not values.get(b"x-forwarded-proto"):
+            return False
         if not routes.settled:
             return routes.find(self) is self._request.route
-        values, seen = self.request_headers.map, self._request.seen
         return values.get(b":path") == seen[b":path"] and values.get(b":authority") == seen[b":authority"]
 
     @property
