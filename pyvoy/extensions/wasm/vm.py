@@ -31,7 +31,7 @@ LAST_ID = 0xFFFFFFFF
 _INTERRUPTED = "interrupt"
 """What the engine says of a call that reached its deadline."""
 
-RECENT_LINES = 8
+RECENT_LINES = 16
 """How many of the module's last log lines are shown with a trap."""
 RECENT_CALLS = 16
 """How many of its last host calls, where they are traced."""
@@ -105,6 +105,8 @@ class Vm:
         self.retired = False
         self.on_close: Callable[[], None] | None = None
         self.recent: deque[str] = deque(maxlen=RECENT_LINES)
+        self.writes_on = 0
+        """The level of the last of them when it has not been written to its end."""
         self.recent_calls: deque[str] = deque(maxlen=RECENT_CALLS)
         """The last host calls, where they are traced."""
         self.expressions: dict[int, Callable[[Any], Any]] = {}

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pyvoy.extensions.wasm.calls.general import write_line
+from pyvoy.extensions.wasm.calls.general import write_piece
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _output(vm: Vm) -> dict[str, HostFunction]:
         text = b"".join(pieces)
         memory.write_u32(written_at, len(text))
         if text:
-            write_line(vm, _OUTPUT[fd], text.removesuffix(b"\n"))
+            write_piece(vm, _OUTPUT[fd], text)
         return SUCCESS
 
     def fd_pwrite(fd: int, _vectors: int, _count: int, _offset: int, written_at: int) -> int:

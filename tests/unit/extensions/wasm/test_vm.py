@@ -90,6 +90,24 @@ def test_proc_exit_later_does_nothing_and_is_told_once(caplog):
     assert not vm.failed
 
 
+def test_what_is_written_in_pieces_is_a_line_for_people():
+    pieces = (("panic: ", 2), ("boom", 2), ("\\0a", 2), ("out", 1), ("goroutine ", 2), ("1\\0a", 2))
+    data, calls, at = "", "", 64
+    for text, fd in pieces:
+        size = len(text.replace("\\0a", "n"))
+        data += f'(data (i32.const {at}) "{text}")'
+        calls += f"(i32.store (i32.const 8) (i32.const {at})) (i32.store (i32.const 12) (i32.const {size}))"
+        calls += f"(drop (call $write (i32.const {fd}) (i32.const 8) (i32.const 1) (i32.const 16)))"
+        at += 16
+    vm = make(
+        '(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))'
+        + MEMORY + MARKER + MALLOC + data + f'(func (export "proxy_on_log") (param i32) {calls})'
+    )  # fmt: skip
+    assert vm.on_log is not None
+    vm.on_log(1)
+    assert list(vm.recent) == ["panic: boom", "out", "goroutine 1"]
+
+
 def test_start_up_functions_in_their_order():
     said = (
         '(func (export "{}") {} (global.set $at (i32.add (i32.mul (global.get $at) (i32.const 10)) (i32.const {}))){})'
