@@ -171,6 +171,10 @@ class FakeConnection:
         elif before and not self.read_disabled:
             self.record.note("resumed")
 
+    def hold_back(self, hold: bool) -> None:
+        """What is kept is not read by anybody."""
+        self.read_disable(hold)
+
     def continue_reading(self, filter_: Any) -> None:
         """A network filter that held the connection lets go."""
         self.resumed.append(filter_)

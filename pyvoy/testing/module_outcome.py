@@ -241,8 +241,11 @@ class _Sorter(logging.Handler):
         if str(record.msg).startswith("wasm call "):
             self._outcome.host_calls.append(str(record.args[1]) if isinstance(record.args, tuple) else text)
         elif str(record.msg).startswith("wasm log") and isinstance(record.args, tuple):
-            level = "trace" if record.levelno == TRACE else record.levelname.lower()
-            self._outcome.logs.append((level, str(record.args[1])))
+            piece, logs = str(record.args[1]), self._outcome.logs
+            if hasattr(record, "goes_on") and logs:
+                logs[-1] = (logs[-1][0], logs[-1][1] + piece)
+            else:
+                logs.append(("trace" if record.levelno == TRACE else record.levelname.lower(), piece))
         elif text.startswith(_FAILED):
             first, *lines = text.removeprefix(_FAILED).split("\n")
             frames = [line.removeprefix(_FRAME) for line in lines if line.startswith(_FRAME)]
