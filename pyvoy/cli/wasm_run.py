@@ -272,8 +272,14 @@ def _tail(outcome: Outcome) -> list[str]:
         for call in outcome.grpc_calls:
             end = ", given up" if call["cancelled"] else "" if call["ended"] else ", left open"
             lines.append(f"    {call['cluster']}: {call['path']}, {len(call['messages'])} messages{end}")
+    if outcome.unknown_clusters:
+        lines.append("refused, as there is no such cluster here:")
+        options = {"http": "--cluster '{}=200:BODY'", "grpc": "--grpc '{}=OK:MESSAGE'"}
+        lines += [f"    {name}: {options[kind].format(name)} answers it" for kind, name in outcome.unknown_clusters]
     if outcome.logs:
-        lines += ["log:", *(f"    {level:<8} {text}" for level, text in outcome.logs)]
+        lines.append("log:")
+        # What a message has more than one line of stands below its first one.
+        lines += [f"    {level:<8} {text.strip()}".replace("\n", "\n" + " " * 13) for level, text in outcome.logs]
     if outcome.metrics:
         lines += ["metrics:", *(f"    {name}: {value}" for name, value in outcome.metrics.items())]
     if outcome.host_calls:

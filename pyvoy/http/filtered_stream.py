@@ -110,7 +110,8 @@ class FilteredStream(ABC):
         self.filters: list[HttpFilter] = []
 
     def _find_route(self) -> Any:
-        route = self._route = self.manager.plan.routes.find(self)
+        routes = self.manager.plan.routes
+        route = self._route = routes.find_again(self) if self._route_forgotten else routes.find(self)
         self._route_known = True
         if route is not None:
             info = self.info

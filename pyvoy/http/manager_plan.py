@@ -35,6 +35,9 @@ class RouteSource(Protocol):
     def find(self, stream: Any) -> Any:
         """The route of a stream or None."""
 
+    def find_again(self, stream: Any) -> Any:
+        """The same for a stream whose request filters may have changed."""
+
 
 @dataclass(slots=True)
 class ManagerPlan:

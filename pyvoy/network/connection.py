@@ -45,11 +45,14 @@ class DownstreamConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_ahead",
         "_closing",
         "_delay_timer",
         "_end_sent",
         "_eof",
         "_flushing",
+        "_full",
+        "_hand_on_due",
         "_holding",
         "_inspection",
         "_listener",
@@ -65,6 +68,7 @@ class DownstreamConnection(asyncio.Protocol):
         "closed_locally",
         "counted",
         "data_received",
+        "end_is_stopped",
         "info",
         "plan",
         "reset_by_peer",
@@ -86,7 +90,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.chain: FilterChain | None = None
         self.runner: FilterRunner | None = None
         self.buffer = bytearray()
-        """What was looked at, or came while reading was disabled, and has not reached the network filters."""
+        """What was looked at, or came while it was held back, and has not reached the network filters."""
         self.closed_locally = False
         self.counted = False
         """The listener's statistics hold it as a connection with a filter chain."""
@@ -98,10 +102,16 @@ class DownstreamConnection(asyncio.Protocol):
         self._delay_timer: Timer | None = None
         self._read_disabled = 0
         self._holding = False
+        self._ahead: Callable[[bytes], None] | None = None
+        """Where bytes go that are held back."""
+        self._full = False
+        self._hand_on_due = False
         self._closing = False
         self._eof = False
         self._write_ended = False
         self._end_sent = False
+        self.end_is_stopped = False
+        """A write filter has stopped our half-close: it never comes."""
         self._flushing = False
         self._source: ConnectionSource | None = None
         self._secured: Any = None
@@ -351,8 +361,10 @@ class DownstreamConnection(asyncio.Protocol):
         self._write_ended = True
         runner = self.runner
         if runner is not None and runner.has_write_filters:
-            runner.write(b"", end=True)
-            runner.when_written(self._send_end)
+            if runner.write(b"", end=True):
+                runner.when_written(self._send_end)
+            else:
+                self.end_is_stopped = True
         else:
             self._send_end()
 
@@ -452,6 +464,42 @@ class DownstreamConnection(asyncio.Protocol):
                     self._holding = False
                     self._receive_with(self._target)
                     self._deliver_held()
+                elif self._hand_on_due:
+                    self.services.loop.call_soon(self._hand_on)
+
+    def hold_back(self, hold: bool) -> None:
+        """Keep what comes (True) until it is wanted (False).
+
+        Unlike `read_disable` this lets the end of the client be seen: one that has sent ahead and gone waits for
+        nothing.  Beyond the buffer's limit nothing is read any more, and then the end is not seen either."""
+        if self._closing:
+            return
+        if hold:
+            self._ahead = self._target
+            self._receive_with(self._keep)
+        else:
+            self._hand_on_due = True
+            self.services.loop.call_soon(self._hand_on)
+
+    def _keep(self, data: bytes) -> None:
+        self.buffer += data
+        if not self._full and len(self.buffer) >= self.buffer_limit_bytes:
+            self._full = True
+            self.read_disable(True)
+
+    def _hand_on(self) -> None:
+        target = self._ahead
+        if target is None or not self._hand_on_due or self._closing:
+            return
+        if self._full:
+            self._full = False
+            self.read_disable(False)
+        if self._read_disabled:
+            return  # `read_disable` comes back to it
+        self._ahead = None
+        self._hand_on_due = False
+        self._receive_with(target)
+        self._deliver_held()
 
     def continue_reading(self, filter_: NetworkFilter) -> None:
         """Resume behind a filter that answered STOP."""

@@ -177,11 +177,11 @@ class FilterRunner:
             self.receive = receive
             self._connection.receive_directly(receive)
 
-    def write(self, data: bytes, *, end: bool) -> None:
-        """Bytes to the client through the write filters, last to first."""
-        self._write(len(self.filters), data, end)
+    def write(self, data: bytes, *, end: bool) -> bool:
+        """Bytes to the client through the write filters, last to first; whether none of them has stopped it."""
+        return self._write(len(self.filters), data, end)
 
-    def _write(self, before: int, data: bytes, end: bool) -> None:
+    def _write(self, before: int, data: bytes, end: bool) -> bool:
         """Through the write filters before that place."""
         connection = self._connection
         for filter_ in reversed(self.filters[:before]):
@@ -189,14 +189,15 @@ class FilterRunner:
                 continue
             verdict = filter_.on_write(connection, data, end)
             if verdict is STOP or verdict is TAKEN:
-                return
+                return verdict is TAKEN
             if type(verdict) is bytes:
                 data = verdict
-                if not data:
-                    return
+                if not data and not end:
+                    return True
         if data:
             connection.info.bytes_sent += len(data)
             connection.writer(data)
+        return True
 
     def inject_write(self, filter_: NetworkFilter, data: bytes, *, end: bool = False) -> None:
         """Bytes of a filter for the client, and perhaps our half-close, through the write filters before it."""

@@ -68,6 +68,8 @@ class Connection(Protocol):
 
     info: ConnectionInfo
     services: Services
+    end_is_stopped: bool
+    """A write filter has stopped the half-close that `write_end` asked for."""
 
     def write(self, data: bytes) -> None:
         """Send bytes to the client (through the write filters, if there are any)."""
@@ -80,6 +82,9 @@ class Connection(Protocol):
 
     def read_disable(self, disable: bool) -> None:
         """Stop (or resume) reading from the client; calls nest, reading resumes when all are taken back."""
+
+    def hold_back(self, hold: bool) -> None:
+        """Keep what comes from the client (True), or hand it on (False); its end is seen all the same."""
 
     def continue_reading(self, filter_: NetworkFilter) -> None:
         """Resume behind a filter that answered STOP."""

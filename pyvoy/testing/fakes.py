@@ -112,6 +112,7 @@ class FakeConnection:
 
     runner = None
     ended_by_peer = False
+    end_is_stopped = False
 
     def __init__(
         self, services: Services, record: Record, *, buffer_limit_bytes: int = 1 << 20, number: int = 1
@@ -169,6 +170,10 @@ class FakeConnection:
             self.record.note("paused")
         elif before and not self.read_disabled:
             self.record.note("resumed")
+
+    def hold_back(self, hold: bool) -> None:
+        """What is kept is not read by anybody."""
+        self.read_disable(hold)
 
     def continue_reading(self, filter_: Any) -> None:
         """A network filter that held the connection lets go."""

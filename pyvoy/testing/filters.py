@@ -134,6 +134,8 @@ class FakeCaller:
     grpc: Mapping[str, GrpcReply] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     peers: list[GrpcPeer] = field(default_factory=list)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
+    """The kind (http, grpc) and the cluster of the calls to clusters that there are not."""
 
     def call(
         self,
@@ -146,7 +148,7 @@ class FakeCaller:
     ) -> _RunningCall:
         """A call begins; its time-out counts."""
         if cluster not in self.answers:
-            raise UnknownCluster(f"there is no cluster {cluster!r}")
+            raise self._unknown("http", cluster)
         made = Call(cluster, Headers(headers), body, options)
         self.calls.append(made)
         answer = self.answers[cluster]
@@ -170,12 +172,16 @@ class FakeCaller:
     def stream(self, cluster: str, headers: HeaderMap, options: CallOptions, events: StreamEvents) -> GrpcPeer:
         """A stream begins; its peer does what the test says, or what was laid down for the cluster."""
         if cluster not in self.streams and cluster not in self.grpc:
-            raise UnknownCluster(f"there is no cluster {cluster!r}")
+            raise self._unknown("grpc", cluster)
         peer = GrpcPeer(self.fakes, cluster, headers, options, events)
         self.peers.append(peer)
         if cluster in self.grpc:
             self.fakes.loop.call_soon(lambda: peer.plays(self.grpc[cluster]))
         return peer
+
+    def _unknown(self, kind: str, cluster: str) -> UnknownCluster:
+        self.unknown.append((kind, cluster))
+        return UnknownCluster(f"there is no cluster {cluster!r}")
 
 
 class FakeStream:

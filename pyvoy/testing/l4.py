@@ -75,9 +75,10 @@ class FilteredConnection(FakeConnection):
 
     def write_end(self) -> None:
         """Half-close, behind what filters hold."""
-        if self._runner.has_write_filters:
-            self._runner.write(b"", end=True)
-        self._runner.when_written(super().write_end)
+        if not self._runner.has_write_filters or self._runner.write(b"", end=True):
+            self._runner.when_written(super().write_end)
+        else:
+            self.end_is_stopped = True
 
     def close(self, kind: CloseType = CloseType.FLUSH, details: str = "") -> None:
         """An orderly end waits for what filters hold."""

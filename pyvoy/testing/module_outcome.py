@@ -93,7 +93,9 @@ class Session:
 class Outcome:
     """What came of it.  `request` is what the upstream got, `response` what the client got; None when it did not.
 
-    `refused` is why the module did not start; `session` is there for a connection, in place of request and response."""
+    `refused` is why the module did not start; `unknown_clusters` are the kind (http, grpc) and the cluster of calls
+    that were refused because there is no such cluster; `session` is there for a connection, in place of request and
+    response."""
 
     refused: str = ""
     request: Json | None = None
@@ -109,6 +111,7 @@ class Outcome:
     callbacks: list[str] = field(default_factory=list)
     http_calls: list[Json] = field(default_factory=list)
     grpc_calls: list[Json] = field(default_factory=list)
+    unknown_clusters: list[tuple[str, str]] = field(default_factory=list)
     session: Session | None = None
     host_calls: list[str] = field(default_factory=list)
 
@@ -166,7 +169,8 @@ def preset(plugin: Any, properties: Mapping[str, Any]) -> None:
 
 
 def note_calls(caller: FakeCaller, outcome: Outcome) -> None:
-    """The calls to clusters that were made."""
+    """The calls to clusters that were made, and those to clusters that there are not, each once."""
+    outcome.unknown_clusters = list(dict.fromkeys(caller.unknown))
     for call in caller.calls:
         found = picture(pairs(call.headers.raw.items()), call.body)
         outcome.http_calls.append({"cluster": call.cluster, "timeout_s": call.options.timeout_s, **found})
@@ -237,8 +241,11 @@ class _Sorter(logging.Handler):
         if str(record.msg).startswith("wasm call "):
             self._outcome.host_calls.append(str(record.args[1]) if isinstance(record.args, tuple) else text)
         elif str(record.msg).startswith("wasm log") and isinstance(record.args, tuple):
-            level = "trace" if record.levelno == TRACE else record.levelname.lower()
-            self._outcome.logs.append((level, str(record.args[1])))
+            piece, logs = str(record.args[1]), self._outcome.logs
+            if hasattr(record, "goes_on") and logs:
+                logs[-1] = (logs[-1][0], logs[-1][1] + piece)
+            else:
+                logs.append(("trace" if record.levelno == TRACE else record.levelname.lower(), piece))
         elif text.startswith(_FAILED):
             first, *lines = text.removeprefix(_FAILED).split("\n")
             frames = [line.removeprefix(_FRAME) for line in lines if line.startswith(_FRAME)]

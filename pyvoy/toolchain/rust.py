@@ -1,11 +1,13 @@
 """Rust by cargo, or by rustc alone when a project needs nothing from a registry.
 
 Distributions bring rustc with its library for WASI but not always cargo, and the cargo of one toolchain does not run
-the rustc of another: so a project whose dependencies all lie in its folder is compiled by rustc, crate by crate.
+the rustc of another: so a project whose dependencies all are folders that need nothing themselves is compiled by
+rustc, crate by crate.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tomllib
@@ -53,13 +55,10 @@ def find(folder: Path) -> list[Path]:
 def build(folder: Path, sources: list[Path], output: Path) -> None:
     """A cdylib."""
     manifest, root = sources
-    try:
-        crate = tomllib.loads(manifest.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise BuildError(f"{manifest}: {error}") from None
+    crate = _described(manifest)
     dependencies: dict[str, Any] = crate.get("dependencies", {})
     compiler = _compiler()
-    if any(not isinstance(each, dict) or "path" not in each for each in dependencies.values()):
+    if not all(_stands_alone(folder, each) for each in dependencies.values()):
         _by_cargo(folder, compiler, output)
         return
     edition = str(crate.get("package", {}).get("edition", "2015"))
@@ -67,6 +66,26 @@ def build(folder: Path, sources: list[Path], output: Path) -> None:
     flags = ("--edition", edition, "--crate-type", "cdylib", "--crate-name", "filter", *compiler.linker, *_FLAGS)
     externs = [word for library in libraries for word in ("--extern", library)]
     run([str(compiler.path), "--target", compiler.target, *flags, *externs, str(root), "-o", str(output)], folder)
+
+
+def _described(manifest: Path) -> dict[str, Any]:
+    """What Cargo.toml says.  Raises BuildError."""
+    try:
+        return tomllib.loads(manifest.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BuildError(f"{manifest}: {error}") from None
+    except OSError as error:
+        raise BuildError(f"{manifest}: {error.strerror}") from None
+
+
+def _stands_alone(folder: Path, dependency: Any) -> bool:
+    """Whether rustc alone can compile a dependency: its folder is named, and it needs nothing itself."""
+    if not isinstance(dependency, dict) or "path" not in dependency or not dependency.keys() <= {"path", "version"}:
+        return False
+    place = folder / dependency["path"]
+    crate = _described(place / "Cargo.toml")
+    needs = any(crate.get(table) for table in ("dependencies", "target", "build-dependencies", "features"))
+    return not needs and not (place / "build.rs").exists()
 
 
 def _compiler() -> Compiler:
@@ -85,7 +104,8 @@ def _library(folder: Path, name: str, compiler: Compiler, work: Path) -> str:
     """Compile a crate that lies in the project; how rustc is told of it."""
     crate_name = name.replace("-", "_")
     library = work / f"lib{crate_name}.rlib"
-    flags = ("--edition", "2021", "--crate-type", "rlib", "--crate-name", crate_name, "-C", "opt-level=s")
+    edition = str(_described(folder / "Cargo.toml").get("package", {}).get("edition", "2015"))
+    flags = ("--edition", edition, "--crate-type", "rlib", "--crate-name", crate_name, "-C", "opt-level=s")
     command = [str(compiler.path), "--target", compiler.target, *flags, "-C", "panic=abort"]
     run([*command, str(folder / "src" / "lib.rs"), "-o", str(library)], folder)
     return f"{crate_name}={library}"
@@ -97,7 +117,11 @@ def _by_cargo(folder: Path, compiler: Compiler, output: Path) -> None:
         raise ToolMissing("a Rust project with dependencies needs cargo (rustup, or Debian: apt install cargo)")
     work = output.parent / "cargo"
     command = [cargo, "build", "--release", "--lib", "--target", compiler.target, "--target-dir", str(work)]
-    run(command, folder, {"RUSTC": str(compiler.path)})
+    environment = {"RUSTC": str(compiler.path)}
+    setting = f"CARGO_TARGET_{compiler.target.upper().replace('-', '_')}_LINKER"
+    if compiler.linker and setting not in os.environ:
+        environment[setting] = "wasm-ld"
+    run(command, folder, environment)
     made = list((work / compiler.target / "release").glob("*.wasm"))
     if len(made) != 1:
         raise BuildError('cargo made no module: Cargo.toml needs [lib] crate-type = ["cdylib"]')

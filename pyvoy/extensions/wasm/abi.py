@@ -100,6 +100,11 @@ def version_of(exports: dict[str, str]) -> str | None:
     return next((_MARKERS[name] for name in exports if name in _MARKERS), None)
 
 
+def unknown_version(exports: dict[str, str]) -> str:
+    """What a module exports in place of a version that is known, or ""."""
+    return next((name for name in exports if name.startswith("proxy_abi_version_") and name not in _MARKERS), "")
+
+
 def wrong_signatures(exports: dict[str, str]) -> list[str]:
     """Callbacks and entry points that are exported with a signature that no version of the ABI has."""
     known = {**CALLBACKS, **_ENTRIES}

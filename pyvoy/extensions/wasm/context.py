@@ -54,6 +54,10 @@ class Context:
         """The map of a type as far as it may be changed now."""
         return None
 
+    def suspect(self, kind: int) -> bool:
+        """Something is about to be written that no message may have: whether somebody keeps it from being sent."""
+        return False
+
     def changed(self, kind: int) -> None:
         """A map was changed."""
 
@@ -82,7 +86,7 @@ class Context:
 
     def continue_stream(self, kind: int) -> int:
         """Resume; a status."""
-        return abi.OK
+        return abi.UNIMPLEMENTED if kind == abi.UPSTREAM else abi.OK
 
     def close_stream(self, kind: int) -> int:
         """Reset or close; a status."""

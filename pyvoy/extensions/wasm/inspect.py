@@ -5,6 +5,7 @@ Nothing of it runs.  Source of the demands: `vm.Vm`, which makes the same ones.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from typing import Any, cast
 
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls import host_functions
-from pyvoy.extensions.wasm.engine.compiler import Compiler
+from pyvoy.extensions.wasm.engine.compiler import Compiler, cache_folder
 from pyvoy.extensions.wasm.engine.interface import ALLOCATORS
 from pyvoy.extensions.wasm.engine.linking import words
 from pyvoy.extensions.wasm.null import NullMemory
@@ -20,7 +21,6 @@ from pyvoy.extensions.wasm.sections import custom_sections, number, text
 from pyvoy.extensions.wasm.settings import VmSettings
 
 _PAGE = 65536
-_MARKER = "proxy_abi_version_"
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,7 +52,7 @@ class Report:
 
 def inspect(wasm: bytes) -> Report:
     """The report on a module.  Raises InvalidModuleError for bytes that are none."""
-    module = Compiler(None).compile(wasm)
+    module = Compiler(cache_folder(os.environ)).compile(wasm)
     exports = dict(module.exports)
     version = abi.version_of(exports)
     imports = tuple(_imports(module.imports))
@@ -60,9 +60,9 @@ def inspect(wasm: bytes) -> Report:
     problems = [each.problem for each in imports if each.problem]
     problems += [f"bad signature of {name}: {words(exports[name])}" for name in abi.wrong_signatures(exports)]
     if version is None:
-        others = [name for name in exports if name.startswith(_MARKER)]
-        said = f"{', '.join(others)}, which is none of" if others else "no ABI version: an export"
-        problems.insert(0, f"it announces {said} {_MARKER}0_1_0, 0_2_0 or 0_2_1")
+        unknown = abi.unknown_version(exports)
+        said = f"it announces {unknown}, which is not known" if unknown else "it announces no ABI version"
+        problems.insert(0, f"{said} (an export proxy_abi_version_0_1_0, 0_2_0 or 0_2_1)")
     if not allocator:
         problems.append("it exports neither malloc nor proxy_on_memory_allocate")
     named = custom_sections(wasm)

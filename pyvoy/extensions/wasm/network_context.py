@@ -106,7 +106,9 @@ class NetworkContext(Context, NetworkFilter):
         if end and not self._upstream_ended:
             self._upstream_ended = True
             self._run("proxy_on_upstream_connection_close", abi.CLOSED_UNKNOWN)
-        return NOTHING if passed is None else passed
+        if passed is None:
+            return NetworkVerdict.STOP if end else NOTHING
+        return passed
 
     def _show(self, held: Held, name: str, data: bytes, end: bool) -> bytes | None:
         """Run a data callback; what is to be handed on, None when the module holds it."""
@@ -180,7 +182,7 @@ class NetworkContext(Context, NetworkFilter):
     def vm_failed(self) -> None:
         """The VM has failed elsewhere: do not keep a client waiting for it."""
         services = self.root.host.services
-        if self._downstream.paused and services is not None:
+        if (self._downstream.paused or self._upstream.paused) and services is not None:
             services.loop.call_soon(self._fail)
 
     @property

@@ -13,6 +13,7 @@ from pyvoy.http.h1.heads import ResponseHeads
 from pyvoy.http.h1.limits import Http1Plan
 from pyvoy.http.h1.response_reader import ResponseReader
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.hop_by_hop import is_upgrade
 
 _BODYLESS = frozenset((b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT"))
 """Methods whose requests without a body need no `content-length: 0` (Envoy's list; RFC 9110 8.6)."""
@@ -89,7 +90,8 @@ class Http1ClientCodec(ResponseReader):
         method = values[b":method"]
         self._is_head = method == b"HEAD"
         self._connect = method == b"CONNECT"
-        self._upgrade = self._connect or b"upgrade" in values
+        # A filter may have written `upgrade` alone: that asks for nothing.
+        self._upgrade = self._connect or (b"upgrade" in values and is_upgrade(headers))
         self._odd = self._is_head or self._upgrade
         self._chunked_out = False
         extra = b""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pyvoy.http.headers import Pair
+from pyvoy.http.request_rules import XFP
 
 if TYPE_CHECKING:
     from pyvoy.http.routing.internal_redirect import InternalRedirectPlan
@@ -142,3 +143,8 @@ class RouteTable:
         self.virtual_hosts = virtual_hosts
         self.internal_only_headers = internal_only_headers
         self.metadata: Mapping[str, Any] = metadata or {}
+
+    def find_again(self, stream: Any) -> Route | None:
+        """The route of a request that filters may have changed: none without x-forwarded-proto, as in Envoy, whose
+        connection manager gives one to every request."""
+        return self.find(stream) if stream.request_headers.map.get(XFP) else None

@@ -23,6 +23,7 @@ from tests.support.guest import (
     plugin_yaml,
     save,
     show_header,
+    show_log,
     show_reply,
     when_path,
 )
@@ -147,6 +148,9 @@ ODD = [
     *(wasm(f"reply-{code}", want, Guest().on("request_headers", call("send_local_response", code, "d", Raw(0, 0), Raw(0, 0), 4294967295))) for code, want in ((600, "600"), (1000, "1000"))),
 ]
 
+EXIT = '(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))'
+DEEP = "(func $deep (param $n i32) (result i32) (if (i32.eqz (local.get $n)) (then (return (i32.const 7)))) (i32.add (i32.const 1) (call $deep (i32.sub (local.get $n) (i32.const 1)))))"
+
 FAILURES = [
     wasm("trap-request", "503", Guest().on("request_headers", TRAP)),
     wasm("trap-response", "503", Guest().on("response_headers", TRAP)),
@@ -163,9 +167,12 @@ FAILURES = [
     wasm("trap-log", "200 503", Guest().on("log", TRAP), request("/"), request("/")),
     wasm("trap-done", "200 503", Guest().on("done", TRAP, returns=1), request("/"), request("/")),
     wasm("trap-grpc", "200", Guest().on("request_headers", TRAP), request("/", "content-type: application/grpc", method="POST")),
-    wasm("proc-exit", "503", Guest(imports='(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))').on("request_headers", "(call $exit (i32.const 3)) unreachable")),
+    wasm("proc-exit", "503", Guest(imports=EXIT).on("request_headers", "(call $exit (i32.const 3)) unreachable")),
     wasm("out-of-bounds", "503", Guest().on("request_headers", "(drop (i32.load (i32.const 0x7fffffff)))")),
+    wasm("proc-exit-goes-on", "200 200", Guest(imports=EXIT).on("request_headers", "(call $exit (i32.const 3))", call("add_header_map_value", 0, "x-a", "1"), value(0, "x-a"), show_reply(), returns=1).on("log", "(call $exit (i32.const 0))", note("logged"), show_log()), request("/"), request("/2")),
+    wasm("proc-exit-in-configure", "200", Guest(imports=EXIT).on("vm_start", "(call $exit (i32.const 1))", returns=1).on("configure", "(call $exit (i32.const 1))", returns=1).on("request_headers", note("on"), show_reply(), returns=1)),
     wasm("stack-overflow", "503", Guest(extra="(func $deep (call $deep) (call $deep))").on("request_headers", "(call $deep)")),
+    wasm("stack-deep", "200", Guest(extra=DEEP).on("request_headers", "(call $digit (call $deep (i32.const 50000)))", show_reply(), returns=1)),
     wasm("divide-by-zero", "503", Guest().on("request_headers", "(drop (i32.div_u (i32.const 1) (i32.const 0)))")),
     wasm("memory-grows", "200", Guest().on("request_headers", "(drop (memory.grow (i32.const 64)))", call("add_header_map_value", 0, "x-a", "1"), value(0, "x-a")).on("response_headers", show_header(2))),
 ]

@@ -160,5 +160,28 @@ SERVICES = (
     service("shares", "200 200", Guest().on("configure", call("set_shared_data", "k", "of the service", 0, label="s"), call("register_shared_queue", "q", At(640), label="q"), returns=1).on("queue_ready", call("dequeue_shared_queue", P(1), OUT, label="d"), call("set_shared_data", "k", "it came", 0, label="s"), show_log()), filters=Guest().on("request_headers", call("get_shared_data", "k", OUT, At(600), label="g"), call("resolve_shared_queue", Raw(0, 0), "q", At(256), label="r"), save(), when_path("/", call("enqueue_shared_queue", Saved(), "item", label="e")), show_reply(), returns=1)),
     service("traps", "200", Guest().on("configure", call("set_tick_period_milliseconds", 50, quiet=True), returns=1).on("tick", note("tick"), show_log(), TRAP)),
 )
-CASES = (*SERVICES, *WASI_CASES, *STARTS, *CALLS)
+
+NOWHERE = Raw(0xAAAAAAAA, 0)
+"""Nothing, at an address that is none: what Zig passes for `undefined`."""
+ZERO = on_request("zero-size-nowhere", call("log", 2, NOWHERE), value(0, ":path"), *(call(name, *arguments) for name, *arguments in (
+    ("get_header_map_value", 0, NOWHERE, OUT), ("add_header_map_value", 0, "x-a", NOWHERE), ("replace_header_map_value", 0, "x-b", NOWHERE), ("remove_header_map_value", 0, NOWHERE),
+    ("set_header_map_pairs", 2, NOWHERE), ("set_buffer_bytes", 0, 0, 0, NOWHERE), ("get_property", NOWHERE, OUT), ("set_property", "k", NOWHERE), ("get_shared_data", NOWHERE, OUT, OUT_U32),
+    ("set_shared_data", "z", NOWHERE, 0), ("register_shared_queue", NOWHERE, OUT_U32), ("resolve_shared_queue", NOWHERE, NOWHERE, OUT_U32), ("define_metric", 0, NOWHERE, OUT_U32),
+    ("call_foreign_function", "compress", NOWHERE, OUT), ("http_call", "nope", CALL_PATH, NOWHERE, NOWHERE, 100, OUT_U32), ("grpc_call", NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE, 100, OUT_U32), ("grpc_send", 7, NOWHERE, 0))))
+TINYGO_IMPORTS = "".join(imported(WASI, *each) for each in (("args_sizes_get", "ii>i"), ("clock_time_get", "iIi>i"), ("environ_sizes_get", "ii>i"), ("random_get", "ii>i"), ("poll_oneoff", "iiii>i"), ("fd_prestat_get", "ii>i"), ("fd_write", "iiii>i")))
+TINYGO_EXPORTS = """(func (export "free") (param i32)) (func (export "calloc") (param i32 i32) (result i32) unreachable)
+(func (export "realloc") (param i32 i32) (result i32) unreachable) (func (export "proxy_on_memory_allocate") (param i32) (result i32) unreachable)
+(func (export "asyncify_start_unwind") (param i32)) (func (export "asyncify_stop_unwind")) (func (export "asyncify_start_rewind") (param i32))
+(func (export "asyncify_stop_rewind")) (func (export "asyncify_get_state") (result i32) (i32.const 0))"""
+
+
+def asked(function: str, *arguments: str) -> str:
+    return f"(global.set $saved0 (i32.or (i32.shl (global.get $saved0) (i32.const 1)) (i32.ne (i32.const 0) (call ${function} {' '.join(arguments)}))))"
+
+
+START = asked("args_sizes_get", "(i32.const 800)", "(i32.const 804)") + asked("clock_time_get", "(i32.const 0)", "(i64.const 1000)", "(i32.const 808)") + asked("environ_sizes_get", "(i32.const 816)", "(i32.const 820)") + asked("random_get", "(i32.const 824)", "(i32.const 8)") + asked("poll_oneoff", "(i32.const 832)", "(i32.const 900)", "(i32.const 1)", "(i32.const 840)") + asked("fd_prestat_get", "(i32.const 3)", "(i32.const 844)")
+TINYGO = wasm("tinygo", "200", Guest("0.2.0", imports=TINYGO_IMPORTS, entry=f'(func (export "_start") {START})', extra=TINYGO_EXPORTS).on("request_headers", note("start="), "(call $digit (global.get $saved0))", note(" args="), "(call $digit (i32.load (i32.const 800))) (call $digit (i32.load (i32.const 816)))", value(0, ":path"),
+    "(i32.store (i32.const 832) (i32.const 900)) (i32.store (i32.const 836) (i32.const 4)) (i32.store (i32.const 900) (i32.const 0x0a216968)) (drop (call $fd_write (i32.const 1) (i32.const 832) (i32.const 1) (i32.const 840)))", show_reply(), returns=1))
+
+CASES = (ZERO, TINYGO, *SERVICES, *WASI_CASES, *STARTS, *CALLS)
 _ = (ask, cel, number, on_response, Close)

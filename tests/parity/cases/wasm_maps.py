@@ -62,6 +62,21 @@ MAPS = (
     wasm("request-expected-timeout", "200", Guest().on("request_headers", put("x-envoy-upstream-rq-timeout-ms", "777", 0), put("x-envoy-max-retries", "2", 0))),
 )
 
+SPLIT = "1\r\nx-injected: 2"
+WHOLE = [(b":path", b"/"), (b":authority", b"a.test"), (b":method", b"GET"), (b":scheme", b"http"), (b"x-forwarded-proto", b"http")]
+SUSPECTS = (
+    *(wasm(f"suspect-{how}-{what}", "503 200", Guest().on("request_headers", when_path("/bad", step)).on("response_headers", note("rh", P(1)), show_header(2)), request("/bad"), request("/"))
+      for how, write in (("added", add), ("replaced", put)) for what, step in (("name", write("bad()name", "1", 0)), ("upper", write("Bad Name", "1", 0)), ("value", write("x-a", SPLIT, 0)), ("nul", write("x-a", "a\0b", 0)), ("path", write(":path", "/a\r\nx: y", 0)))),
+    *(wasm(f"suspect-pairs-{what}", "503", Guest().on("request_headers", call("set_header_map_pairs", 0, serialize([*WHOLE, pair]), label="p"), call("get_header_map_pairs", 0, OUT, label="g"), show_log())) for what, pair in (("name", (b"bad()name", b"1")), ("value", (b"x-a", SPLIT.encode())))),
+    on_request("suspect-seen", add("bad()name", "1", 0), add("x-a", SPLIT, 0), value(0, "bad()name"), value(0, "x-a"), call("get_header_map_pairs", 0, OUT, label="p")),
+    wasm("suspect-taken-away", "200", Guest().on("request_headers", add("bad()name", "1", 0), drop("bad()name", 0), add("x-a", SPLIT, 0), put("x-a", "good", 0))),
+    with_trailers("suspect-trailer-name", Guest().on("request_trailers", add("bad()name", "1", 1), show_log())),
+    *(wasm(f"forwarded-proto-{what}", want, Guest().on("request_headers", step)) for what, want, step in (("removed", "404", drop("x-forwarded-proto", 0)), ("empty", "404", put("x-forwarded-proto", "", 0)), ("of-pairs", "404", call("set_header_map_pairs", 0, serialize(WHOLE[:4]), label="p")))),
+    *(wasm(f"upgrade-{what}", "200", Guest().on("request_headers", when_path("/u", *steps)), send)
+      for what, steps, send in (("alone", (put("upgrade", "websocket", 0),), request("/u")), ("alone-post", (put("upgrade", "h2c", 0),), request("/u", body=b"abc", method="POST")), ("with-close", (put("upgrade", "websocket", 0), put("connection", "close", 0)), request("/u")))),
+    wasm("forwarded-proto-removed-by-header", "404", Guest().on("request_headers", drop("x-forwarded-proto", 0)), request("/", "x-a: 1"), routes="- {match: {prefix: /, headers: [{name: x-a, present_match: true}]}, route: {cluster: $up}}"),
+)
+
 
 def chain(name: str, want: str, *guests: Guest, requests: tuple[bytes, ...] = (request("/"),), vms: tuple[str, ...] = (), more: str = "", **case: object) -> Case:
     """Several plugins, one behind the other."""
@@ -106,4 +121,19 @@ READS = (
     reading("done", READ, returns=1),
     on_request("own-under-old-names", *(step for name in ("route_name", "cluster_name", "node", "\0", "a\0b") for step in (call("get_property", name, OUT, label="g"), call("set_property", name, "mine", label="s"), call("get_property", name, OUT, label=name)))),
 )
-CASES = (*MAPS, *CHAINS, *READS)
+HEAD = ((b":method", b"POST"), (b":path", b"/other"), (b":authority", b"x.test"))
+NO_XFP = "function envoy_on_request(h) h:headers():remove('x-forwarded-proto') h:clearRouteCache() end"
+ROUTED = (
+    *(wasm(f"reroute-{name}", want, Guest().on("request_headers", step)) for name, want, step in (
+        ("without-forwarded-proto", "404", call("remove_header_map_value", 0, "x-forwarded-proto")),
+        ("empty-forwarded-proto", "404", call("replace_header_map_value", 0, "x-forwarded-proto", Raw(0, 0))),
+        ("odd-forwarded-proto", "200", call("replace_header_map_value", 0, "x-forwarded-proto", "odd")),
+        ("without-scheme", "200", call("remove_header_map_value", 0, ":scheme")),
+        ("only-what-is-needed", "404", call("set_header_map_pairs", 0, serialize(list(HEAD)))),
+        ("what-is-needed", "200", call("set_header_map_pairs", 0, serialize([*HEAD, (b"x-forwarded-proto", b"http")]))),
+    )),
+    Case("route-cleared-without-forwarded-proto", "404", (ask(request("/")),), filters=f'- lua: {{default_source_code: {{inline_string: "{NO_XFP}"}}}}'),
+    Case("route-kept-without-forwarded-proto", "200", (ask(request("/")),), filters="- header_mutation: {mutations: {request_mutations: [{remove: x-forwarded-proto}]}}"),
+)
+
+CASES = (*MAPS, *SUSPECTS, *CHAINS, *READS, *ROUTED)

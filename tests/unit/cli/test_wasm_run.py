@@ -72,6 +72,11 @@ def test_calls_to_clusters_are_shown_and_answered(wasm_run):
     assert "response: 403, a local reply" in out
 
 
+def test_calls_to_clusters_that_are_not_there_are_named(wasm_run):
+    _, out = wasm_run("auth_token", "--header", "authorization=x")
+    assert "refused, as there is no such cluster here:\n    auth: --cluster 'auth=200:BODY' answers it\n" in out
+
+
 def test_configuration_root_id_and_properties(wasm_run, tmp_path):
     text = call("get_buffer_bytes", 7, 0, 99, OUT, label="c")
     guest = (
@@ -102,6 +107,11 @@ def test_a_trap_is_explained(wasm_run):
     assert "response: 503, a local reply (wasm_fail_stream)" in out
     assert "failed: wasm `unreachable` instruction executed\n    at on_request_headers" in out
     assert "info     before" in out
+
+
+def test_a_message_of_several_lines(wasm_run):
+    _, out = wasm_run(Guest().on("request_headers", log("panicked at src/lib.rs\nno such user\n"), log("next")))
+    assert "    info     panicked at src/lib.rs\n             no such user\n    info     next\n" in out
 
 
 def test_a_loop_ends(wasm_run):
@@ -205,6 +215,12 @@ def test_a_grpc_call_that_nobody_answers(wasm_run):
     status, out = wasm_run(grpc_guest(*GRPC, unary=True))
     assert status == 3
     assert "gRPC calls" not in out
+
+
+def test_a_grpc_service_whose_cluster_is_not_there_is_named(wasm_run):
+    service = b"\x0a\x04\x0a\x02db"  # envoy_grpc: {cluster_name: db}
+    _, out = wasm_run(grpc_guest(call("grpc_stream", service, "my.Service", "Talk", Raw(0, 0), At(256))))
+    assert "    db: --grpc 'db=OK:MESSAGE' answers it\n" in out
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,34 @@ def test_writes_pass_last_to_first_and_may_be_stopped() -> None:
     assert (first.seen, bytes(connection.written)) == ([b"out"], b"out")
 
 
+class Taking(Noted):
+    """Answers what the client gets in place of the data, or stops the end."""
+
+    def __init__(self, answer: NetworkVerdict | bytes) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def on_write(self, connection: Any, data: bytes, end: bool) -> NetworkVerdict | bytes:
+        self.seen.append((data, end))
+        return self.answer
+
+
+def test_the_end_reaches_every_write_filter_even_when_there_are_no_bytes() -> None:
+    first, last = Taking(CONTINUE), Taking(b"")
+    connection = Connection(first, last, Noted())
+    assert connection.runner.write(b"", end=True)
+    assert (b"", True) in last.seen
+    assert (b"", True) in first.seen
+
+
+def test_a_write_filter_that_stops_the_end_says_so() -> None:
+    first, last = Taking(CONTINUE), Taking(STOP)
+    connection = Connection(first, last, Noted())
+    assert not connection.runner.write(b"x", end=True)
+    assert (b"", True) not in first.seen
+    assert connection.written == b""
+
+
 def test_filters_that_were_never_reached_log_but_do_not_close() -> None:
     gate, last = Noted(new=STOP), Noted()
     connection = Connection(gate, last)

@@ -79,24 +79,86 @@ def test_an_old_go_is_told(tmp_path, monkeypatch):
         golang.build(tmp_path, [], tmp_path / "x.wasm")
 
 
-def test_a_rust_project_with_dependencies_goes_to_cargo(tmp_path, monkeypatch):
-    manifest, root = tmp_path / "Cargo.toml", tmp_path / "src/lib.rs"
-    manifest.write_text('[package]\nname = "x"\n[dependencies]\nproxy-wasm = "0.2"\n')
-    asked: list[list[str]] = []
+@pytest.fixture
+def cargo(tmp_path, monkeypatch):
+    """Builds the project in `tmp_path` with programs that only note how they were called."""
+    called: list[tuple[list[str], dict[str, str]]] = []
 
-    def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
-        asked.append(command)
-        made = Path(command[command.index("--target-dir") + 1]) / "wasm32-wasip1" / "release" / "x.wasm"
-        made.parent.mkdir(parents=True)
-        made.write_bytes(b"module")
+    def run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
+        if "sysroot" in command:
+            return f"{tmp_path}/sysroot"
+        called.append((command, environment or {}))
+        if "--target-dir" in command:
+            made = Path(command[command.index("--target-dir") + 1]) / "wasm32-wasip1" / "release" / "x.wasm"
+            made.parent.mkdir(parents=True)
+            made.write_bytes(b"module")
         return ""
 
     monkeypatch.setattr(rust, "_compiler", lambda: rust.Compiler(tmp_path / "rustc", "wasm32-wasip1"))
-    monkeypatch.setattr(rust.shutil, "which", lambda *_, **__: "/bin/cargo")
+    monkeypatch.setattr(rust.shutil, "which", lambda name, **_: f"/bin/{name}")
     monkeypatch.setattr(rust, "run", run)
-    rust.build(tmp_path, [manifest, root], tmp_path / "out.wasm")
-    assert asked[0][:5] == ["/bin/cargo", "build", "--release", "--lib", "--target"]
+    (tmp_path / "src").mkdir()
+
+    def build(dependencies: str) -> list[tuple[list[str], dict[str, str]]]:
+        (tmp_path / "Cargo.toml").write_text(f'[package]\nname = "x"\n[dependencies]\n{dependencies}\n')
+        rust.build(tmp_path, [tmp_path / "Cargo.toml", tmp_path / "src/lib.rs"], tmp_path / "out.wasm")
+        return called
+
+    return build
+
+
+def test_a_rust_project_with_dependencies_goes_to_cargo(cargo, tmp_path):
+    ((command, _),) = cargo('proxy-wasm = "0.2"')
+    assert command[:5] == ["/bin/cargo", "build", "--release", "--lib", "--target"]
     assert (tmp_path / "out.wasm").read_bytes() == b"module"
+
+
+@pytest.mark.parametrize(
+    ("described", "by"),
+    [
+        ('[package]\nname = "sdk"\nedition = "2018"\n', "rustc"),
+        ('[package]\nname = "sdk"\n[dependencies]\nlog = "0.4"\n', "cargo"),
+        ('[package]\nname = "sdk"\n[features]\ndefault = ["std"]\n', "cargo"),
+        ("[target.'cfg(all())'.dependencies]\nlog = '0.4'\n", "cargo"),
+    ],
+)
+def test_a_rust_dependency_in_a_folder_goes_to_cargo_when_it_needs_more(cargo, tmp_path, described, by):
+    (tmp_path / "sdk").mkdir()
+    (tmp_path / "sdk/Cargo.toml").write_text(described)
+    programs = [Path(command[0]).name for command, _ in cargo('sdk = { path = "sdk" }')]
+    assert programs == (["rustc", "rustc"] if by == "rustc" else ["cargo"])
+
+
+def test_a_rust_dependency_in_a_folder_keeps_its_edition(cargo, tmp_path):
+    (tmp_path / "sdk").mkdir()
+    (tmp_path / "sdk/Cargo.toml").write_text('[package]\nname = "sdk"\nedition = "2018"\n')
+    (library, _), _ = cargo('sdk = { path = "sdk" }')
+    assert library[library.index("--edition") + 1] == "2018"
+
+
+def test_a_rust_dependency_whose_folder_is_not_there_is_named(cargo, tmp_path):
+    with pytest.raises(tools.BuildError, match=r"sdk/Cargo.toml: No such file"):
+        cargo('sdk = { path = "sdk" }')
+
+
+def test_cargo_is_told_of_the_linker_where_rustc_has_none(cargo, tmp_path, monkeypatch):
+    monkeypatch.delenv("CARGO_TARGET_WASM32_WASIP1_LINKER", raising=False)
+    ((_, environment),) = cargo('proxy-wasm = "0.2"')
+    assert environment == {"RUSTC": f"{tmp_path}/rustc", "CARGO_TARGET_WASM32_WASIP1_LINKER": "wasm-ld"}
+
+
+def test_cargo_keeps_the_linker_that_its_user_has_chosen(cargo, tmp_path, monkeypatch):
+    monkeypatch.setenv("CARGO_TARGET_WASM32_WASIP1_LINKER", "my-ld")
+    ((_, environment),) = cargo('proxy-wasm = "0.2"')
+    assert "CARGO_TARGET_WASM32_WASIP1_LINKER" not in environment
+
+
+def test_cargo_is_told_of_no_linker_where_rustc_has_its_own(cargo, tmp_path):
+    own = tmp_path / "sysroot/lib/rustlib/x/bin/rust-lld"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    ((_, environment),) = cargo('proxy-wasm = "0.2"')
+    assert environment == {"RUSTC": f"{tmp_path}/rustc"}
 
 
 @pytest.mark.skipif(not HAS_ZIG, reason='the compiler is not installed (pip install "pyvoy-sidecar[wasm-c]")')

@@ -12,6 +12,7 @@ from itertools import count
 from struct import pack
 from typing import TYPE_CHECKING
 
+from pyvoy.extensions.names import Answer, resolve
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked
 from pyvoy.extensions.wasm.engine.interface import HostFunction
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pyvoy.extensions.wasm.root import RootContext
     from pyvoy.extensions.wasm.vm import Vm
     from pyvoy.server.services import Services
-    from pyvoy.upstream.dns_resolver import Answer
 
 
 _FIRST = 2
@@ -54,15 +54,8 @@ def _ask(root: RootContext, name: str, token: int) -> None:
 
 
 async def _answer(root: RootContext, services: Services, name: str, token: int) -> None:
-    from pyvoy.upstream.cluster_plan import DnsLookupFamily
-    from pyvoy.upstream.dns_resolver import ResolutionError, resolver_of
-
-    try:
-        answer = await resolver_of(services.shared, services.loop).resolve(name, DnsLookupFamily.AUTO)
-    except (ResolutionError, UnicodeError):  # no name may look like that
-        root.tell_names(token, b"")
-        return
-    root.tell_names(token, encoded(answer))
+    answer = await resolve(services, name)
+    root.tell_names(token, b"" if answer is None else encoded(answer))
 
 
 def encoded(answer: Answer) -> bytes:

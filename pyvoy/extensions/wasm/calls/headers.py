@@ -3,7 +3,8 @@
 Source: Proxy-Wasm specification; which map can be used when, what a missing one gives and how names are added and
 replaced are Envoy's (its inline headers are joined, the others get lines of their own, and what is replaced
 moves to the end).
-A value that would end its line is refused: it could split a message in two.
+A value that would end its line is refused: it could split a message in two.  In the head of a request it is written,
+and the router answers such a request with 503 in place of sending it, as Envoy's does.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pyvoy.extensions.header_check import valid_name
+from pyvoy.extensions.header_check import valid_pair
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked, ends_line, giver
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
-from pyvoy.extensions.wasm.mirror import ADD, REPLACE
-from pyvoy.extensions.wasm.mirror import change as change_map
 from pyvoy.extensions.wasm.pairs import parse, serialize
+from pyvoy.http.header_changes import ADD, REPLACE
+from pyvoy.http.header_changes import change as change_map
 from pyvoy.http.headers import HeaderMap
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
             return abi.BAD_ARGUMENT
         pairs = parse(read(place, size))
         headers = context.writable(kind)
-        if headers is None or any(_is_bad(kind, name.lower()) or ends_line(value) for name, value in pairs):
+        if headers is None:
+            return abi.BAD_ARGUMENT
+        if any(_is_bad(kind, name.lower(), value) for name, value in pairs) and not context.suspect(kind):
             return abi.BAD_ARGUMENT
         headers.map.clear()
         headers.pairs = None
@@ -117,7 +120,7 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
         except OutOfBounds:
             return abi.INVALID_MEMORY_ACCESS
         headers = context.writable(kind)
-        if headers is None or ends_line(value) or _is_bad(kind, name):
+        if headers is None or (_is_bad(kind, name, value) and not context.suspect(kind)):
             return abi.BAD_ARGUMENT
         if not kind and name == b"host":
             name = b":authority"
@@ -154,11 +157,12 @@ def _writers(vm: Vm) -> dict[str, HostFunction]:
     }
 
 
-def _is_bad(kind: int, name: bytes) -> bool:
-    """A name that no message may have; Envoy ends requests that have one, so that here it is refused at once."""
-    if kind in (abi.REQUEST_HEADERS, abi.REQUEST_TRAILERS):
-        return not valid_name(name)
-    return not name or ends_line(name) is not None
+def _is_bad(kind: int, name: bytes, value: bytes) -> bool:
+    """What no message may have: a value that ends its line, a name that does or that is empty, and in the head of a
+    request a name that is no token."""
+    if kind == abi.REQUEST_HEADERS:
+        return not valid_pair(name, value)
+    return not name or ends_line(name) is not None or ends_line(value) is not None
 
 
 def _name(kind: int, name: bytes) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import wasmtime
 
+from pyvoy.extensions.wasm.demangle import demangled
 from pyvoy.extensions.wasm.engine.interface import HostFunction, ImportName, LinkError, WasmTrap
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def trap_of(error: Any) -> WasmTrap:
     """wasmtime's Trap or WasmtimeError as a WasmTrap with the names of the guest's functions."""
     if not isinstance(error, wasmtime.Trap):
         return WasmTrap(str(error).splitlines()[0] if str(error) else "unknown error")
-    frames = tuple(frame.func_name or f"function {frame.func_index}" for frame in error.frames)
+    frames = tuple(demangled(frame.func_name or f"function {frame.func_index}") for frame in error.frames)
     lines = [line for line in error.message.splitlines() if line.strip()]
     # The first line of wasmtime's message is the place, the cause comes last.
     message = lines[-1].strip() if lines else "trap"

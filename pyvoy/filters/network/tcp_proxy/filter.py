@@ -144,6 +144,8 @@ class TcpProxy(NetworkFilter):
         if end and self._upstream is not None:
             relay.active_s = connection.services.clock()
             self._upstream.end()
+            if connection.end_is_stopped:  # both sides have ended, though the client was not told so
+                connection.close()
         return NetworkVerdict.CONTINUE
 
     def _receive_early(self, data: bytes) -> None:

@@ -59,7 +59,7 @@ class MapContext(Context):
 
     def _sync(self, *, writing: bool) -> HeaderMap:
         mirror = self.vm.mirror
-        if mirror is not None and mirror.kind >= 0:
+        if mirror is not None and mirror.headers is not None:
             mirror.sync()
             if writing:
                 mirror.stale()
