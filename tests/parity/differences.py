@@ -171,6 +171,7 @@ KNOWN: tuple[Known, ...] = (
             "trap-in-response_headers",
             "trap-in-response_headers-fail_reload",
             "close-in-response-body",
+            "reply-over-upstream-*",
         )
     ),
     *(
