@@ -7,6 +7,7 @@ Parses and prints; the work is done by `pyvoy.server` and `pyvoy.config`.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -56,15 +57,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         "wasm": wasm,
         "bench": bench,
     }
+    command = commands[arguments.pop(0)] if arguments and arguments[0] in commands else envoy
     try:
-        if arguments and arguments[0] in commands:
-            return commands[arguments[0]](arguments[1:])
-        return envoy(arguments)
+        status = command(arguments)
+        sys.stdout.flush()
     except flags.FlagError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
 
 
 def envoy(arguments: list[str]) -> int:

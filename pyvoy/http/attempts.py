@@ -198,10 +198,15 @@ class Attempts(AttemptFailures):
             self.stream.respond_headers(headers, end)
 
     def _handshake_failed(self, attempt: UpstreamRequest, headers: HeaderMap) -> bool:
-        """A WebSocket handshake answered by 2xx or 3xx, not by 101: the client hears so, and nothing is tunnelled."""
+        """A WebSocket handshake answered by 2xx or 3xx, not by 101: the client hears so, and nothing is tunnelled.
+
+        As in Envoy, an upstream of HTTP/2 answers for itself.
+        """
         stream = self.stream
         status = int(headers.map[b":status"])
-        if not 200 <= status < 400 or stream.request_headers.map.get(b"upgrade", b"").lower() != b"websocket":
+        if not 200 <= status < 400 or stream.info.upstream_protocol == "HTTP/2":
+            return False
+        if stream.request_headers.map.get(b"upgrade", b"").lower() != b"websocket":
             return False
         self._attempt = None
         attempt.cancel()

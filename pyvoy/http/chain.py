@@ -152,6 +152,7 @@ class ChainPlan:
         "_chosen",
         "_decisions",
         "_demanding",
+        "_light_makers",
         "_settled",
         "_shared",
         "_variants",
@@ -171,6 +172,8 @@ class ChainPlan:
         "response_data",
         "response_headers",
         "response_trailers",
+        "shows_known_requests",
+        "shows_known_responses",
         "specs",
     )
 
@@ -208,6 +211,10 @@ class ChainPlan:
         self.light_request_headers = _before(last, self.request_headers)
         """Events of all filters but the last, for a stream that does without the router (see `light_stream`)."""
         self.light_request_data = _before(last, self.request_data)
+        self.shows_known_requests = _first_knows_heads(chosen, self.light_request_headers)
+        """The first filter that sees a head would rather have a `KnownHeaders`."""
+        self.shows_known_responses = _first_knows_heads(chosen, self.response_headers)
+        self._light_makers = tuple((slot, make, plan) for slot, (make, plan) in enumerate(self.makers[:-1]))
         self._shared: list[HttpFilter] | None = None
         """What `make_light` gives, where no filter is made for a stream."""
         if all(spec.cls.stateless for spec in chosen[:-1]):
@@ -278,9 +285,11 @@ class ChainPlan:
         return self._light_filters()
 
     def _light_filters(self) -> list[HttpFilter]:
-        filters = [make(plan) for make, plan in self.makers[:-1]]
-        for slot, filter_ in enumerate(filters):
+        filters: list[HttpFilter] = []
+        for slot, make, plan in self._light_makers:
+            filter_ = make(plan)
             filter_.slot = slot
+            filters.append(filter_)
         return filters
 
     def make_router(self) -> HttpFilter:
@@ -293,6 +302,10 @@ class ChainPlan:
 
 def _before(last: int, entries: Entries) -> Entries:
     return tuple((slot, handler) for slot, handler in entries if slot < last)
+
+
+def _first_knows_heads(chosen: tuple[FilterSpec, ...], entries: Entries) -> bool:
+    return bool(entries) and chosen[entries[0][0]].cls.knows_heads
 
 
 def _maker(spec: FilterSpec) -> Maker:

@@ -8,9 +8,8 @@ message; the bytes are cut where its value stands.  Pure.
 from __future__ import annotations
 
 from pyvoy.http.headers import HeaderMap
+from pyvoy.http.known_heads import MARK
 
-MARK = b"\0"
-"""Stands for what varies; no header can hold it."""
 _MOST = 4
 _PATIENCE = 32
 """Heads that never come again are given up after so many."""

@@ -67,7 +67,7 @@ class ServerSink(Protocol):
         """The head of the stream that began early is whole; `on_headers` follows."""
 
     def on_backlog(self, full: bool) -> None:
-        """Pipelined requests wait (True) or have been taken (False): stop or resume reading."""
+        """Pipelined requests wait (True) or have been taken (False): hold back what comes, or hand it on."""
 
 
 class ServerCodec(Protocol):

@@ -15,6 +15,10 @@ _PREFACE = b"PRI * HTTP/2"
 _TOLD_APART = 4
 """No method of HTTP/1 begins like the preface up to here."""
 
+_SPACES = 2
+"""A line of three words without a slash has neither the target nor the version of an HTTP/1 request: what begins with
+it is a broken preface, and is closed without an answer that its sender could not read (RFC 9113 3.4)."""
+
 
 class CodecType(Enum):
     """codec_type of a connection manager."""
@@ -30,7 +34,10 @@ class CodecType(Enum):
         negotiated = info.tls.alpn if info.tls is not None else ""
         if negotiated:
             return negotiated == "h2"
-        return data.startswith(_PREFACE) or (len(data) >= _TOLD_APART and _PREFACE.startswith(data))
+        if data.startswith(_PREFACE) or (len(data) >= _TOLD_APART and _PREFACE.startswith(data)):
+            return True
+        line_bytes = data.find(b"\n")
+        return line_bytes > 0 and data.find(b"/", 0, line_bytes) < 0 and data.count(b" ", 0, line_bytes) == _SPACES
 
 
 _AUTO = CodecType.AUTO

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyvoy.http.known_heads import KnownHead
 
 Pair = tuple[bytes, bytes]
 
@@ -61,7 +65,11 @@ class HeaderMap:
     order.  `generation` grows with every change.
     """
 
-    __slots__ = ("generation", "map", "pairs")
+    __slots__ = ("generation", "head", "map", "pairs", "value")
+
+    head: KnownHead
+    """With `value`, what a `KnownHeaders` has: it becomes a HeaderMap in place, which needs the same slots."""
+    value: bytes
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         """From pairs; `header_map` makes one around a dict."""

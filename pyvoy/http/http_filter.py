@@ -65,13 +65,16 @@ class HttpFilter:
 
     `slot` is the filter's place in the chain and is set by the chain.  A class with `stateless = True` is instantiated
     once per chain at load and shared by all streams.  Events that a class names in `on_demand` pass it by until it
-    asks for them with `stream.demand(self)`: data that nobody looks at takes the short way.
+    asks for them with `stream.demand(self)`: data that nobody looks at takes the short way.  `knows_heads` says that
+    its headers events mostly do without a map's inside (see `known_heads`): they are then shown a `KnownHeaders` where
+    there is one.
     """
 
     __slots__ = ("slot",)
 
     terminal: ClassVar[bool] = False
     stateless: ClassVar[bool] = False
+    knows_heads: ClassVar[bool] = False
     on_demand: ClassVar[frozenset[str]] = frozenset()
     slot: int
 

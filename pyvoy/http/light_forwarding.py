@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvoy.http.filtered_stream import FilteredStream
+from pyvoy.http.light_view import LightView
 from pyvoy.http.stream import HttpStream
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def forward_to_full(cls: type[LightStream]) -> None:
     """Give the class everything public of a full stream that is not its own."""
     defaults = vars(FilteredStream)
     for name in {*dir(HttpStream), *_MADE_BY_INIT}:
-        if name[0] == "_" or name in vars(cls):
+        if name[0] == "_" or name in vars(cls) or name in vars(LightView):
             continue
         kept = name in defaults and not callable(defaults[name]) and not isinstance(defaults[name], property)
         setattr(cls, name, _Kept(name, defaults[name]) if kept else _Forwarded(name))

@@ -1,7 +1,7 @@
 """An ordinary request (see `plain_plan`) through a connection manager with filters or access logs.
 
-What its filters and logs see as their stream is this object.  It answers what most of them ask (headers, route, plans,
-facts) and runs the chain's tuples while every filter continues; whatever else is asked of it, or happens, turns it into
+What its filters and logs see as their stream is this object.  It answers what most of them ask (`light_view`) and runs
+the chain's tuples while every filter continues; whatever else is asked of it, or happens, turns it into
 an `HttpStream` in the state it would be in, which goes on, and to which this object, still in the filters' hands, from
 then on refers.  The tests hold the same conversations both ways and compare bytes, statistics and log lines.
 """
@@ -12,200 +12,30 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.http.charging import CANARY, INTERNAL
 from pyvoy.http.headers import HeaderMap
-from pyvoy.http.http_filter import CONTINUE, HttpFilter
+from pyvoy.http.http_filter import CONTINUE
+from pyvoy.http.known_heads import KnownHeaders, known_headers
 from pyvoy.http.light_forwarding import forward_to_full
-from pyvoy.http.plain_facts import note_request, note_upstream
-from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer
-from pyvoy.http.request_rules import XFP
+from pyvoy.http.light_view import FILTERING, OVER, RESPONDING, UPSTREAM, LightView
+from pyvoy.http.plain_plan import SERVICE_TIME, PlainAnswer, is_ordinary
 from pyvoy.http.response_rules import has_status
-from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED
 from pyvoy.http.stream import HttpStream, notify
 from pyvoy.http.upstream_request import UpstreamRequest
-from pyvoy.observe import details
-from pyvoy.observe.stream_info import ConnectionInfo, StreamInfo
-from pyvoy.upstream.endpoint import Host
-from pyvoy.upstream.pool.h1 import Http1Connection, Http1Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pyvoy.http.chain import ChainPlan, Handler
     from pyvoy.http.h1.client import Http1ClientCodec
     from pyvoy.http.h1.heads import ResponseHead
     from pyvoy.http.h1.limits import Http1Plan
-    from pyvoy.http.manager import HttpConnectionManager
-    from pyvoy.http.plain_plan import PlainPlan, PlainRequest
-    from pyvoy.server.services import Services
-    from pyvoy.upstream.cluster import Cluster
+    from pyvoy.http.known_heads import KnownHead
+    from pyvoy.http.plain_plan import PlainPlan
 
 _REQUEST_ID = b"x-request-id"
-FILTERING, UPSTREAM, RESPONDING, OVER = range(4)
 
 
-class LightStream:
+class LightStream(LightView):
     """One ordinary request; receives its response.  Owned by its connection manager until it is over or promoted."""
 
-    # Filters may keep things of their own on a stream, so there is an instance dict beside the slots.
-    __slots__ = (
-        "__dict__",
-        "_answer_bytes",
-        "_body",
-        "_calling",
-        "_cluster",
-        "_connection",
-        "_host",
-        "_id",
-        "_info",
-        "_pool",
-        "_request",
-        "_request_headers",
-        "_stage",
-        "_status",
-        "_took",
-        "active_s",
-        "chain",
-        "chosen_host",
-        "filters",
-        "host_is_chosen",
-        "manager",
-        "promoted",
-        "response_headers",
-        "services",
-        "stream_id",
-    )
-
-    _cluster: Cluster
-    _connection: Http1Connection
-    _host: Host
-    _pool: Http1Pool
-    _answer_bytes: int
-    _status: bytes
-    _took: tuple[float, int]
-    """When the response came, and how many milliseconds after the request."""
-
-    def __init__(
-        self,
-        manager: HttpConnectionManager,
-        stream_id: int,
-        request: PlainRequest,
-        request_id: bytes,
-        now_s: float,
-        body: bytes,
-    ) -> None:
-        self.manager = manager
-        self.stream_id = stream_id
-        self.services: Services = manager.services
-        self.chain: ChainPlan = manager.plan.chain
-        self._request_headers: HeaderMap | None = None
-        self.response_headers: HeaderMap | None = None
-        self.active_s = now_s
-        self.chosen_host: Host | None = None
-        self.host_is_chosen = False
-        self.filters: list[HttpFilter] = []
-        self._request = request
-        self._id = request_id
-        self._body = body
-        self._stage = FILTERING
-        self._calling = False
-        self._info: StreamInfo | None = None
-        self.promoted: HttpStream | None = None
-        """The full stream, once there is one."""
-
-    # ---- what filters and logs ask: Stream ----
-
-    @property
-    def connection(self) -> ConnectionInfo:
-        """The downstream connection."""
-        return self.manager.connection_info
-
-    @property
-    def request_headers(self) -> HeaderMap:
-        """The request's headers; made when somebody asks."""
-        headers = self._request_headers
-        if headers is None:
-            request = self._request
-            headers = self._request_headers = request.seen_headers(self._id)
-            if self._stage > FILTERING:
-                headers.map[EXPECTED] = request.expected
-        return headers
-
-    @property
-    def route(self) -> Any:
-        """The chosen route."""
-        return self._request.route if self.promoted is None else self.promoted.route
-
-    def route_plans(self, self_filter: HttpFilter) -> tuple[Any, ...]:
-        """Every per-route plan of this filter, least specific first."""
-        if self.promoted is not None:
-            return self.promoted.route_plans(self_filter)
-        plans = self._request.route.filter_plans
-        return plans.get(self.chain.names[self_filter.slot], ()) if plans else ()
-
-    def route_plan(self, self_filter: HttpFilter) -> Any:
-        """The most specific per-route plan of this filter, or None."""
-        plans = self.route_plans(self_filter)
-        return plans[-1] if plans else None
-
-    def replace_filter(self, self_filter: HttpFilter, other: HttpFilter) -> None:
-        """From now on `other` stands in the filter's place on this stream."""
-        stream = self if self.promoted is None else self.promoted
-        stream.filters[self_filter.slot] = other
-
-    def decide(self, self_filter: HttpFilter) -> tuple[HttpFilter, Mapping[str, Handler]]:
-        """Before the first event at a place for which routes have filters of their own."""
-        decided = self.chain.decided(self_filter.slot, self.route_plan(self_filter))
-        self.chain = decided.chain
-        return decided.enter(self_filter, self.filters), decided.handlers
-
-    def clear_route_cache(self) -> None:
-        """Match anew: as long as it is the same route after all, the request stays an ordinary one."""
-        if self.promoted is None and self._stage is FILTERING and self._is_same_route():
-            return
-        self.full().clear_route_cache()
-
-    def _is_same_route(self) -> bool:
-        routes = self.manager.plan.routes
-        if not routes.settled:
-            return routes.find_again(self) is self._request.route
-        values, seen = self.request_headers.map, self._request.seen
-        same = values.get(b":path") == seen[b":path"] and values.get(b":authority") == seen[b":authority"]
-        return same and bool(values.get(XFP))
-
-    @property
-    def info(self) -> StreamInfo:
-        """The facts so far; made when somebody asks."""
-        info = self._info
-        if info is None:
-            info = self._info = StreamInfo()
-            self._note_begin(info)
-            if self._stage > FILTERING:
-                self._note_upstream(info)
-            if self._stage > UPSTREAM:
-                self._note_response(info)
-            if self._stage is OVER:
-                self._note_end(info)
-        return info
-
-    def _note_begin(self, info: StreamInfo) -> None:
-        info.start_s = self.active_s
-        info.start_wall_s = self.active_s + self.manager.wall_offset_s
-        info.protocol = self.manager.codec.protocol
-        note_request(info, self._request.route, self._id)
-
-    def _note_upstream(self, info: StreamInfo) -> None:
-        note_upstream(info, self._cluster, self._host, self._connection, self.active_s, len(self._body))
-
-    def _note_response(self, info: StreamInfo) -> None:
-        info.first_upstream_rx_s = info.last_upstream_rx_s = self._took[0]
-        info.response_code_details = details.VIA_UPSTREAM
-        info.response_code = int(self._status)
-
-    def _note_end(self, info: StreamInfo) -> None:
-        assert self.response_headers is not None
-        info.response_code = int(self.response_headers.map[b":status"])
-        info.first_downstream_tx_s = info.end_s = self._took[0]
-        info.bytes_sent = self._answer_bytes
+    __slots__ = ()
 
     if TYPE_CHECKING:
 
@@ -223,7 +53,14 @@ class LightStream:
         try:
             filters = self.filters = chain.make_light()
             if chain.light_request_headers:
-                headers = self.request_headers
+                head = None
+                if chain.shows_known_requests:
+                    request = self._request
+                    head = request.known or request.recall()
+                if head is None:
+                    headers = self.request_headers
+                else:
+                    headers = self._request_headers = known_headers(head, self._id)
                 for slot, handler in chain.light_request_headers:
                     verdict = handler(filters[slot], self, headers, end)
                     if verdict is not CONTINUE or self.promoted is not None:
@@ -241,8 +78,12 @@ class LightStream:
         nothing has been done but perhaps the balancer asked."""
         request = self._request
         headers = self._request_headers
-        untouched = headers is None or not headers.generation
-        if not untouched and not self._is_ordinary():
+        outcome: KnownHead | None = None
+        if type(headers) is KnownHeaders:
+            outcome = headers.head.outcome or request.outcome(headers.head)
+            if outcome is None:
+                return False
+        elif headers is not None and headers.generation and not is_ordinary(headers.map):
             return False
         cluster = self.services.clusters.get(request.cluster)
         if cluster is None or cluster.chooser is not None:
@@ -270,20 +111,25 @@ class LightStream:
         if due_s < self.manager.armed_s:
             self.manager.watch(due_s)
         codec = connection.codec
-        if untouched:
-            if headers is not None:
-                headers.map[EXPECTED] = request.expected
-            if request.encoded_for is not pool.plan:
-                request.encode(codec, pool.plan)
-            codec.send_request(self, b"".join((request.before_id, self._id, request.behind_id, self._body)))
-        else:
-            self._send_changed(codec, pool.plan)
+        if outcome is None or headers is None:
+            self._send_request(codec, pool.plan)
+            return True
+        headers.head = outcome
+        if outcome.encoded_for is not pool.plan:
+            outcome.encode(codec.encode_request, pool.plan)
+        codec.send_request(self, b"".join((outcome.before, self._id, outcome.behind, self._body)))
         return True
 
-    def _is_ordinary(self) -> bool:
-        """Whether the request is an ordinary one as its filters have left it."""
-        values = self.request_headers.map
-        return STEERING.isdisjoint(values) and INTERNAL not in values and b":method" in values and b":path" in values
+    def _send_request(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
+        headers, request = self._request_headers, self._request
+        if headers is not None:
+            if headers.generation:
+                self._send_changed(codec, plan)
+                return
+            headers.map[EXPECTED] = request.expected
+        if request.encoded_for is not plan:
+            request.encode(codec, plan)
+        codec.send_request(self, b"".join((request.before_id, self._id, request.behind_id, self._body)))
 
     def _send_changed(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
         """The request as its filters have left it; what they have made of its head before is not encoded again."""
@@ -319,14 +165,12 @@ class LightStream:
         if (
             CANARY in head.values
             or chain.response_data
-            or (request_headers is not None and INTERNAL in request_headers.map)
+            or (type(request_headers) is HeaderMap and INTERNAL in request_headers.map)
         ):
             self._attempt().on_response(head, body)
             return
         now_s = self.services.clock()
-        headers = self.response_headers = head.headers()
-        values = headers.map
-        status = self._status = values[b":status"]
+        status = self._status = head.values[b":status"]
         pool = self._pool
         tally = pool.outcome(status) or pool.new_outcome(status)
         if not tally.count:
@@ -335,12 +179,21 @@ class LightStream:
         took_ms = int((now_s - self.active_s) * 1000)
         self._took = now_s, took_ms
         tally.values.append(took_ms)
-        values[SERVICE_TIME] = b"%d" % took_ms
+        headers = self.response_headers = self._show_response(head, b"%d" % took_ms)
         self._stage = RESPONDING
         if self._info is not None:
             self._note_response(self._info)
         if not chain.response_headers or self._filter(headers, body):
             self._answer(head, headers, body)
+
+    def _show_response(self, head: ResponseHead, took: bytes) -> HeaderMap:
+        if self.chain.shows_known_responses:
+            answer = head.memo
+            if type(answer) is PlainAnswer and answer.plain is self.manager.share.plain and not answer.outdated:
+                return known_headers(answer.known or answer.recall(head), took)
+        headers = head.headers()
+        headers.map[SERVICE_TIME] = took
+        return headers
 
     def _filter(self, headers: HeaderMap, body: bytes) -> bool:
         """Show the head to the filters; False when the full stream has gone on with it."""
@@ -357,7 +210,7 @@ class LightStream:
             self.full().fail(error)
             return False
         self._calling = False
-        if headers.map.get(b":status") is not self._status and not has_status(headers):
+        if type(headers) is HeaderMap and headers.map.get(b":status") is not self._status and not has_status(headers):
             self.full().refuse_headless()
             return False
         return True
@@ -372,11 +225,20 @@ class LightStream:
         now_s, took_ms = self._took
         self._stage = OVER
         self._answer_bytes = len(body)
-        self._write(head, headers, body)
-        if self._info is not None:
-            self._note_end(self._info)
         chain = self.chain
         plan = manager.plan
+        plain = manager.share.plain
+        status = self._status
+        if type(headers) is KnownHeaders and not plan.access_logs and not chain.light_log and plain is not None:
+            known = headers.head
+            if known.encoded_for is not plain:
+                plain.encode(known, head, self)
+            manager.write(b"".join((known.before, headers.value, known.behind, body)))
+        else:
+            self._write(head, headers, body)
+            status = headers.map[b":status"]
+        if self._info is not None:
+            self._note_end(self._info)
         if chain.light_log:
             notify(chain.light_log, self.filters, self, plan)
         if plan.access_logs:
@@ -384,7 +246,7 @@ class LightStream:
         if chain.light_destroy:
             notify(chain.light_destroy, self.filters, self, plan)
         self.filters = []
-        manager.plain_over(self.stream_id, headers.map[b":status"], took_ms, now_s)
+        manager.plain_over(self.stream_id, status, took_ms, now_s)
         if codec.finish(self.stream_id):
             manager.start_next()
 
@@ -392,8 +254,8 @@ class LightStream:
         """The response on the wire; one that no filter has touched is not encoded again."""
         manager = self.manager
         plan = manager.plan
-        answer = head.memo
         plain = manager.share.plain
+        answer = head.memo
         kept: HeaderMap | None = None
         if type(answer) is PlainAnswer and answer.plain is plain and not answer.outdated:
             as_is = not headers.generation

@@ -338,8 +338,8 @@ class HttpConnectionManager(ManagerStreams):
         self._head_whole()
 
     def on_backlog(self, full: bool) -> None:
-        """Pipelined requests wait: read no further until they are taken."""
-        self.pause_reading(full)
+        """Pipelined requests wait: take no more until they are taken."""
+        self.connection.hold_back(full)
 
     def pause_reading(self, pause: bool) -> None:
         """Stop or resume reading from the client; calls nest."""

@@ -12,17 +12,18 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from pyvoy.filters.http.router import Router, RouterPlan
-from pyvoy.http.changed_heads import MARK, ChangedHeads
+from pyvoy.http.changed_heads import ChangedHeads
 from pyvoy.http.charging import INTERNAL
 from pyvoy.http.h1.grammar import valid_authority
 from pyvoy.http.headers import HeaderMap, header_map
+from pyvoy.http.known_heads import MARK, KnownHead
 from pyvoy.http.request_rules import WATCHED
 from pyvoy.http.routing.steering import STEERING
 from pyvoy.http.routing.timeouts import EXPECTED, expected_timeout
 from pyvoy.stats.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pyvoy.http.h1.client import Http1ClientCodec
     from pyvoy.http.h1.heads import RequestHead, ResponseHead
@@ -60,6 +61,8 @@ class PlainRequest:
         "cluster",
         "encoded_for",
         "expected",
+        "known",
+        "met",
         "priority",
         "route",
         "seen",
@@ -87,6 +90,9 @@ class PlainRequest:
         """What filters make of this head, from its second time on."""
         self.changed_for: Http1Plan | None = None
         """The codec plan of the pool that those bytes are for."""
+        self.known: KnownHead | None = None
+        """What filters get to see, from its second time on."""
+        self.met = False
 
     def encode(self, codec: Http1ClientCodec, plan: Http1Plan) -> None:
         """Make the bytes for the upstreams with this codec plan."""
@@ -103,6 +109,21 @@ class PlainRequest:
         elif self.changed is None:
             self.changed = ChangedHeads(_REQUEST_ID)
         return self.changed
+
+    def recall(self) -> KnownHead | None:
+        """`known`, made when it is not this head's first time."""
+        if self.met:
+            self.known = KnownHead(self.seen_headers(MARK), _REQUEST_ID)
+        self.met = True
+        return self.known
+
+    def outcome(self, head: KnownHead) -> KnownHead | None:
+        """What the router sends of a head that filters have made of `known`; None when that is not ordinary."""
+        if head.outcome is None and is_ordinary(head.values):
+            headers = head.headers()
+            headers.set(EXPECTED, self.expected)
+            head.outcome = KnownHead(headers, _REQUEST_ID, changed=head.changed)
+        return head.outcome
 
     def with_path(self, path: bytes) -> PlainRequest:
         """The same for a head that differs in its path alone."""
@@ -131,10 +152,15 @@ class PlainRequest:
         return header_map(seen.copy())
 
 
+def is_ordinary(values: Mapping[bytes, bytes]) -> bool:
+    """Whether a request that was ordinary still is, as its filters have left it."""
+    return STEERING.isdisjoint(values) and INTERNAL not in values and b":method" in values and b":path" in values
+
+
 class PlainAnswer:
     """An ordinary response head as it goes to the clients of one connection manager."""
 
-    __slots__ = ("_second", "_wall", "before", "behind", "behind_closing", "changed", "plain")
+    __slots__ = ("_second", "_wall", "before", "behind", "behind_closing", "changed", "known", "plain")
 
     def __init__(
         self,
@@ -148,10 +174,20 @@ class PlainAnswer:
         self.plain = plain
         self.changed = ChangedHeads(SERVICE_TIME)
         """What filters make of this head."""
+        self.known: KnownHead | None = None
+        """What filters get to see."""
         self.before, _, self.behind = encoded.partition(MARK)
         self.behind_closing = closing.partition(MARK)[2]
         self._wall = wall
         self._second = int(wall()) if wall is not None else 0
+
+    def recall(self, head: ResponseHead) -> KnownHead:
+        """`known`, made of the head that this is the answer for."""
+        headers = head.headers()
+        headers.map[SERVICE_TIME] = MARK
+        known = self.known = KnownHead(headers, SERVICE_TIME)
+        known.before, known.behind, known.encoded_for = self.before, self.behind, self.plain
+        return known
 
     @property
     def outdated(self) -> bool:
@@ -298,14 +334,20 @@ class PlainPlan:
         wall = None if b"date" in head.values else manager.services.wall
         head.memo = PlainAnswer(self, encoded, closing, wall)
 
+    def encode(self, known: KnownHead, head: ResponseHead, stream: LightStream) -> None:
+        """Make the bytes of what filters have made of a head's `known`."""
+        known.encode(lambda headers: self._encoded(headers, head, stream), self)
+
+    def _encoded(self, headers: HeaderMap, head: ResponseHead, stream: LightStream) -> bytes:
+        self._plan.response_rules(headers, stream)
+        return stream.manager.codec.encode_headers(headers, not head.length_bytes)
+
     def keep_changed_answer(
         self, head: ResponseHead, changed: ChangedHeads, headers: HeaderMap, stream: LightStream
     ) -> None:
         """Let `changed`, which belongs to the answer that `head` becomes, keep what filters have made of it."""
-        manager = stream.manager
         kept = headers.copy()
-        self._plan.response_rules(headers, stream)
-        changed.keep(kept, manager.codec.encode_headers(headers, not head.length_bytes))
+        changed.keep(kept, self._encoded(headers, head, stream))
 
 
 class _Asking:

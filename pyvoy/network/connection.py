@@ -45,11 +45,14 @@ class DownstreamConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_ahead",
         "_closing",
         "_delay_timer",
         "_end_sent",
         "_eof",
         "_flushing",
+        "_full",
+        "_hand_on_due",
         "_holding",
         "_inspection",
         "_listener",
@@ -87,7 +90,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.chain: FilterChain | None = None
         self.runner: FilterRunner | None = None
         self.buffer = bytearray()
-        """What was looked at, or came while reading was disabled, and has not reached the network filters."""
+        """What was looked at, or came while it was held back, and has not reached the network filters."""
         self.closed_locally = False
         self.counted = False
         """The listener's statistics hold it as a connection with a filter chain."""
@@ -99,6 +102,10 @@ class DownstreamConnection(asyncio.Protocol):
         self._delay_timer: Timer | None = None
         self._read_disabled = 0
         self._holding = False
+        self._ahead: Callable[[bytes], None] | None = None
+        """Where bytes go that are held back."""
+        self._full = False
+        self._hand_on_due = False
         self._closing = False
         self._eof = False
         self._write_ended = False
@@ -457,6 +464,42 @@ class DownstreamConnection(asyncio.Protocol):
                     self._holding = False
                     self._receive_with(self._target)
                     self._deliver_held()
+                elif self._hand_on_due:
+                    self.services.loop.call_soon(self._hand_on)
+
+    def hold_back(self, hold: bool) -> None:
+        """Keep what comes (True) until it is wanted (False).
+
+        Unlike `read_disable` this lets the end of the client be seen: one that has sent ahead and gone waits for
+        nothing.  Beyond the buffer's limit nothing is read any more, and then the end is not seen either."""
+        if self._closing:
+            return
+        if hold:
+            self._ahead = self._target
+            self._receive_with(self._keep)
+        else:
+            self._hand_on_due = True
+            self.services.loop.call_soon(self._hand_on)
+
+    def _keep(self, data: bytes) -> None:
+        self.buffer += data
+        if not self._full and len(self.buffer) >= self.buffer_limit_bytes:
+            self._full = True
+            self.read_disable(True)
+
+    def _hand_on(self) -> None:
+        target = self._ahead
+        if target is None or not self._hand_on_due or self._closing:
+            return
+        if self._full:
+            self._full = False
+            self.read_disable(False)
+        if self._read_disabled:
+            return  # `read_disable` comes back to it
+        self._ahead = None
+        self._hand_on_due = False
+        self._receive_with(target)
+        self._deliver_held()
 
     def continue_reading(self, filter_: NetworkFilter) -> None:
         """Resume behind a filter that answered STOP."""

@@ -83,6 +83,9 @@ class Connection(Protocol):
     def read_disable(self, disable: bool) -> None:
         """Stop (or resume) reading from the client; calls nest, reading resumes when all are taken back."""
 
+    def hold_back(self, hold: bool) -> None:
+        """Keep what comes from the client (True), or hand it on (False); its end is seen all the same."""
+
     def continue_reading(self, filter_: NetworkFilter) -> None:
         """Resume behind a filter that answered STOP."""
 

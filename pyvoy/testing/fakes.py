@@ -5,7 +5,7 @@ Each fake writes what reaches it into one `Record`, in order; the playbook compa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,8 @@ from pyvoy.stats.store import Scope, Store, memory_store
 from pyvoy.stats.tally import TallyBoard
 from pyvoy.testing.clock import FakeClock, FakeLoop, FakeTimers
 from pyvoy.testing.recorder import Record
+from pyvoy.upstream.cluster_plan import DnsLookupFamily
+from pyvoy.upstream.dns_resolver import RESOLVER, Answer, ResolutionError
 
 CLIENT = Address("127.0.0.1", 40000)
 LOCAL = Address("127.0.0.1", 10000)
@@ -66,6 +68,9 @@ class FakeServices:
             wall=self.clock.wall,
             random=Random(seed),
         )
+        self.names: dict[str, tuple[str, ...]] = {}
+        """IP addresses by name; every other name cannot be resolved."""
+        self.services.shared[RESOLVER] = FakeResolver(self.names)
         self.services.tallies = TallyBoard(self.loop.as_loop, delay_s=0)
 
     def counter(self, name: str) -> int:
@@ -81,6 +86,22 @@ class FakeServices:
         directory = self.store.file.read(HEADER_BYTES, self.store.header[WORD_NAMES_USED])
         names = [entry.name for entry in decode(directory)[0] if entry.kind == GAUGE]
         return {name: value for name in names if (value := self.scope.gauge(name).value)}
+
+
+class FakeResolver:
+    """DNS without a net: names out of a table."""
+
+    def __init__(self, names: Mapping[str, tuple[str, ...]]) -> None:
+        self._names = names
+
+    async def resolve(self, name: str, family: DnsLookupFamily) -> Answer:
+        """The addresses of a name, of whatever family.  Raises ResolutionError."""
+        if name not in self._names:
+            raise ResolutionError(f"no {name}")
+        return Answer(self._names[name], 60)
+
+    def close(self) -> None:
+        """There is nothing to give up."""
 
 
 class FakeConnection:
@@ -149,6 +170,10 @@ class FakeConnection:
             self.record.note("paused")
         elif before and not self.read_disabled:
             self.record.note("resumed")
+
+    def hold_back(self, hold: bool) -> None:
+        """What is kept is not read by anybody."""
+        self.read_disable(hold)
 
     def continue_reading(self, filter_: Any) -> None:
         """A network filter that held the connection lets go."""

@@ -246,7 +246,11 @@ class _Sorter(logging.Handler):
         if str(record.msg).startswith("wasm call "):
             self._outcome.host_calls.append(str(record.args[1]) if isinstance(record.args, tuple) else text)
         elif str(record.msg).startswith("wasm log") and isinstance(record.args, tuple):
-            self._outcome.logs.append((_level(record), str(record.args[1])))
+            piece, logs = str(record.args[1]), self._outcome.logs
+            if hasattr(record, "goes_on") and logs:
+                logs[-1] = (logs[-1][0], logs[-1][1] + piece)
+            else:
+                logs.append((_level(record), piece))
         elif text.startswith(_FAILED):
             first, *lines = text.removeprefix(_FAILED).split("\n")
             frames = [line.removeprefix(_FRAME) for line in lines if line.startswith(_FRAME)]

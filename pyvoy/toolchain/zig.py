@@ -28,7 +28,10 @@ _COMMON = (
     "-Wl,--export=malloc",  # what sources that are written for the C++ SDK have for an allocator
     f"-I{SDK / 'c'}",
 )
-_CPP = ("-std=c++20", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+_CPP = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+_CPP_SDK = "proxy_wasm_intrinsics"
+"""The C++ SDK's header and source: it declares the functions of the host without saying where they come from."""
+_OF_CPP_SDK = ("-std=c++17", "-Wl,--import-symbols", "-Wl,--export-dynamic")
 
 
 def find_c(folder: Path) -> list[Path]:
@@ -53,8 +56,21 @@ def build_c(folder: Path, sources: list[Path], output: Path) -> None:
 
 
 def build_cpp(folder: Path, sources: list[Path], output: Path) -> None:
-    """C++20 with libc++; the first build ever compiles that library, which takes a minute or two."""
-    run([*_zig("C++"), "c++", *_COMMON, *_CPP, *_names(sources), "-o", str(output)], folder)
+    """C++20 with libc++; the first build ever compiles that library, which takes a minute or two.
+
+    With the C++ SDK, in the folder or one below, it is C++17, and what no source defines is a function of the host."""
+    sdk = _cpp_sdk(folder)
+    options = ("-std=c++20",) if sdk is None else (*_OF_CPP_SDK, f"-I{sdk.name if sdk != folder else '.'}")
+    names = _names(sources)
+    if sdk is not None and sdk != folder:
+        names.append(f"{sdk.name}/{_CPP_SDK}.cc")
+    run([*_zig("C++"), "c++", *_COMMON, *_CPP, *options, *names, "-o", str(output)], folder)
+
+
+def _cpp_sdk(folder: Path) -> Path | None:
+    """Where the C++ SDK is, as its repository has it."""
+    places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+    return next((place for place in places if (place / f"{_CPP_SDK}.h").is_file()), None)
 
 
 def build_zig(folder: Path, sources: list[Path], output: Path) -> None:

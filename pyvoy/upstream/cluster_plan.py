@@ -189,7 +189,7 @@ class HttpPlan:
     auto_sni_header: bytes = b":authority"
     auto_san_validation: bool = False
     """The host's certificate must have that name."""
-    http2: Http2Plan = field(default_factory=lambda: Http2Plan(head_limit_bytes=80 * 1024))
+    http2: Http2Plan = field(default_factory=Http2Plan)
 
 
 @dataclass(slots=True, frozen=True)

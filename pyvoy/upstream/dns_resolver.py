@@ -18,6 +18,9 @@ from typing import Any, Protocol
 
 from pyvoy.upstream.cluster_plan import DnsLookupFamily, DnsPlan
 
+RESOLVER = "dns.resolver"
+"""Where the services of a worker keep its resolver."""
+
 # c-ares, ares.h: addresses come in the order of the answer.
 _ARES_AI_NOSORT = 1 << 7
 
@@ -167,6 +170,15 @@ class SystemResolver:
 
     def close(self) -> None:
         """Nothing to give up: a query under way ends in its thread."""
+
+
+def resolver_of(shared: dict[str, Any], loop: asyncio.AbstractEventLoop) -> Resolver:
+    """The one of a worker, for those who ask without options of their own; `shared` is what its services keep."""
+    found = shared.get(RESOLVER)
+    if found is None:
+        found = shared[RESOLVER] = CaresResolver(DnsPlan(), loop)
+    resolver: Resolver = found
+    return resolver
 
 
 def make_resolver(plan: DnsPlan, loop: asyncio.AbstractEventLoop) -> Resolver:

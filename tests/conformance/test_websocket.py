@@ -1,6 +1,6 @@
 """WebSocket through a running proxy comes out as it does without one: over HTTP/1 and HTTP/2 on either side, and TLS.
 
-The conversations follow the public Autobahn suite, whose own client needs a Python that is gone.
+The conversations follow the public Autobahn suite, whose own client needs Python 2.7.
 """
 
 from __future__ import annotations

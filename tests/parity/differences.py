@@ -34,6 +34,12 @@ _LAST_PIECE = (
     "Envoy's HTTP/1 codec tells the end of a body apart from its last piece, so that the request is not whole yet"
 )
 _DRAINED = "Envoy counts a protocol error when it closes a drained HTTP/2 connection in the middle of a read"
+_NO_PUSH = "an upstream reads that pushes are refused before it reads a request: a push is an error, settled or not"
+_BLOWN_UP = (
+    "a header block that unfolds to 256 KiB more than a head may have is not decoded any further: the connection ends"
+)
+_NEITHER = "a first line that is none of HTTP/1 is a broken preface of HTTP/2: closed without an answer (RFC 9113 3.4)"
+_NO_STATUS = "a status below 100 is none (RFC 9110 15): a 502"
 _HOST = "a request of HTTP/1.1 has a Host (RFC 9112 3.2): without an authority it is an empty one"
 _BEFORE_UPSTREAM = "a header that no request may carry is found before an upstream connection is taken"
 _EMPTY_BODY = "a body that is known to be empty before the head has left is announced as such, not chunked"
@@ -51,6 +57,8 @@ _BOMB = "how much of a body that grows too much is passed on depends on the step
 
 _GIVEN_UP = "a call that is given up is reset: its end is not sent before, as nobody reads on"
 _SOON = "the end of a WebSocket's upstream reaches the client at once, who may close before the delayed close does"
+
+_TUNNELS = ("length", "unannounced", "reset")
 
 _OPEN = "FAIL_OPEN lets the streams go on, as fail_open does"
 _DEAD_REPLY = "the details of a reply that was not sent are not told"
@@ -92,7 +100,7 @@ KNOWN: tuple[Known, ...] = (
     Known("hcm-internal-address", "upstream up:header:x-envoy-expected-rq-timeout-ms", _NO_HEDGING),
     *(
         Known(case, f"stat:*.downstream_cx_{name}", _SOON)
-        for case in ("upgrade-upstream-closes", "up2-websocket")
+        for case in ("upgrade-upstream-closes", "up2-websocket", *(f"up2-bad-websocket-{bad}" for bad in _TUNNELS))
         for name in ("delayed_close_timeout", "destroy_local", "destroy_remote")
     ),
     Known("upgrade-unasked-101", "*", "a 101 that nobody asked for answers nothing (RFC 9110 15.2.2): a 502"),
@@ -103,6 +111,15 @@ KNOWN: tuple[Known, ...] = (
     Known("up2-goaway-then-next", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("up2-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
     Known("upa-max-requests", "stat:*.upstream_cx_protocol_error", _DRAINED),
+    *(
+        Known(f"up2-bad-goaway-{name}", "stat:*.upstream_cx_protocol_error", _DRAINED)
+        for name in ("unknown-code", "error-after", "debug", "twice", "close")
+    ),
+    Known("up2-bad-websocket-end", "end", _SOON),
+    Known("up2-bad-push-promise", "*", _NO_PUSH),
+    Known("h2-auto-neither", "*", _NEITHER),
+    Known("h2-head-bomb", "*", _BLOWN_UP),
+    Known("up2-bad-status-99", "*", _NO_STATUS),
     Known("upa-*", "stat:*.sigalgs.*", _RESUMED),
     Known("breaker-track-remaining", "stat:*.remaining_cx_pools", "a cell of the statistics has 63 bits, not 64"),
     Known("tls-up-upstream-*", "upstream up:bytes", "a ClientHello has random bytes, and OpenSSL's own order"),

@@ -124,6 +124,10 @@ class FakeConnection:
         """Count."""
         self.read_disabled += 1 if disable else -1
 
+    def hold_back(self, hold: bool) -> None:
+        """Count."""
+        self.read_disable(hold)
+
     def continue_reading(self, filter_: Any) -> None:
         """Note the filter."""
         self.resumed.append(filter_)

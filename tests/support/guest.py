@@ -29,7 +29,7 @@ _COUNTS = {
     "grpc_send": 4, "grpc_close": 1, "grpc_cancel": 1, "get_shared_data": 5, "set_shared_data": 5,
     "register_shared_queue": 3, "resolve_shared_queue": 5, "enqueue_shared_queue": 3, "dequeue_shared_queue": 3,
     "define_metric": 4, "increment_metric": 2, "record_metric": 2, "get_metric": 2, "get_property": 4,
-    "set_property": 4, "call_foreign_function": 6,
+    "set_property": 4, "call_foreign_function": 6, "resolve_dns": 3,
 }  # fmt: skip
 _CALLBACKS = {
     "vm_start": "iii", "configure": "iii", "tick": "i", "queue_ready": "ii", "context_create": "ii",
@@ -37,7 +37,7 @@ _CALLBACKS = {
     "upstream_connection_close": "ii", "request_headers": "iiir", "request_body": "iiir", "request_trailers": "iir",
     "response_headers": "iiir", "response_body": "iiir", "response_trailers": "iir", "http_call_response": "iiiii",
     "grpc_receive_initial_metadata": "iii", "grpc_receive": "iii", "grpc_receive_trailing_metadata": "iii",
-    "grpc_close": "iii", "done": "ir", "log": "i", "delete": "i", "foreign_function": "iii",
+    "grpc_close": "iii", "resolve_dns": "iii", "done": "ir", "log": "i", "delete": "i", "foreign_function": "iii",
 }  # fmt: skip
 _CALLBACKS |= {"vm_start": "iir", "configure": "iir"}
 
@@ -111,7 +111,7 @@ class Guest:
         value = f"(i32.const {returns})" if has_result else ""
         parameters = "(param " + "i32 " * count + ")"
         self._bodies.append(
-            f'(func $on_{callback} (export "proxy_on_{callback}") {parameters} {result}\n{body}\n{value})'
+            f'(func $on_{callback} (export "{_owner(callback)}_on_{callback}") {parameters} {result}\n{body}\n{value})'
         )
         return self
 
@@ -179,9 +179,13 @@ class Guest:
         return base64.b64encode(self.build()).decode()
 
 
+def _owner(name: str) -> str:
+    return "envoy" if name == "resolve_dns" else "proxy"
+
+
 def _import(name: str) -> str:
     kinds = ["i64" if at in _I64.get(name, ()) else "i32" for at in range(_COUNTS[name])]
-    return f'(import "env" "proxy_{name}" (func ${name} (param {" ".join(kinds)}) (result i32)))'
+    return f'(import "env" "{_owner(name)}_{name}" (func ${name} (param {" ".join(kinds)}) (result i32)))'
 
 
 def _escaped(data: bytes) -> str:

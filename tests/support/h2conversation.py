@@ -66,7 +66,7 @@ class Conversation:
             self.heard.append("write refused")
 
     def read(self) -> Frame | None:
-        """The next frame; None when the server has closed.  Raises TimeoutError."""
+        """The next frame; None when the server has closed.  Raises TimeoutError, also if it closed within a frame."""
         while True:
             size = 9 + int.from_bytes(self._buffer[:3], "big")
             if len(self._buffer) >= max(size, 9):
@@ -78,6 +78,8 @@ class Conversation:
                 data = self._sock.recv(65536)
             except (ConnectionError, ssl.SSLError):
                 data = b""
+            if not data and self._buffer:
+                raise TimeoutError(f"closed behind {self._buffer[:40]!r}")
             if not data:
                 self.heard.append("closed")
                 return None

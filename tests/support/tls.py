@@ -28,6 +28,8 @@ class Tls:
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     ciphers: str = ""
+    suites: str = ""
+    """The ciphers of TLS 1.3, in order of preference."""
     trusted: str = ""
     require: bool = False
     resume: bool = False
@@ -48,6 +50,10 @@ class Tls:
         context.verify_mode = ssl.CERT_REQUIRED if self.require or self.trusted else ssl.CERT_NONE
         context.minimum_version, context.maximum_version = self.minimum, self.maximum
         context.set_ciphers(f"{self.ciphers or 'DEFAULT'}:@SECLEVEL=0")
+        if self.suites:
+            library = openssl.loaded()
+            library.SSL_CTX_set_ciphersuites.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+            assert library.SSL_CTX_set_ciphersuites(openssl.pointer(context), self.suites.encode())
         if self.trusted:
             context.load_verify_locations(cadata=self.trusted)
         if self.alpn:

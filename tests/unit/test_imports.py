@@ -87,7 +87,8 @@ def test_filters_never_import_each_other():
 
 
 def test_mechanisms_know_the_host_and_the_streams_interface_but_no_rooms():
-    shared = ("pyvoy.http.http_filter", "pyvoy.http.headers", "pyvoy.http.eager", "pyvoy.http.sides")
+    maps = ("headers", "header_changes", "known_heads")  # header maps, what is done to them, those that are remembered
+    shared = tuple(f"pyvoy.http.{name}" for name in ("http_filter", "eager", "sides", *maps))
 
     def wrong(path: Path) -> set[str]:
         rooms = under(imports(path), "pyvoy.http", "pyvoy.server.data_plane", "pyvoy.upstream")

@@ -24,7 +24,7 @@
     (if (i32.eqz (i32.load (i32.const 4))) (then (return (i32.const 0))))
     (local.set $fault (i32.load8_u (i32.load (i32.const 0))))
     (if (i32.eq (local.get $fault) (i32.const 99)) (then (unreachable)))  ;; c of crash
-    (if (i32.eq (local.get $fault) (i32.const 101)) (then (call $exit (i32.const 3))))  ;; e of exit
+    (if (i32.eq (local.get $fault) (i32.const 101)) (then (call $exit (i32.const 3)) (unreachable)))  ;; e of exit
     (if (i32.eq (local.get $fault) (i32.const 108)) (then (loop $forever (br $forever))))  ;; l of loop
     (if (i32.eq (local.get $fault) (i32.const 104)) (then (call $hog)))  ;; h of hog
     (i32.const 0)))

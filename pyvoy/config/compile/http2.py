@@ -51,7 +51,7 @@ def client_http2(options: Any, common: Any, context: Context) -> Http2Plan:
     return _plan(
         options,
         context,
-        head_limit_bytes=context.wrapped(common, "max_response_headers_kb", 80) * 1024,
+        head_limit_bytes=context.wrapped(common, "max_response_headers_kb", 60) * 1024,
         count_limit=context.wrapped(common, "max_headers_count", 100),
         underscores=Underscores.ALLOW,
         stream_errors=options.stream_error_on_invalid_http_messaging,

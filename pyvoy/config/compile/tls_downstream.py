@@ -32,8 +32,8 @@ supports(
     _TYPE,
     """common_tls_context require_client_certificate session_ticket_keys session_ticket_keys_sds_secret_config
     disable_stateless_session_resumption disable_stateful_session_resumption session_timeout
-    full_scan_certs_on_sni_mismatch ocsp_staple_policy""",
-    tuning="require_sni prefer_client_ciphers",
+    full_scan_certs_on_sni_mismatch ocsp_staple_policy prefer_client_ciphers""",
+    tuning="require_sni",
 )
 supports(TLS + "TlsSessionTicketKeys", "keys")
 
@@ -102,6 +102,7 @@ class _Builder:
             tickets=not message.disable_stateless_session_resumption,
             session_ids=not message.disable_stateful_session_resumption,
             session_timeout_s=None if timeout_s is None else int(timeout_s),
+            prefers_client_ciphers=message.prefer_client_ciphers,
             ticket_keys=self._ticket_keys(message, context, plan),
             staple_policy=StaplePolicy(message.ocsp_staple_policy),
         )

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from pyvoy.extensions import stream_facts
 from pyvoy.extensions.http_call import CallOptions, CallRefused, CallResult, UnknownCluster
 from pyvoy.extensions.lua import tls
-from pyvoy.extensions.lua.changes import HeaderChanges, lower_name, read_changes
+from pyvoy.extensions.lua.changes import lower_name, read_changes
 from pyvoy.extensions.lua.log_lines import LEVEL_NAMES, log, log_line
 from pyvoy.extensions.lua.states import ABSENT, PRESENT, WAIT
 from pyvoy.extensions.lua.values import ValueKindError, from_lua, to_lua
+from pyvoy.http.header_changes import HeaderChanges
 from pyvoy.http.headers import HeaderMap, is_valid_header
+from pyvoy.http.known_heads import make_changes
 
 if TYPE_CHECKING:
     from pyvoy.extensions.lua.hook import Hook, Owner
@@ -161,7 +163,7 @@ class Bridge:
             if len(known) >= MOST_CHANGES:
                 known.clear()
             changes = known[text] = read_changes(text, on_request=kind.on_request)
-        changes.apply(headers)
+        make_changes(headers, text, changes)
         if kind.on_request:
             if changes.suspect:
                 stream.suspect_headers = True

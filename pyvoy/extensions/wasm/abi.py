@@ -85,6 +85,7 @@ CALLBACKS: dict[str, tuple[str, ...]] = {
     "proxy_on_done": ("i>i",),
     "proxy_on_log": ("i>",),
     "proxy_on_delete": ("i>",),
+    "envoy_on_resolve_dns": ("iii>",),
 }
 """What a host calls, with the signatures it may have: two parameters for headers are 0.1.0's, the third is the end of
 the stream.  The arity that is found counts, not the version: some SDKs of 2020 say 0.1.0 and export three."""
@@ -97,6 +98,11 @@ _ENTRIES: dict[str, tuple[str, ...]] = {"_initialize": (">",), "_start": (">",),
 def version_of(exports: dict[str, str]) -> str | None:
     """The ABI version that the exports announce: the first marker counts, as in Envoy."""
     return next((_MARKERS[name] for name in exports if name in _MARKERS), None)
+
+
+def unknown_version(exports: dict[str, str]) -> str:
+    """What a module exports in place of a version that is known, or ""."""
+    return next((name for name in exports if name.startswith("proxy_abi_version_") and name not in _MARKERS), "")
 
 
 def wrong_signatures(exports: dict[str, str]) -> list[str]:

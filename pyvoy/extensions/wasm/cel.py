@@ -2,8 +2,8 @@
 
 There are literals, lists, maps, member access, indices, arithmetic, comparisons, `in`, `&&`, `||`, `?:`, functions
 (size, has, startsWith, endsWith, contains, matches, int, uint, double, string, bytes, bool, dyn), macros over lists and
-maps (`cel_macros.py`), timestamps and durations (`cel_times.py`).  Messages and types as values are not there.  Text is
-str, whatever came over the wire.
+maps (`cel_macros.py`), timestamps and durations (`cel_times.py`), messages (`cel_messages.py`).  Types are no values.
+Text is str, whatever came over the wire.
 Source: the Common Expression Language specification; Envoy's foreign functions `expr_create` and `expr_evaluate`.
 """
 
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyvoy.extensions.wasm import cel_times
+from pyvoy.extensions.wasm import cel_messages, cel_times
 from pyvoy.extensions.wasm.cel_functions import FUNCTIONS, METHODS, OPERATIONS
 from pyvoy.extensions.wasm.cel_macros import MACROS, MAX_NESTED, Variable, macro
 from pyvoy.extensions.wasm.cel_values import (
@@ -171,17 +171,7 @@ class _Parser:
 
     def _member(self) -> Evaluate:
         """A primary with what is selected from it; names that follow each other are one attribute."""
-        kind, text = self._tokens[self._at]
-        path: list[str] | None = None
-        if kind == "name" and (variable := self._variable(text)) is not None:
-            self._at += 1
-            found: Evaluate = variable
-        elif kind == "name" and text not in _CONSTANTS and self._tokens[self._at + 1][1] != "(":
-            self._at += 1
-            path = [text]
-            found = self._path(path)
-        else:
-            found = self._primary()
+        found, path = self._start()
         while True:
             self._step()
             if self._take("."):
@@ -206,7 +196,53 @@ class _Parser:
                 path = [*path, name]
                 found = self._path(path)
             else:
-                found = _indexed(found, _literal(name))
+                found = _Selection(found, name)
+
+    def _start(self) -> tuple[Evaluate, list[str] | None]:
+        """What something may be selected from, and its path if it is an attribute."""
+        kind, text = self._tokens[self._at]
+        if kind != "name":
+            return self._primary(), None
+        if (variable := self._variable(text)) is not None:
+            self._at += 1
+            return variable, None
+        if type_name := self._type_name():
+            return self._message(type_name), None
+        if text in _CONSTANTS or self._tokens[self._at + 1][1] == "(":
+            return self._primary(), None
+        self._at += 1
+        return self._path([text]), [text]
+
+    def _type_name(self) -> str:
+        """Take names with dots between them that '{' follows; else nothing."""
+        tokens, at = self._tokens, self._at
+        while tokens[at][0] == "name" and tokens[at + 1] == ("sign", ".") and tokens[at + 2][0] == "name":
+            at += 2
+        if tokens[at + 1] != ("sign", "{"):
+            return ""
+        name = ".".join(text for kind, text in tokens[self._at : at + 1] if kind == "name")
+        self._at = at + 1
+        return name
+
+    def _message(self, name: str) -> Evaluate:
+        """A message of a type, with its fields."""
+        self._need("{")
+        entries: list[tuple[str, Evaluate]] = []
+        while not self._take("}"):
+            if entries:
+                self._need(",")
+            if self._take("}") or (self._take(",") and not entries and self._take("}")):
+                break
+            kind, field = self._tokens[self._at]
+            if kind != "name":
+                raise CelSyntaxError(f"a field of {name} is missing")
+            self._at += 1
+            self._need(":")
+            entries.append((field, self.expression()))
+        try:
+            return cel_messages.maker(name, entries)
+        except LookupError:
+            raise CelSyntaxError(f"there is no message {name} with these fields") from None
 
     def _variable(self, name: str) -> Variable | None:
         return next((variable for known, variable in reversed(self._variables) if known == name), None)
@@ -359,6 +395,28 @@ def _logic(left: Evaluate, right: Evaluate, *, decisive: bool) -> Evaluate:
     return run
 
 
+class _Selection:
+    """What lies under a name in a value; a message has fields, which an index does not reach."""
+
+    __slots__ = ("found", "name")
+
+    def __init__(self, found: Evaluate, name: str) -> None:
+        self.found = found
+        self.name = name
+
+    def __call__(self, stream: Any) -> Any:
+        value = self.found(stream)
+        return cel_messages.field_of(value, self.name) if cel_messages.is_message(value) else member(value, self.name)
+
+    def is_set(self, stream: Any) -> bool:
+        """Whether it is there: a field of a message may be there without a value."""
+        value = self.found(stream)
+        if cel_messages.is_message(value):
+            return cel_messages.has_field(value, self.name)
+        member(value, self.name)
+        return True
+
+
 def _indexed(found: Evaluate, index: Evaluate) -> Evaluate:
     return lambda stream: member(found(stream), index(stream))
 
@@ -378,6 +436,8 @@ def _function(name: str, arguments: list[Evaluate]) -> Evaluate:
 def _has(argument: Evaluate) -> Evaluate:
     def run(stream: Any) -> bool:
         try:
+            if isinstance(argument, _Selection):
+                return argument.is_set(stream)
             argument(stream)
         except CelError as error:
             if error.missing:

@@ -41,8 +41,17 @@ class Uint(int):
     __slots__ = ()
 
 
+class Null:
+    """An attribute that is there, and is null: what is None is not there."""
+
+
+NULL = Null()
+
+
 def plain(value: Any) -> Any:
     """An attribute's value as CEL has it."""
+    if value is NULL:
+        return None
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 

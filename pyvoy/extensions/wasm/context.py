@@ -72,6 +72,8 @@ class Context:
             return None if root.answer is None else root.answer.body
         if kind == abi.GRPC_MESSAGE:
             return root.message or b""
+        if kind == abi.FOREIGN_ARGUMENTS:
+            return root.names or b""
         return b""
 
     def set_buffer(self, kind: int, data: bytes) -> bool:

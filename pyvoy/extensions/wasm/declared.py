@@ -1,7 +1,7 @@
 """Properties that a plugin declares: whether they can be written twice, how long they live, what their bytes mean.
 
 Only what a root declares counts for its streams; a stream's own declarations are just not made twice.  The fields of a
-protobuf message whose type the host knows can be read by name; those of a FlatBuffers table cannot.
+protobuf message whose type the host knows, and of a FlatBuffers table, can be read by name.
 Source: Envoy's declare_property and its Wasm state (observed on 1.40).
 """
 
@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pyvoy.extensions.wasm.flat_tables import TableKind, schema_of, value_at
+
+FLATBUFFERS = 2
 PROTOBUF = 3
 CONNECTION = 2
 """A life span: as long as the client's connection."""
@@ -17,21 +20,36 @@ CONNECTION = 2
 
 @dataclass(slots=True, frozen=True)
 class Declaration:
-    """What is known of a property before it is written.  `message` is the type of a protobuf message, or ""."""
+    """What is known of a property before it is written.  `message` is the type of a protobuf message, or "", `table`
+    the kind of a FlatBuffers table."""
 
     readonly: bool = False
     of_connection: bool = False
     message: str = ""
+    table: TableKind | None = None
 
 
 def declaration(fields: dict[int, bytes | int]) -> Declaration:
     """DeclarePropertyArguments: name 1, readonly 2, type 3, schema 4, span 5."""
-    schema = fields.get(4, b"")
-    name = schema.decode("utf-8", "replace").rpartition("/")[2] if isinstance(schema, bytes) else ""
-    return Declaration(bool(fields.get(2)), fields.get(5) == CONNECTION, name if fields.get(3) == PROTOBUF else "")
+    schema = fields.get(4)
+    schema = schema if isinstance(schema, bytes) else b""
+    kind = fields.get(3)
+    return Declaration(
+        bool(fields.get(2)),
+        fields.get(5) == CONNECTION,
+        schema.decode("utf-8", "replace").rpartition("/")[2] if kind == PROTOBUF else "",
+        schema_of(schema) if kind == FLATBUFFERS else None,
+    )
 
 
-def message_field(name: str, data: bytes, path: tuple[str, ...]) -> Any:
+def declared_field(declared: Declaration, data: bytes, path: tuple[str, ...]) -> Any:
+    """What lies under names in a property; None when its bytes have no names, or not these."""
+    if declared.table is not None:
+        return value_at(declared.table, data, path)
+    return _message_field(declared.message, data, path) if declared.message else None
+
+
+def _message_field(name: str, data: bytes, path: tuple[str, ...]) -> Any:
     """A field of a serialized message by its names; None for what is no such message or has no such field."""
     from google.protobuf.message import DecodeError
 

@@ -14,8 +14,10 @@ from pyvoy.extensions.stream_facts import filter_state
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.body import REQUEST, RESPONSE, BodyView
 from pyvoy.extensions.wasm.context import Context
+from pyvoy.extensions.wasm.mirror import CHANGED, STATUS_CHANGED
 from pyvoy.extensions.wasm.plugin import FAIL_STREAM, UNAVAILABLE
 from pyvoy.http.http_filter import CONTINUE, STOP, STOP_AND_BUFFER, STOP_AND_WATERMARK, HttpFilter, Stream, Verdict
+from pyvoy.http.known_heads import KnownHeaders
 
 if TYPE_CHECKING:
     from pyvoy.extensions.wasm.plugin import Plugin
@@ -48,6 +50,8 @@ class WasmPlan:
 
 class HttpContext(Context, HttpFilter):
     """One stream.  The defaults on the class hold until the module has seen the stream."""
+
+    knows_heads = True
 
     vm: Vm
     root: RootContext
@@ -93,12 +97,12 @@ class HttpContext(Context, HttpFilter):
             if mirror is not None:
                 mirror.enter(self, abi.REQUEST_HEADERS, headers)
             if vm.on_request_headers is not None:
-                pairs = headers.pairs
-                result = vm.on_request_headers(context_id, len(headers.map if pairs is None else pairs), end)
+                count = headers.head.count if type(headers) is KnownHeaders else len(headers)
+                result = vm.on_request_headers(context_id, count, end)
         except Exception as error:  # the wall of the extension
             return self._trapped(error)
         vm.current = vm.running = None
-        if mirror is not None and mirror.finish() is not None:
+        if mirror is not None and mirror.finish() >= CHANGED:
             self._rerouted = False
             stream.clear_route_cache()  # another request may take another route
         if vm.deferred:
@@ -149,16 +153,13 @@ class HttpContext(Context, HttpFilter):
             if mirror is not None:
                 mirror.enter(self, abi.RESPONSE_HEADERS, headers)
             if vm.on_response_headers is not None:
-                pairs = headers.pairs
-                count = len(headers.map if pairs is None else pairs)
+                count = headers.head.count if type(headers) is KnownHeaders else len(headers)
                 result = vm.on_response_headers(self.context_id, count, end)
         except Exception as error:  # the wall of the extension
             return self._trapped(error)
         vm.current = vm.running = None
-        if mirror is not None:
-            journal = mirror.finish()
-            if journal is not None and journal.of_status:
-                self.changed(abi.RESPONSE_HEADERS)
+        if mirror is not None and mirror.finish() == STATUS_CHANGED:
+            self.changed(abi.RESPONSE_HEADERS)
         if vm.deferred:
             vm.run_deferred()
         if not result:
@@ -304,14 +305,14 @@ class HttpContext(Context, HttpFilter):
     @property
     def subject(self) -> Any:
         mirror = self.vm.mirror
-        if mirror is not None and mirror.kind >= 0:
+        if mirror is not None and mirror.headers is not None:
             mirror.sync()
         self._reroute()
         return self.stream
 
     def readable(self, kind: int) -> HeaderMap | None:
         mirror = self.vm.mirror
-        if mirror is not None and mirror.kind >= 0:
+        if mirror is not None and mirror.headers is not None:
             mirror.sync()
         if kind == abi.REQUEST_HEADERS:
             if self._request_headers is None and (self.logging or not self.vm.settings.strict):
@@ -329,7 +330,7 @@ class HttpContext(Context, HttpFilter):
 
     def writable(self, kind: int) -> HeaderMap | None:
         mirror = self.vm.mirror
-        if mirror is not None and mirror.kind >= 0:
+        if mirror is not None and mirror.headers is not None:
             mirror.sync()
             mirror.stale()
         if kind == abi.REQUEST_HEADERS:

@@ -5,6 +5,7 @@ Nothing of it runs.  Source of the demands: `vm.Vm`, which makes the same ones.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from typing import Any, cast
 
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls import host_functions
-from pyvoy.extensions.wasm.engine.compiler import Compiler
+from pyvoy.extensions.wasm.engine.compiler import Compiler, cache_folder
 from pyvoy.extensions.wasm.engine.interface import ALLOCATORS
 from pyvoy.extensions.wasm.engine.linking import words
 from pyvoy.extensions.wasm.null import NullMemory
@@ -51,7 +52,7 @@ class Report:
 
 def inspect(wasm: bytes) -> Report:
     """The report on a module.  Raises InvalidModuleError for bytes that are none."""
-    module = Compiler(None).compile(wasm)
+    module = Compiler(cache_folder(os.environ)).compile(wasm)
     exports = dict(module.exports)
     version = abi.version_of(exports)
     imports = tuple(_imports(module.imports))
@@ -59,7 +60,9 @@ def inspect(wasm: bytes) -> Report:
     problems = [each.problem for each in imports if each.problem]
     problems += [f"bad signature of {name}: {words(exports[name])}" for name in abi.wrong_signatures(exports)]
     if version is None:
-        problems.insert(0, "it announces no ABI version (an export proxy_abi_version_0_1_0, 0_2_0 or 0_2_1)")
+        unknown = abi.unknown_version(exports)
+        said = f"it announces {unknown}, which is not known" if unknown else "it announces no ABI version"
+        problems.insert(0, f"{said} (an export proxy_abi_version_0_1_0, 0_2_0 or 0_2_1)")
     if not allocator:
         problems.append("it exports neither malloc nor proxy_on_memory_allocate")
     named = custom_sections(wasm)

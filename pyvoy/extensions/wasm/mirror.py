@@ -11,129 +11,119 @@ from itertools import chain
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from pyvoy.http.headers import COALESCED
+from pyvoy.http.header_changes import HeaderChanges, Step
+from pyvoy.http.known_heads import KnownHeaders, make_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from pyvoy.extensions.wasm.context import Context
     from pyvoy.http.headers import HeaderMap
-
-ADD, REPLACE, REMOVE = 1, 2, 3
-
-Step = tuple[int, bytes, bytes]
-"""Operation, name, value."""
+    from pyvoy.http.known_heads import KnownHead
 
 _RECORD = Struct("<III")
-_KIND, _TABLE, _ENTRIES, _JOURNAL_BYTES, _IS_OLD, _TEXT_BYTES = range(6)
-"""The words at the beginning of the companion's memory."""
+_STATE = Struct("<5I")
+_OLD, _KIND, _TABLE, _ENTRIES, _JOURNAL_BYTES, _TEXT_BYTES = range(4090, 4096)
+"""The words before the text in the companion's memory."""
 _NO_KIND = 0xFFFFFFFF
 _TO_BE_ASKED_FOR, _NOT_TO_BE_HAD, _WRITTEN = 0, 2, 3
 _AT_TEXT = 16384
+_AT_STATE = _AT_TEXT - _STATE.size
 _JOURNAL = 131072
 _MAX_PAIRS = 900
 _MAX_KNOWN = 256
 
 
-class Journal:
-    """What a callback did to the map at hand, as a module does it again and again.  `of_status` says that `:status` is
-    among the names."""
-
-    __slots__ = ("_added", "_dropped", "_joined", "_pairs", "_simple", "_steps", "of_status")
-
-    def __init__(self, steps: Iterable[Step]) -> None:
-        self._steps = tuple(steps)
-        names = [name for _, name, _ in self._steps]
-        self.of_status = b":status" in names
-        self._simple = len(set(names)) == len(names) and not any(name.startswith(b":") for name in names)
-        """Each name occurs once, and no pseudo header could leave its place: the order of the steps is without meaning
-        but for the order of what they leave at the end of the map, `_pairs`."""
-        self._dropped = frozenset(name for operation, name, _ in self._steps if operation != ADD)
-        self._added = frozenset(name for operation, name, _ in self._steps if operation == ADD)
-        self._joined = self._added & COALESCED
-        self._pairs = [(name, value) for operation, name, value in self._steps if operation != REMOVE]
-
-    def carry_out(self, headers: HeaderMap) -> None:
-        """Do it to a map."""
-        values, pairs = headers.map, headers.pairs
-        if not self._simple or not self._joined.isdisjoint(values):
-            for operation, name, value in self._steps:
-                change(headers, operation, name, value)
-            return
-        headers.generation += 1
-        if pairs is None and self._added.isdisjoint(values):
-            for name in self._dropped:
-                values.pop(name, None)
-            values.update(self._pairs)
-            return
-        dropped = self._dropped
-        pairs = [pair for pair in (values.items() if pairs is None else pairs) if pair[0] not in dropped]
-        pairs += self._pairs
-        for name in dropped:
-            values.pop(name, None)
-        for name, value in self._pairs:
-            values.setdefault(name, value)
-        headers.pairs = pairs if len(pairs) > len(values) else None
+UNCHANGED, FOLLOWED, CHANGED, STATUS_CHANGED = range(4)
+"""What a callback did to its map: nothing, what is known and steers nothing, anything else, the latter with `:status`
+among it."""
 
 
 class HeaderMirror:
-    """One for a VM.  `kind` is the type of the map at hand, -1 when there is none."""
+    """One for a VM.  `headers` is the map at hand, None when there is none."""
 
-    __slots__ = ("_asked", "_context", "_headers", "_known", "_state", "_view", "kind")
+    __slots__ = ("_asked", "_context", "_kind", "_known", "_state", "_view", "headers")
 
     def __init__(self, view: memoryview, *, is_old: bool) -> None:
         self._view = view
         self._state = view.cast("I")
-        self._headers: HeaderMap | None = None
+        self.headers: HeaderMap | None = None
         self._context: Context | None = None
-        self.kind = -1
+        self._kind = 0
         self._asked = [False, False, False, False]
         """Whether the last callback with this type of map has read from it."""
-        self._known: dict[bytes, Journal] = {}
+        self._known: dict[bytes, HeaderChanges] = {}
         state = self._state
         state[_KIND] = _NO_KIND
-        state[_IS_OLD] = is_old
+        state[_OLD] = is_old
 
     def enter(self, context: Context, kind: int, headers: HeaderMap) -> None:
         """A headers callback begins."""
         self._context = context
-        self._headers = headers
-        self.kind = kind
+        self.headers = headers
+        self._kind = kind
+        asked = self._asked[kind]
+        if asked and type(headers) is KnownHeaders:
+            head = headers.head
+            value = headers.value
+            begin = head.shown.get(len(value)) or self._show(head, kind, len(value))
+            if begin:
+                text = b"%b%b%b" % (begin, value, head.shown_end)
+                self._view[_AT_STATE : _AT_STATE + len(text)] = text
+                return
         state = self._state
         state[_KIND] = kind
         state[_JOURNAL_BYTES] = 0
-        if self._asked[kind]:
+        state[_TABLE] = _TO_BE_ASKED_FOR
+        if asked:
             self._write(headers)
-        else:
-            state[_TABLE] = _TO_BE_ASKED_FOR
 
-    def finish(self) -> Journal | None:
-        """The callback has ended: carry out its journal, which the caller tells whom it concerns."""
-        if self.kind < 0:
-            return None
-        self.kind = -1
+    def _show(self, head: KnownHead, kind: int, size: int) -> bytes:
+        """The beginning of what `enter` writes for this head when the value that varies has that size, kept with it;
+        b"" when the head is too large."""
+        before, behind = head.text()
+        entries = head.count
+        text_bytes = len(before) + size + len(behind)
+        if entries > _MAX_PAIRS or text_bytes > _JOURNAL - _AT_TEXT:
+            return b""
+        begin = head.shown[size] = _STATE.pack(kind, _WRITTEN, entries, 0, text_bytes) + before
+        head.shown_end = behind
+        return begin
+
+    def finish(self) -> int:
+        """The callback has ended: carry out its journal.  Gives what it did; the caller tells whom it concerns."""
+        headers = self.headers
+        if headers is None:
+            return UNCHANGED
+        self.headers = None
         state = self._state
         state[_KIND] = _NO_KIND
         size = state[_JOURNAL_BYTES]
-        headers, self._headers = self._headers, None
-        return self._carry_out(headers, size) if size and headers is not None else None
+        if not size:
+            return UNCHANGED
+        journal = self._view[_JOURNAL : _JOURNAL + size].tobytes()
+        if type(headers) is KnownHeaders:
+            head = headers.head.led.get(journal)
+            if head is not None:
+                headers.head = head
+                return FOLLOWED
+        return self._carry_out(headers, journal)
 
     def leave(self) -> None:
         """The map must not be used any more, the callback still runs or has failed."""
-        kind, context = self.kind, self._context
-        if self.finish() is not None and context is not None:
-            context.changed(kind)
+        if self.finish() and self._context is not None:
+            self._context.changed(self._kind)
 
     def sync(self) -> None:
         """Somebody else looks at the map."""
         state = self._state
         size = state[_JOURNAL_BYTES]
-        headers, context = self._headers, self._context
+        headers, context = self.headers, self._context
         if size and headers is not None and context is not None:
             state[_JOURNAL_BYTES] = 0
             state[_TABLE] = _TO_BE_ASKED_FOR  # entries of the table may lie in the journal
-            self._carry_out(headers, size)
-            context.changed(self.kind)
+            self._carry_out(headers, self._view[_JOURNAL : _JOURNAL + size].tobytes())
+            context.changed(self._kind)
 
     def stale(self) -> None:
         """Somebody else has changed the map."""
@@ -141,11 +131,11 @@ class HeaderMirror:
 
     def load(self) -> None:
         """The companion asks for the map."""
-        headers = self._headers
+        headers = self.headers
         if headers is None:
             self._state[_TABLE] = _NOT_TO_BE_HAD
             return
-        self._asked[self.kind] = True
+        self._asked[self._kind] = True
         self.sync()
         self._write(headers)
 
@@ -172,16 +162,15 @@ class HeaderMirror:
         state[_ENTRIES] = entries
         state[_TEXT_BYTES] = size
 
-    def _carry_out(self, headers: HeaderMap, size: int) -> Journal:
+    def _carry_out(self, headers: HeaderMap, journal: bytes) -> int:
         """Do what the journal says."""
-        data = self._view[_JOURNAL : _JOURNAL + size].tobytes()
-        journal = self._known.get(data)
-        if journal is None:
+        changes = self._known.get(journal)
+        if changes is None:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            journal = self._known[data] = Journal(_steps(data))
-        journal.carry_out(headers)
-        return journal
+            changes = self._known[journal] = HeaderChanges(_steps(journal))
+        make_changes(headers, journal, changes)
+        return STATUS_CHANGED if changes.of_status else CHANGED
 
 
 def _steps(data: bytes) -> Iterator[Step]:
@@ -193,13 +182,3 @@ def _steps(data: bytes) -> Iterator[Step]:
         value_at = name_at + name_size
         at = value_at + value_size
         yield operation, data[name_at:value_at], data[value_at:at]
-
-
-def change(headers: HeaderMap, operation: int, name: bytes, value: bytes) -> None:
-    """Add, replace or remove one name."""
-    if operation == ADD:
-        headers.add(name, value)
-    elif operation == REMOVE:
-        headers.remove(name)
-    else:
-        headers.replace(name, value)

@@ -5,6 +5,7 @@ Source: Envoy's Wasm Context for roots; Proxy-Wasm, timers, HTTP calls, shared q
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -56,6 +57,10 @@ class RootContext(Context):
         """The gRPC metadata that can be read while its callback runs, by map type."""
         self.message: bytes | None = None
         """The gRPC message that can be read, and changed, while its callback runs."""
+        self.questions: set[asyncio.Task[Any]] = set()
+        """Names that are being resolved."""
+        self.names: bytes | None = None
+        """The addresses of a name, while the module is told of them."""
         self._period_s = 0.0
         self._timer: HostTimer | None = None
         self._unwatch: dict[int, Callable[[], None]] = {}
@@ -190,8 +195,18 @@ class RootContext(Context):
         if not self.vm.failed:
             self.vm.run_safely(self, name, self.context_id, *arguments)
 
+    def tell_names(self, token: int, names: bytes) -> None:
+        """The addresses of a name; empty when it could not be resolved."""
+        self.names = names
+        try:
+            self._tell("envoy_on_resolve_dns", token, len(names))
+        finally:
+            self.names = None
+
     def cancel_calls(self) -> None:
         """Nobody waits for the answers any more."""
+        for question in list(self.questions):
+            question.cancel()
         calls, self.calls = self.calls, {}
         for call in calls.values():
             call.cancel()

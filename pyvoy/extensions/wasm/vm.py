@@ -31,7 +31,7 @@ LAST_ID = 0xFFFFFFFF
 _INTERRUPTED = "interrupt"
 """What the engine says of a call that reached its deadline."""
 
-RECENT_LINES = 8
+RECENT_LINES = 16
 """How many of the module's last log lines are shown with a trap."""
 RECENT_CALLS = 16
 """How many of its last host calls, where they are traced."""
@@ -57,7 +57,7 @@ class VmRefused(Exception):
 
 
 class GuestExit(Exception):
-    """The module called proc_exit: it must not run on."""
+    """The module called proc_exit while it began: there will be no VM."""
 
 
 class Vm:
@@ -79,7 +79,8 @@ class Vm:
         exports = dict(module.exports)
         version = abi.version_of(exports)
         if version is None:
-            raise VmRefused("Missing or unknown Proxy-Wasm ABI version")
+            unknown = abi.unknown_version(exports)
+            raise VmRefused("Missing or unknown Proxy-Wasm ABI version" + (unknown and f": {unknown}"))
         wrong = abi.wrong_signatures(exports)
         if wrong:
             raise VmRefused("; ".join(f"Bad function signature for: {name} ({exports[name]})" for name in wrong))
@@ -98,10 +99,14 @@ class Vm:
         """The context whose callback runs."""
         self.next_id = 1
         self.deferred: list[Deferred] = []
+        self.entered = False
+        """Whether the entry point has returned."""
         self.failed = False
         self.retired = False
         self.on_close: Callable[[], None] | None = None
         self.recent: deque[str] = deque(maxlen=RECENT_LINES)
+        self.writes_on = 0
+        """The level of the last of them when it has not been written to its end."""
         self.recent_calls: deque[str] = deque(maxlen=RECENT_CALLS)
         """The last host calls, where they are traced."""
         self.expressions: dict[int, Callable[[Any], Any]] = {}
@@ -174,6 +179,7 @@ class Vm:
                     self._enter(main)
         elif (entry := self.instance.function("_start")) is not None:
             self._enter(entry)
+        self.entered = True
 
     def _enter(self, function: Callback, *arguments: int) -> None:
         try:

@@ -39,6 +39,7 @@ class Lua(HttpFilter):
     events are asked for only by a hook that waits for them."""
 
     stateless = True
+    knows_heads = True
     on_demand = frozenset(
         ("request_data", "request_trailers", "response_data", "response_trailers", "on_log", "on_destroy")
     )

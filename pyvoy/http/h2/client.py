@@ -23,7 +23,7 @@ from pyvoy.http.h2.head_rules import (
     request_fields,
     response_headers,
 )
-from pyvoy.http.h2.hpack import Http2Error
+from pyvoy.http.h2.hpack import CODEC_ERROR, Http2Error
 from pyvoy.http.h2.limits import Http2Plan
 from pyvoy.http.h2.stats import CodecStats
 from pyvoy.http.h2.stream import CodecStream
@@ -76,7 +76,15 @@ class Http2ClientSink(Protocol):
 class Http2ClientCodec(Http2Connection):
     """One upstream connection.  Owned by the pool's connection."""
 
-    __slots__ = ("_next_id", "client", "going_away", "may_connect", "stream_limit")
+    __slots__ = (
+        "_informed",
+        "_last_taken",
+        "_next_id",
+        "client",
+        "going_away",
+        "may_connect",
+        "stream_limit",
+    )
 
     def __init__(
         self,
@@ -94,6 +102,10 @@ class Http2ClientCodec(Http2Connection):
         """The upstream knows extended CONNECT (RFC 8441)."""
         self.going_away = False
         self._next_id = 1
+        self._last_taken = _LAST_ID
+        """The last stream that the upstream takes, by its newest GOAWAY."""
+        self._informed: set[int] = set()
+        """Streams on which a 1xx head has come, and no other."""
 
     def _own_settings(self) -> list[tuple[int, int]]:
         plan = self.plan
@@ -164,6 +176,23 @@ class Http2ClientCodec(Http2Connection):
     def _is_idle(self, stream_id: int) -> bool:
         return stream_id >= self._next_id or not stream_id & 1
 
+    def _closed_stream(self, stream_id: int) -> None:
+        """A frame for a stream that is not there: as in Envoy, ignored unless there never was one."""
+        if self._is_idle(stream_id):
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, CODEC_ERROR)
+
+    def _check_dependency(self, stream_id: int, payload: bytes) -> None:
+        """As in Envoy, what an upstream says of priority does not matter."""
+
+    def _window_overrun(self, stream_id: int) -> None:
+        """As in Envoy, the end of the connection says it all."""
+
+    def _data_without_head(self, stream: CodecStream) -> None:
+        """Behind a 1xx head that ends the stream; before any head, the connection."""
+        if stream.stream_id not in self._informed:
+            super()._data_without_head(stream)
+        self._malformed_body(stream)
+
     def _on_head(self, stream_id: int, block: bytes, end: bool) -> None:
         stream = self.streams.get(stream_id)
         if stream is None:
@@ -183,33 +212,40 @@ class Http2ClientCodec(Http2Connection):
             if known is None:
                 headers = response_headers(fields, self.plan)
                 if headers.map[b":status"][:1] == b"1":
-                    if end:
+                    if end or b"content-length" in headers.map:
                         raise Malformed(MESSAGING)
+                    self._informed.add(stream_id)
                     stream.sink.on_informational(headers)
                     return
-                expected = content_length(headers)
+                expected = _announced(headers)
                 if headers.pairs is None:
                     self._decoder.keep(block, KnownResponse(dict(headers.map), expected))
             else:
                 headers = header_map(dict(known.values))
                 expected = known.expected
-            self._expect_body(stream, headers.map[b":status"], expected, end)
+            self._expect_body(stream, headers, expected, end)
         except Malformed as fault:
             self._refuse_message(stream, fault)
             return
         self._take_response(stream, headers, end)
 
     @staticmethod
-    def _expect_body(stream: CodecStream, status: bytes, expected: int, end: bool) -> None:
-        if status in _NO_BODY:
+    def _expect_body(stream: CodecStream, headers: HeaderMap, expected: int, end: bool) -> None:
+        status = headers.map[b":status"]
+        if (stream.connect or stream.upgrade) and status[:1] == b"2":  # a tunnel, whatever it says (RFC 9110 9.3.6)
+            headers.remove(b"content-length")
+            return
+        if stream.headless or status in _NO_BODY:
             stream.headless = True
+            stream.expected = 0
+            return
         stream.expected = expected
-        if end and expected > 0 and not stream.headless:
+        if end and expected > 0:
             raise Malformed(MESSAGING)
 
     def _take_response(self, stream: CodecStream, headers: HeaderMap, end: bool) -> None:
         stream.final = True
-        if stream.upgrade and headers.map[b":status"] == b"200" and not end:
+        if stream.upgrade and headers.map[b":status"] == b"200":
             headers.set(b":status", b"101")
             headers.set(b"upgrade", stream.upgrade)
             headers.set(b"connection", b"upgrade")
@@ -218,7 +254,7 @@ class Http2ClientCodec(Http2Connection):
         stream.sink.on_headers(headers, end)
 
     def _stream_reset(self, stream: CodecStream, code: int) -> None:
-        stream.sink.on_reset(_reset_reason(stream, code), "")
+        stream.sink.on_reset(_reset_reason(code), "")
 
     def _stream_malformed(self, stream: CodecStream, details: str) -> None:
         oversized = details in (TOO_MANY, TOO_LARGE)
@@ -232,6 +268,8 @@ class Http2ClientCodec(Http2Connection):
 
     def _gone(self, stream: CodecStream) -> None:
         super()._gone(stream)
+        if self._informed:
+            self._informed.discard(stream.stream_id)
         stream.sink.on_gone()
 
     # ---- the connection ----
@@ -243,7 +281,11 @@ class Http2ClientCodec(Http2Connection):
         if identifier == frames.MAX_CONCURRENT_STREAMS:
             self.stream_limit = min(value, self.plan.max_concurrent_streams)
         elif identifier == frames.ENABLE_CONNECT_PROTOCOL:
+            if self.may_connect and not value:  # RFC 8441 3
+                raise Http2Error(ErrorCode.PROTOCOL_ERROR, CODEC_ERROR)
             self.may_connect = bool(value)
+        elif identifier == frames.ENABLE_PUSH and value:  # RFC 9113 6.5.2: a server has nothing to allow
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, CODEC_ERROR)
 
     def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
         super()._on_settings(flags, stream_id, payload)
@@ -252,6 +294,9 @@ class Http2ClientCodec(Http2Connection):
 
     def _peer_goaway(self, last_stream_id: int, code: int) -> None:
         """No more streams; those that the upstream has not taken are over (and may be tried elsewhere)."""
+        if last_stream_id > self._last_taken or (last_stream_id and not last_stream_id & 1):
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, CODEC_ERROR)
+        self._last_taken = last_stream_id
         first = not self.going_away
         self.going_away = True
         if first:
@@ -280,9 +325,19 @@ class Http2ClientCodec(Http2Connection):
             meter.upstream_header_bytes_sent += size + frames.HEADER_BYTES
 
 
-def _reset_reason(stream: CodecStream, code: int) -> str:
+def _reset_reason(code: int) -> str:
     if code == ErrorCode.REFUSED_STREAM:
         return Reset.REMOTE_REFUSED_STREAM_RESET
-    if code == ErrorCode.CONNECT_ERROR and stream.connect:
+    if code == ErrorCode.CONNECT_ERROR:
         return Reset.CONNECT_ERROR
     return Reset.REMOTE_RESET
+
+
+def _announced(headers: HeaderMap) -> int:
+    """The body's length, -1 if it is not told; a 204 has none, it may say so (RFC 9110 8.6).  Raises Malformed."""
+    length = content_length(headers)
+    if length >= 0 and headers.map[b":status"] == b"204":
+        if headers.joined(b"content-length") != b"0":
+            raise Malformed(MESSAGING)
+        headers.remove(b"content-length")
+    return length

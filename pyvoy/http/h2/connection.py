@@ -13,11 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pyvoy.http.h2 import frames
+from pyvoy.http.h2.floods import FloodError
 from pyvoy.http.h2.frames import ErrorCode, frame_head, word_at
 from pyvoy.http.h2.head_rules import (
     MESSAGING,
     NGHTTP2_ERROR,
     REMOTE_RESET,
+    TOO_LARGE,
     Malformed,
     Oversized,
     Refused,
@@ -38,6 +40,8 @@ from pyvoy.http.headers import header_map
 
 _ID_MASK = 0x7FFFFFFF
 _FIELD_OVERHEAD = 32
+_SPARE_BYTES = 256 * 1024
+"""So much of a head that is too large is still read, for the table's sake: what is larger ends the connection."""
 _GAPS_REMEMBERED = 32
 
 
@@ -53,12 +57,14 @@ class Http2Connection(Outflow):
     """One connection's codec.  `streams` are those that are not closed, by id."""
 
     __slots__ = (
+        "_acknowledged",
         "_block",
         "_block_end",
         "_block_size",
         "_block_stream",
         "_buffer",
         "_decoder",
+        "_flood",
         "_gaps",
         "_handlers",
         "_settled",
@@ -74,10 +80,13 @@ class Http2Connection(Outflow):
         self._decoder = self._make_decoder()
         self._buffer = b""
         self._settled = False
+        self._acknowledged = False
+        """The peer has taken our settings, which are sent once."""
         self._block_stream = 0
         self._block: list[bytes] = []
         self._block_size = 0
         self._block_end = False
+        self._flood: FloodError | None = None
         self._gaps: deque[tuple[int, int]] = deque(maxlen=_GAPS_REMEMBERED)
         self._handlers = (
             self._on_data,
@@ -95,7 +104,7 @@ class Http2Connection(Outflow):
     def _make_decoder(self) -> HeaderDecoder[object]:
         plan = self.plan
         limit_bytes = plan.head_limit_bytes + _FIELD_OVERHEAD * (plan.count_limit + 1)
-        return HeaderDecoder(plan.hpack_table_bytes, limit_bytes)
+        return HeaderDecoder(plan.hpack_table_bytes, limit_bytes + _SPARE_BYTES)
 
     # ---- the subclass's ----
 
@@ -156,6 +165,8 @@ class Http2Connection(Outflow):
         self._depth += 1
         try:
             rest = self._read_frames(data)
+            if self._flood is not None:
+                raise self._flood
             if not self.broken:
                 self._buffer = rest
         except Http2Error as error:
@@ -220,9 +231,14 @@ class Http2Connection(Outflow):
         elif stream.remote_ended:
             raise Http2Error(ErrorCode.STREAM_CLOSED, CODEC_ERROR)
         elif not stream.final:
-            raise _protocol_error(MESSAGING)
+            self._give_back(size)
+            self._data_without_head(stream)
         else:
             self._take_data(stream, data, size, end)
+
+    def _data_without_head(self, stream: CodecStream) -> None:
+        """A body before the head that it belongs to."""
+        raise _protocol_error(MESSAGING)
 
     def _take_data(self, stream: CodecStream, data: bytes, size: int, end: bool) -> None:
         """A piece of a body; `size` counts its padding too."""
@@ -269,8 +285,7 @@ class Http2Connection(Outflow):
         if flags & frames.HAS_PRIORITY:
             if len(block) < 5:
                 raise _size_error()
-            if word_at(block)[0] & _ID_MASK == stream_id:
-                raise _protocol_error()
+            self._check_dependency(stream_id, block)
             block = block[5:]
         if not stream_id:
             raise _protocol_error()
@@ -288,24 +303,38 @@ class Http2Connection(Outflow):
         if not self._block_stream:
             raise _protocol_error()
         last = bool(flags & frames.END_HEADERS)
-        self._guard.note_payload(not payload and not last)
+        self._guard.note_payload(not payload)
         self._block.append(payload)
         self._block_size += len(payload)
         if self._block_size > self.plan.head_limit_bytes:
-            raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "http2.headers_too_large")
+            self._block_too_long()
         if last:
             block, self._block = b"".join(self._block), []
             self._block_stream = 0
             self._on_head(stream_id, block, self._block_end)
 
+    def _block_too_long(self) -> None:
+        """A head that is too large before it is whole: as in Envoy, that ends its stream alone."""
+        plan = self.plan
+        beyond = self._block_size - plan.head_limit_bytes
+        if beyond > _SPARE_BYTES:
+            raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, TOO_LARGE)
+        stream = self.streams.get(self._block_stream)
+        if stream is not None and beyond > _FIELD_OVERHEAD * (plan.count_limit + 1):
+            self.stats.header_list_size_too_large.inc()
+            self._reset_stream(stream, ErrorCode.INTERNAL_ERROR)
+            self._stream_malformed(stream, TOO_LARGE)
+
     def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if not stream_id:
-            raise _protocol_error()
         if len(payload) != 5:
-            raise _size_error()
-        if word_at(payload)[0] & _ID_MASK == stream_id:
-            raise _protocol_error()
+            raise _protocol_error() if not stream_id else _size_error()
+        self._check_dependency(stream_id, payload)
         self._guard.note_priority()
+
+    def _check_dependency(self, stream_id: int, payload: bytes) -> None:
+        """What a frame says of priority: a stream cannot depend on itself, and 0 is none (RFC 7540 5.3.1, 6.3)."""
+        if not stream_id or word_at(payload)[0] & _ID_MASK == stream_id:
+            raise _protocol_error()
 
     def _on_rst_stream(self, flags: int, stream_id: int, payload: bytes) -> None:
         if len(payload) != 4:
@@ -325,14 +354,16 @@ class Http2Connection(Outflow):
         if flags & frames.ACK:
             if payload:
                 raise _size_error()
+            if self._acknowledged:
+                raise _protocol_error()
+            self._acknowledged = True
             return
         if len(payload) % 6:
             raise _size_error()
         self._settled = True
         for identifier, value in frames.settings_of(payload):
             self._apply_setting(identifier, value)
-        self._guard.note_control()
-        self._emit(frames.frame(frames.SETTINGS, frames.ACK, 0))
+        self._acknowledge(frames.frame(frames.SETTINGS, frames.ACK, 0))
         self._send_waiting()
 
     def _apply_setting(self, identifier: int, value: int) -> None:
@@ -368,8 +399,18 @@ class Http2Connection(Outflow):
         if flags & frames.ACK:
             self.on_ping_answered(payload)
             return
-        self._guard.note_control()
-        self._emit(frames.frame(frames.PING, frames.ACK, 0, payload))
+        self._acknowledge(frames.frame(frames.PING, frames.ACK, 0, payload))
+
+    def _acknowledge(self, answer: bytes) -> None:
+        """Answers that nobody reads are a flood: as in Envoy, the connection ends behind what was read with them."""
+        if self._flood is not None:
+            return
+        try:
+            self._guard.note_control()
+        except FloodError as error:
+            self._flood = error
+            return
+        self._emit(answer)
 
     def _on_goaway(self, flags: int, stream_id: int, payload: bytes) -> None:
         if stream_id:
@@ -398,11 +439,14 @@ class Http2Connection(Outflow):
             return
         stream.send_window += increment
         if stream.send_window > LARGEST_WINDOW:
-            # RFC 9113 6.9.1 asks for RST_STREAM; as in Envoy, the connection ends behind it.
-            self._emit(frames.rst_stream(stream_id, ErrorCode.FLOW_CONTROL_ERROR))
+            self._window_overrun(stream_id)
             raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, CODEC_ERROR)
         if stream.pending is not None:
             self._send_pending(stream)
+
+    def _window_overrun(self, stream_id: int) -> None:
+        """RFC 9113 6.9.1 asks for RST_STREAM; as in Envoy, the connection ends behind it."""
+        self._emit(frames.rst_stream(stream_id, ErrorCode.FLOW_CONTROL_ERROR))
 
     # ---- heads ----
 
@@ -440,7 +484,10 @@ class Http2Connection(Outflow):
     def _refuse_message(self, stream: CodecStream, fault: Malformed) -> None:
         """A malformed message ends its stream or, unless configured otherwise, the connection.  Raises Http2Error."""
         if isinstance(fault, Oversized):
-            self.stats.header_overflow.inc()
+            overflow = (
+                self.stats.header_list_size_too_large if fault.details == TOO_LARGE else self.stats.header_overflow
+            )
+            overflow.inc()
             code = ErrorCode.INTERNAL_ERROR
         elif isinstance(fault, Refused):
             self.stats.requests_rejected_with_underscores_in_headers.inc()

@@ -20,7 +20,7 @@ UNDERSCORE = "http2.unexpected_underscore"
 REMOTE_RESET = "http2.remote_reset"
 NGHTTP2_ERROR = "http2.unknown.nghttp2.error"
 TOO_MANY = "http2.too_many_headers"
-TOO_LARGE = "http2.headers_too_large"
+TOO_LARGE = "http2.header_list_size_too_large"
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search

@@ -82,7 +82,7 @@ class HeaderDecoder(Generic[Meaning]):
         except HPACKError:
             raise compression_error() from None
         except OversizedHeaderListError:
-            raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "http2.headers_too_large") from None
+            raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "http2.header_list_size_too_large") from None
         return fields
 
     def recall(self, block: bytes, key: object = None) -> Meaning | None:

@@ -145,6 +145,11 @@ class Http2ServerCodec(Http2Connection):
             self._early = stream.sink = self.server.new_stream(stream_id)
             self.server.on_partial_head(self._early)
 
+    def _block_too_long(self) -> None:
+        super()._block_too_long()
+        if self._block_stream not in self.streams:
+            self._early = None
+
     def _on_head(self, stream_id: int, block: bytes, end: bool) -> None:
         stream = self.streams.get(stream_id)
         if stream is not None and self._early is None:

@@ -90,6 +90,8 @@ class TlsPlan:
     tickets: bool = True
     session_ids: bool = True
     session_timeout_s: int | None = None
+    prefers_client_ciphers: bool = False
+    """A server takes the first cipher of the client's that it has; with TLS 1.3 it always does."""
     ticket_keys: bytes = b""
     """OpenSSL's keys for session tickets, one behind the other: the first encrypts; b"" leaves them to the context."""
     staple_policy: StaplePolicy = StaplePolicy.LENIENT_STAPLING
@@ -134,6 +136,7 @@ class TlsContext:
     is_choosing: bool = False
     """OpenSSL chooses between certificates, so that another one than the first may be shown."""
     sessions: ClientSessions | None = None
+    speaks_13: bool = True
     asks: bool = True
     """The peer may show a certificate: clients always see one, servers where they ask for it."""
     kept: object = None
@@ -185,6 +188,7 @@ def make_context(plan: TlsPlan, stats: TlsStats, *, server_side: bool) -> TlsCon
         validates=plan.validation is not None and plan.validation.checks_chain,
         agreements=Agreements(stats, plan.certificates[0].leaf if plan.certificates else CertificateFacts(), asks=asks),
         is_choosing=len(plan.certificates) > 1,
+        speaks_13=plan.maximum >= ssl.TLSVersion.TLSv1_3,
         sessions=ClientSessions(plan.max_sessions) if plan.max_sessions else None,
         asks=asks,
         kept=(kept, staples, kept_tickets),
@@ -195,6 +199,8 @@ def _set_parameters(context: ssl.SSLContext, plan: TlsPlan) -> None:
     context.minimum_version = plan.minimum
     context.maximum_version = plan.maximum
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_COMPRESSION
+    if plan.prefers_client_ciphers:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     refused = [name for name in plan.ciphers if not _knows_cipher(context, name)]
     if refused:
         text = f"Failed to initialize cipher suites {':'.join(plan.ciphers)}. The following ciphers were rejected "

@@ -61,6 +61,7 @@ _CTRL_GET_PEER_SIGNATURE_NID = 108
 _FUNCTIONS: tuple[tuple[str, object, tuple[object, ...]], ...] = (
     ("SSL_CTX_ctrl", ctypes.c_long, (_POINTER, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)),
     ("SSL_ctrl", ctypes.c_long, (_POINTER, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)),
+    ("SSL_clear_options", ctypes.c_uint64, (_POINTER, ctypes.c_uint64)),
     ("SSL_get_version", ctypes.c_char_p, (_POINTER,)),
     ("SSL_get_certificate", _POINTER, (_POINTER,)),
     ("SSL_get_SSL_CTX", _POINTER, (_POINTER,)),
@@ -134,6 +135,7 @@ def _quick() -> ctypes.PyDLL | None:
     quick = ctypes.PyDLL(library._name)
     for name, arguments in (
         ("SSL_ctrl", (_POINTER, ctypes.c_int, ctypes.c_long, _POINTER)),
+        ("SSL_clear_options", (_POINTER, ctypes.c_uint64)),
         ("SSL_shutdown", (_POINTER,)),
         ("ERR_clear_error", ()),
     ):
@@ -150,6 +152,13 @@ def group_number(session: Session) -> int:
 def group_name(number: int) -> str:
     """BoringSSL's name of a group; "" for one that it does not know."""
     return _GROUPS.get(number, "")
+
+
+def follow_client_order(session: Session) -> None:
+    """Let the client's order of ciphers decide on this connection, whose handshake has not begun."""
+    quick = _quick()
+    if quick is not None:
+        quick.SSL_clear_options(_session_pointer(session), ssl.OP_CIPHER_SERVER_PREFERENCE)
 
 
 def say_goodbye(session: Session) -> None:

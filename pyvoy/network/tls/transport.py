@@ -10,6 +10,7 @@ close_notify alone, the FIN comes when both sides are done.  Source: Envoy, SslS
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 READ_BYTES = 16384
 """What a record holds at most: one read is one record, and nothing of it is left behind in the session."""
+
+_OFFERS_13 = re.compile(rb"\x00\x2b\x00.{2}(?:..){0,14}?\x03\x04", re.DOTALL)
+"""The extension supported_versions with TLS 1.3, in a client's first message.  BoringSSL then takes the client's first
+cipher; OpenSSL's order would be its own, AES-256 before ChaCha20 before AES-128."""
 
 _NOBODY = asyncio.Protocol()
 """Stands for the protocol of a connection that is gone."""
@@ -122,7 +127,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         """Bytes while the handshake is under way."""
         if not self.begun:
             incoming, outgoing = self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-            self._use(server_session(self.context.context, incoming, outgoing))
+            context = self.context
+            self._use(server_session(context.context, incoming, outgoing))
+            if context.speaks_13 and _OFFERS_13.search(data):
+                openssl.follow_client_order(self.session)
         self._incoming.write(data)
         self._advance()
 

@@ -88,10 +88,10 @@ class HttpPool(ABC, Generic[ConnectionT]):
         self._max_requests = cluster.plan.http.max_requests_per_connection
         self._max_duration_s = cluster.plan.http.max_connection_duration_s
         self._all: dict[ConnectionT, None] = {}
-        self._connecting = 0
+        self._connecting: int = 0
         self._pending: deque[PoolRequest] = deque()
         self._idle_timer: Timer | None = None
-        self._draining = False
+        self._draining: bool = False
 
     # ---- the subclass's ----
 

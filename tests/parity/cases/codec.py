@@ -35,6 +35,13 @@ CASES = (
     Case("codec-pipeline", "200 200 200", ((request("/1") + request("/2") + request("/3"), Answers(3)),)),
     Case("codec-pipeline-bodies", "200 200", (
         (request("/1", method="POST", body=b"abc") + CHUNKED + b"2\r\nde\r\n0\r\n\r\n", Answers(2)),)),
+    *(Case(f"codec-pipeline-then-{name}", "", ((request("/1") + request("/2"), Wait(0.3), *(more and (more, Wait(0.2))), step),),
+           upstream={"up": answers((Wait(1.0), response()))}, settle_s=0.3)
+      for name, more, step in (("gone", b"", Close()), ("end", b"", Fin()), ("more-and-gone", request("/3") + request("/4"), Close()))),
+    Case("codec-pipeline-one-by-one", "200 200 200 200 200", ((request("/1"), Wait(0.1), request("/2"), Wait(0.1), request("/3") + request("/4")[:20], Wait(0.4), request("/4")[20:], Answers(4), request("/5"), Answers(5)),),
+        upstream={"up": answers((Wait(0.3), response()), response())}),
+    Case("codec-pipeline-big-body", "200 200", ((request("/1"), Wait(0.1), request("/2", body=b"x" * 3_000_000, method="POST"), Answers(2, 10.0)),),
+        upstream={"up": answers((Wait(0.5), response()), response())}),
     Case("codec-pipeline-slow-first", "200 201", ((request("/1") + request("/2"), Answers(2)),),
          upstream={"up": answers((Wait(0.2), response()), response("201 Created"))}),
     Case("codec-pipeline-bad-second", "200 400", ((request("/1") + b"BAD\r\n\r\n", Answers(2)),)),

@@ -9,7 +9,15 @@ from tests.support.steps import Answers, Drip, Step, UntilEnd, Wait
 HCM = "codec_type: HTTP2"
 DIRECT = "- {match: {prefix: /}, direct_response: {status: 200, body: {inline_string: hello}}, name: direct}"
 BODY = response("200 OK", "Content-Type: text/plain", body=b"hello")
+LARGE = frame(h2.HEADERS, h2.END_STREAM, 1, h2.block(*GET)) + b"".join(frame(h2.CONTINUATION, 0, 1, h2.block((b"x-%d" % n, b"y" * 14000))) for n in range(5))
+"""A head that does not end, of 70 kB."""
 TRAILERS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-t: 1\r\n\r\n"
+
+
+def unfolding(count: int) -> bytes:
+    """A head with a field of 4,000 bytes that is referred to so many times."""
+    field = b"\x40\x01a\x7f\x80\x1e" + b"x" * 3967
+    return frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1, h2.block(*GET) + field + b"\xbe" * count)
 
 
 def talk(*steps: Step, first: bytes = opening(), count: int = 1) -> tuple[tuple[Step, ...], ...]:
@@ -159,6 +167,14 @@ FAULTS = (
     fault("many-window-updates", window(0, 1) * 100),
     fault("many-pings", frame(h2.PING, 0, 0, b"12345678") * 30000),
     fault("many-settings", settings() * 30000),
+    fault("settings-acknowledged-twice", frame(h2.SETTINGS, h2.ACK) * 2 + head(1)),
+    fault("continuations-empty", frame(h2.HEADERS, h2.END_STREAM, 1, h2.block(*GET)) + frame(h2.CONTINUATION, 0, 1) + frame(h2.CONTINUATION, h2.END_HEADERS, 1)),
+    Case("h2-auto-neither", "400", ((b"INVALID CONNECTION PREFACE\r\n\r\n", UntilEnd(3.0)),), routes=DIRECT, settle_s=0.1),
+    Case("h2-auto-other-version", "400", ((b"GET / FTP/1.0\r\n\r\n", UntilEnd(3.0)),), routes=DIRECT, settle_s=0.1),
+    Case("h2-head-unfolds", "0 200", ((opening() + unfolding(30), Wait(0.3), head(3), Answers(2, 3.0)),), routes=DIRECT, hcm=HCM),
+    Case("h2-head-bomb", "0 200", ((opening() + unfolding(2000), Wait(0.3), head(3), Answers(2, 3.0)),), routes=DIRECT, hcm=HCM),
+    Case("h2-head-70-kb", "0 200", ((opening() + LARGE + frame(h2.CONTINUATION, h2.END_HEADERS, 1), Wait(0.3), head(3), Answers(2, 3.0)),), routes=DIRECT, hcm=HCM),
+    Case("h2-head-70-kb-open", "0", ((opening() + LARGE, Wait(0.5)),), routes=DIRECT, hcm=HCM),
     Case("h2-fault-many-resets", " ".join(["0"] * 0), ((opening() + b"".join(head(n, fields=POST, end=False) + rst(n) for n in range(1, 1201, 2)), UntilEnd(3.0)),), hcm=HCM, routes=DIRECT, filters="- fault: {delay: {fixed_delay: 9s, percentage: {numerator: 100}}}", settle_s=0.1),
 )  # fmt: skip
 

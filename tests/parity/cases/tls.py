@@ -27,6 +27,7 @@ REVOKED = CA.issue("revoked", ("c.test",))
 ANYONE = Tls()
 TICKET_KEYS = {"keys": [{"inline_string": letter * 80} for letter in "ab"]}
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+SUITES = {"1": "TLS_AES_128_GCM_SHA256", "2": "TLS_AES_256_GCM_SHA384", "c": "TLS_CHACHA20_POLY1305_SHA256"}
 
 LOG = (
     "st=%RESPONSE_CODE%~fl=%RESPONSE_FLAGS%~de=%RESPONSE_CODE_DETAILS%~ve=%DOWNSTREAM_TLS_VERSION%~ci=%DOWNSTREAM_TLS_CIPHER%"
@@ -167,6 +168,10 @@ CASES = (
     web("v12", server(), Tls(maximum=V12, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")),
     web("rsa", server(RSA)),
     web("rsa-v12", server(RSA), Tls(maximum=V12, ciphers="ECDHE-RSA-AES256-GCM-SHA384")),
+    *(web(f"suites-{name}", server(), Tls(minimum=V13, suites=":".join(SUITES[letter] for letter in name)))
+      for name in ("12", "21", "1c2", "1c", "c1", "2c1", "c21")),
+    web("v12-ours-wins", server(), Tls(maximum=V12, ciphers="ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256")),
+    web("v12-clients-wins", server(prefer_client_ciphers=True), Tls(maximum=V12, ciphers="ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256")),
     web("only-v13", server(common={"tls_params": {"tls_minimum_protocol_version": "TLSv1_3"}})),
     web("only-v12", server(common={"tls_params": {"tls_maximum_protocol_version": "TLSv1_2", "cipher_suites": ["ECDHE-ECDSA-AES256-GCM-SHA384"]}})),
     web("curves", server(common={"tls_params": {"ecdh_curves": ["P-256"]}})),

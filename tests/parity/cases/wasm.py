@@ -23,6 +23,7 @@ from tests.support.guest import (
     plugin_yaml,
     save,
     show_header,
+    show_log,
     show_reply,
     when_path,
 )
@@ -147,6 +148,9 @@ ODD = [
     *(wasm(f"reply-{code}", want, Guest().on("request_headers", call("send_local_response", code, "d", Raw(0, 0), Raw(0, 0), 4294967295))) for code, want in ((600, "600"), (1000, "1000"))),
 ]
 
+EXIT = '(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))'
+DEEP = "(func $deep (param $n i32) (result i32) (if (i32.eqz (local.get $n)) (then (return (i32.const 7)))) (i32.add (i32.const 1) (call $deep (i32.sub (local.get $n) (i32.const 1)))))"
+
 FAILURES = [
     wasm("trap-request", "503", Guest().on("request_headers", TRAP)),
     wasm("trap-response", "503", Guest().on("response_headers", TRAP)),
@@ -163,9 +167,12 @@ FAILURES = [
     wasm("trap-log", "200 503", Guest().on("log", TRAP), request("/"), request("/")),
     wasm("trap-done", "200 503", Guest().on("done", TRAP, returns=1), request("/"), request("/")),
     wasm("trap-grpc", "200", Guest().on("request_headers", TRAP), request("/", "content-type: application/grpc", method="POST")),
-    wasm("proc-exit", "503", Guest(imports='(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))').on("request_headers", "(call $exit (i32.const 3)) unreachable")),
+    wasm("proc-exit", "503", Guest(imports=EXIT).on("request_headers", "(call $exit (i32.const 3)) unreachable")),
     wasm("out-of-bounds", "503", Guest().on("request_headers", "(drop (i32.load (i32.const 0x7fffffff)))")),
+    wasm("proc-exit-goes-on", "200 200", Guest(imports=EXIT).on("request_headers", "(call $exit (i32.const 3))", call("add_header_map_value", 0, "x-a", "1"), value(0, "x-a"), show_reply(), returns=1).on("log", "(call $exit (i32.const 0))", note("logged"), show_log()), request("/"), request("/2")),
+    wasm("proc-exit-in-configure", "200", Guest(imports=EXIT).on("vm_start", "(call $exit (i32.const 1))", returns=1).on("configure", "(call $exit (i32.const 1))", returns=1).on("request_headers", note("on"), show_reply(), returns=1)),
     wasm("stack-overflow", "503", Guest(extra="(func $deep (call $deep) (call $deep))").on("request_headers", "(call $deep)")),
+    wasm("stack-deep", "200", Guest(extra=DEEP).on("request_headers", "(call $digit (call $deep (i32.const 50000)))", show_reply(), returns=1)),
     wasm("divide-by-zero", "503", Guest().on("request_headers", "(drop (i32.div_u (i32.const 1) (i32.const 0)))")),
     wasm("memory-grows", "200", Guest().on("request_headers", "(drop (memory.grow (i32.const 64)))", call("add_header_map_value", 0, "x-a", "1"), value(0, "x-a")).on("response_headers", show_header(2))),
 ]
@@ -232,6 +239,19 @@ def cel(*expressions: str) -> list[object]:
     return steps
 
 
+MESSAGES = (
+    ("C.Address{pipe: C.Pipe{path: '/x', mode: 7u}}", "C.Address{pipe: C.Pipe{path: '/x'}}.pipe.path", "has(C.Address{pipe: C.Pipe{}}.pipe)", "has(C.Address{}.pipe)", "C.SocketAddress{address: 'a', port_value: 80u}.port_value", "C.SocketAddress{port_value: 80}"),
+    ("C.SocketAddress{protocol: 1}.protocol", "C.SocketAddress{}.address == ''", "has(C.SocketAddress{}.address)", "C.SocketAddress{}.nothing", "google.protobuf.Int64Value{value: 5}", "google.protobuf.StringValue{value: 's'} + '!'"),
+    ("google.protobuf.BoolValue{}", "google.protobuf.Duration{seconds: 5}", "google.protobuf.Timestamp{seconds: 5, nanos: 1}", "google.protobuf.Struct{fields: {'a': google.protobuf.Value{number_value: 1.5}}}", "google.protobuf.Struct{fields: {'a': 'text'}}", "google.protobuf.Value{string_value: 'x'}"),
+    ("google.protobuf.ListValue{values: ['a', 1.0]}", "C.HeaderValueOption{append: true}", "C.HeaderValueOption{}.append == null", "C.HeaderValueOption{append: google.protobuf.BoolValue{value: true}}.append", "C.Metadata{filter_metadata: {'ns': {'k': 'v'}}}", "C.Metadata{filter_metadata: {'ns': {'k': 'v'}}}.filter_metadata.ns.k"),
+    ("C.Locality{region: 'r'} == C.Locality{region: 'r'}", "C.Locality{region: 'r'} == C.Locality{}", "C.Locality{region: 'r',}", "C.DataSource{inline_bytes: b'x'}", "size(C.Locality{})", "[C.Locality{region: 'a'}].exists(l, l.region == 'a')"),
+    ("C.BuildVersion{version: envoy.type.v3.SemanticVersion{major_number: 1u}}.version.major_number", "C.ControlPlane{identifier: request.method}.identifier", "C.Extension{type_urls: ['a', 'b']}.type_urls[1]", "C.Extension{type_urls: 'a'}", "C.Locality{region: null}", "C.Address{pipe: null}"),
+    ("C.Address{pipe: 'x'}", "C.Address{pipe: C.Locality{}}", "C.Locality{region: 'a'}['region']", "{'a': C.Locality{region: 'r'}}", "[C.Locality{}]", "C.Locality{} in [C.Locality{}]"),
+    ("string(C.Locality{})", "C.Locality{region: 'a'}.region.size()", "C.SocketAddress{port_value: 4294967296u}", "C.SocketAddress{protocol: 77}.protocol"),
+)
+"""A few at a time: the texts of a guest lie before the places of its results."""
+NO_MESSAGES = ("no.Such{}", "C.Locality{nothing: 1}", "C.Locality{region}", "C.Locality{", "C.Locality{region: 'a' 'b'}", "C.Locality{,}", "Locality{}", "C.Locality{}{}", "request['x']{}", "C.Locality{region: 'a', region: 'b'}")
+
 EXPRESSIONS = [
     on_request("cel-attributes", *cel("request.path", "request.headers['x-a']", "request.headers['none']", "request.host + '/' + request.method", "request.nothing", "nothing", "xds.route_name", "plugin_name", "source.port > 0", "has(request.headers.none)", "has(request.path)", "'x-a' in request.headers", "request.url_path.startsWith('/p')", "request.query.endsWith('1')", "request.path.contains('?')", "request.path.matches('^/p.q=[0-9]$')", "size(request.path)", "connection.mtls"), lines=("x-a: 1",)),
     on_request("cel-values", *cel("true", "'text'", "1.5", "b'xyz'", "!true", "1 < 2 && 2 < 3", "false || 'a' == 'a'", "1 == 2 ? 'yes' : 'no'", "'a' + 'b'", "[1, 2, 3].size() == 3", "2 in [1, 2]", "{'a': 'b'}['a']", "string(12)", "'a\\tb'", "r'a\\tb'", "true || nothing", "nothing || true", "false && nothing", "nothing && true")),
@@ -247,6 +267,8 @@ EXPRESSIONS = [
     on_request("cel-numbers-of-kinds", *cel("[]", "{}", "[[]]", "{'a':{}}", "metadata.filter_metadata", "[1].filter(x, x == 2)", "[] + []", "1 + 1.0", "1.5 * 2", "1 + 1u", "2u - 1u", "1u - 2u", "-1u", "18446744073709551615u + 1u", "9223372036854775807 + 1", "-9223372036854775808 - 1", "int(18446744073709551615u)", "-9223372036854775808 / -1", "{'k': timestamp(1)}", "[duration('1s')]")),
     on_request("cel-signs", *cel("timestamp('1960-01-01T00:00:00.25Z').getMilliseconds()", "duration('-1.25s').getMilliseconds()", "duration('-90m').getMinutes()", "{} in request.headers", "1 in request.headers", "-true", "!!1", "--'a'", "1 - -1", "1 - --1", "!!!true", "bool('t')", "bool('f')", "bool('no')", "bool('T')", "bool('TRUE')", "bool('0')", "- - -1.5")),
     on_request("cel-number-texts", *cel("string(2.0)", "string(-0.0)", "string(1e20)", "string(1e-7)", "string(1.0/3.0)", "string(123456789.0)", "string(123456789012345680.0)", "string(1000000.5)", "string(999999.5)", "string(0.00012345678)", "string(-1.0/0.0)", "1.0/0.0", "double('inf')", "double('1_0')", "int('1_0')", "int('+1')", "int(' 1')")),
+    *(on_request(f"cel-messages-{at}", *cel(*(text.replace("C.", "envoy.config.core.v3.") for text in texts))) for at, texts in enumerate(MESSAGES)),
+    on_request("cel-messages-bad", *(call("call_foreign_function", "expr_create", text.replace("C.", "envoy.config.core.v3."), At(0), At(0), label=text) for text in NO_MESSAGES)),
     on_request("cel-bad", *(call("call_foreign_function", "expr_create", text, OUT, label=text) for text in ("1 +", "", "(", "'a", "a b", "a..b")), call("call_foreign_function", "expr_create", "1/0", OUT, label="c"), call("call_foreign_function", "expr_evaluate", b"\x00\x00\x00\x00", OUT, label="e"), call("call_foreign_function", "expr_evaluate", b"\x09\x00\x00\x00", OUT, label="e"), call("call_foreign_function", "expr_evaluate", b"x", OUT, label="e"), call("call_foreign_function", "expr_delete", b"\x00\x00\x00\x00", At(0), At(0), label="d"), call("call_foreign_function", "expr_evaluate", b"\x00\x00\x00\x00", OUT, label="e"), call("call_foreign_function", "expr_delete", b"x", At(0), At(0), label="d")),
 ]
 

@@ -124,4 +124,19 @@ READS = (
     reading("done", READ, returns=1),
     on_request("own-under-old-names", *(step for name in ("route_name", "cluster_name", "node", "\0", "a\0b") for step in (call("get_property", name, OUT, label="g"), call("set_property", name, "mine", label="s"), call("get_property", name, OUT, label=name)))),
 )
-CASES = (*MAPS, *SUSPECTS, *CHAINS, *READS)
+HEAD = ((b":method", b"POST"), (b":path", b"/other"), (b":authority", b"x.test"))
+NO_XFP = "function envoy_on_request(h) h:headers():remove('x-forwarded-proto') h:clearRouteCache() end"
+ROUTED = (
+    *(wasm(f"reroute-{name}", want, Guest().on("request_headers", step)) for name, want, step in (
+        ("without-forwarded-proto", "404", call("remove_header_map_value", 0, "x-forwarded-proto")),
+        ("empty-forwarded-proto", "404", call("replace_header_map_value", 0, "x-forwarded-proto", Raw(0, 0))),
+        ("odd-forwarded-proto", "200", call("replace_header_map_value", 0, "x-forwarded-proto", "odd")),
+        ("without-scheme", "200", call("remove_header_map_value", 0, ":scheme")),
+        ("only-what-is-needed", "404", call("set_header_map_pairs", 0, serialize(list(HEAD)))),
+        ("what-is-needed", "200", call("set_header_map_pairs", 0, serialize([*HEAD, (b"x-forwarded-proto", b"http")]))),
+    )),
+    Case("route-cleared-without-forwarded-proto", "404", (ask(request("/")),), filters=f'- lua: {{default_source_code: {{inline_string: "{NO_XFP}"}}}}'),
+    Case("route-kept-without-forwarded-proto", "200", (ask(request("/")),), filters="- header_mutation: {mutations: {request_mutations: [{remove: x-forwarded-proto}]}}"),
+)
+
+CASES = (*MAPS, *SUSPECTS, *CHAINS, *READS, *ROUTED)

@@ -6,7 +6,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.parity.case import Case, answers, request, response
-from tests.parity.cases.wasm import number, on_request, on_response, prop, value, wasm
+from tests.parity.cases.wasm import cel, number, on_request, on_response, prop, value, wasm
+from tests.support.flat import FLAT, FLAT_SCHEMA
 from tests.support.guest import OUT, At, Guest, Step, call, plugin_yaml, show_header, show_log, show_reply
 
 HEX = "".join
@@ -56,6 +57,12 @@ def declare(name: bytes, kind: int = 0, *, schema: bytes = b"", readonly: int = 
     return foreign("declare_property", fields((1, name), (2, readonly), (3, kind), (4, schema), (5, span)), label="declare")
 
 
+def declare_long(name: bytes, kind: int, schema: bytes) -> Step:
+    """The same with a schema of more than 127 bytes."""
+    long = bytes([4 << 3 | 2, len(schema) & 127 | 128, len(schema) >> 7]) + schema
+    return foreign("declare_property", fields((1, name), (3, kind)) + long, label="declare")
+
+
 def put(path: str, data: str | bytes) -> Step:
     return call("set_property", path, data, label="set")
 
@@ -76,6 +83,7 @@ PROPERTIES = (
     on_response("props-response", *many(*(each for each in RESPONSE if "mtls" not in each and each not in ("response/trailers", "response/grpc_status", "xds/upstream_host_metadata"))), *many("request/path", "request/protocol", "xds/cluster_name", "xds/route_name"), upstream={"up": answers(response("200 OK", "x-up: u"))}),
     wasm("props-log", "200", Guest().on("log", *many("request/path", "request/headers/x-a", "response/code_details", "response/headers/x-up", "xds/cluster_name", "xds/route_name", "plugin_name", "response/trailers/x", "request/protocol", "upstream/transport_failure_reason"), *numbers("response/grpc_status", "response/flags"), *(number(*path.split("/")) for path in ("response/code", "response/flags", "response/size", "request/size", "upstream/request_attempt_count", "response/grpc_status")), show_log()), request("/p", "x-a: 1"), upstream={"up": answers(response("200 OK", "x-up: u"))}),
     wasm("props-lengths", "200", Guest().on("log", *(step for path in ("request/time", "request/duration", "request/total_size", "response/total_size", "response/backend_latency", "connection/id", "source/port", "destination/port", "upstream/port", "upstream/cx_pool_ready_duration", "upstream/local_address", "xds/listener_direction") for step in (number(*path.split("/")), "(if (i32.eqz (i32.load (i32.const 240))) (then (call $digit (i32.load (i32.const 260)))))")), show_log())),
+    on_request("props-node", *(prop("xds", "node", *path.split("/")) for path in ("id", "cluster", "metadata", "metadata/a", "locality", "locality/region", "locality/nothing", "client_features", "client_features/0", "dynamic_parameters", "nothing", "id/x")), *cel("xds.node.locality.region", "xds.node.metadata.a", "has(xds.node.nothing)", "xds.node.locality")),
     wasm("props-root", "200", Guest().on("configure", *many("string_state", "metadata", "request", "response", "connection", "connection_id", "upstream", "source", "destination", "cluster_name", "cluster_metadata", "route_name", "xds/node/id", "xds/listener_metadata", "xds/cluster_name", "plugin_name", "plugin_vm_id", "plugin_root_id", "filter_state", "xds/listener_direction", "request/time"), put("a", "b"), returns=1).on("request_headers", show_reply(), returns=1), conf="c"),
     wasm("props-tick", "200", Guest().on("configure", call("set_tick_period_milliseconds", 30, quiet=True), returns=1).on("tick", "(if (global.get $saved1) (then (return)))", "(global.set $saved1 (i32.const 1))", *many("xds/node/id", "request/path", "plugin_name", "connection/id"), show_log())),
 )
@@ -95,6 +103,12 @@ STATES = (
     on_request("state-envoy", *(foreign("set_envoy_filter_state", fields((1, path), (2, data), (3, span)), label=path.decode()[-12:]) for path, data, span in ((b"envoy.tcp_proxy.cluster", b"c", 0), (b"envoy.network.upstream_server_name", b"s", 1), (b"envoy.network.application_protocols", b"h2,http/1.1", 2), (b"envoy.network.upstream_subject_alt_names", b"a,b", 1), (b"envoy.network.transport_socket.original_dst_address", b"1.2.3.4:80", 1), (b"envoy.network.transport_socket.original_dst_address", b"nonsense", 1), (b"envoy.upstream.dynamic_host", b"h", 1), (b"envoy.upstream.dynamic_port", b"80", 1), (b"envoy.upstream.dynamic_port", b"x", 1), (b"envoy.tcp_proxy.per_connection_idle_timeout_ms", b"10", 1), (b"envoy.tcp_proxy.per_connection_idle_timeout_ms", b"x", 1), (b"invalid.path", b"unicorns", 0), (b"envoy.string", b"x", 0), (b"envoy.filters.listener.original_dst.local_ip", b"1.1.1.1:1", 0), (b"envoy.ratelimit.hits_addend", b"3", 0), (b"envoy.network.ip", b"1.1.1.1", 0), (b"envoy.hashable_string", b"x", 0))), foreign("set_envoy_filter_state", "bad_arg"), prop("filter_state", "envoy.upstream.dynamic_host"), prop("filter_state", "envoy.network.upstream_server_name"), prop("filter_state", "envoy.tcp_proxy.cluster")),
 )
 
+FLAT_FIELDS = ("b", "i8", "u8", "u16", "i32", "i64", "u64", "f", "d", "s", "none", "inner/n", "inner/name", "inner/x", "gone", "gone/n", "labels", "labels/a/value", "labels/b/key", "labels/c", "labels/0", "list/0/n", "list/0/name", "list/1/name", "list/2/n", "list/-1/n", "list/a/n", "texts", "texts/0", "texts/1", "texts/2", "bytes", "bytes/0", "nums", "nums/1", "unums", "reals", "reals/0", "flags", "nonums", "nonums/0", "nobytes", "nolabels", "notexts", "nolist", "nolist/0", "e", "s/x", "x", "")
+"""Looked up with a NUL behind the last name, as the C++ SDK does: Envoy finds a field of a table only so."""
+FLAT_CASES = (
+    declared("state-flatbuffers", (declare_long(b"flat", 2, FLAT_SCHEMA), declare_long(b"bad", 2, FLAT_SCHEMA)), prop("flat", "s", ""), put("flat", FLAT), *(prop("flat", *path.split("/"), "") for path in FLAT_FIELDS), prop("flat")),
+    declared("state-flatbuffers-cel", (declare_long(b"flat", 2, FLAT_SCHEMA),), put("flat", FLAT), *cel("flat.s", "flat.i32 + 1", "flat.u64", "flat.inner.n == 7", "flat.inner", "flat.labels['a'].value", "flat.labels.b.value + '!'", "flat.labels.size()", "'a' in flat.labels", "flat.list[1].name", "flat.list.size()", "flat.texts", "flat.nums[0]", "flat.reals[0] * 2.0", "flat.gone == null", "flat.none == ''", "flat.bytes", "size(flat.bytes)", "has(flat.s)", "has(flat.gone)", "has(flat.x)", "flat.e", "flat.x", "flat.b")),
+)
 TEXT = "a" * 2000
 FOREIGN = (
     on_request("foreign-compress", call("call_foreign_function", "compress", "", OUT, label="e"), call("call_foreign_function", "compress", "hello hello hello", OUT, label="h"), foreign("uncompress", ""), foreign("uncompress", b"x\x9c\x03\x00\x00\x00\x00\x01"), foreign("uncompress", b"x\x9c\x03\x00\x00\x00\x00\x01trailing"), foreign("uncompress", b"x\x9c\xcbH\xcd\xc9\xc9\x07\x00\x06,\x02\x16")),
@@ -134,4 +148,4 @@ SIGNATURES = (
     on_request("sign-rsa", sign("der", (2, RSA_DER)), sign("pem", (4, RSA_PEM)), sign("sha512", (4, RSA_PEM), b"sha512"), sign("md5", (2, RSA_DER), b"md5"), sign("bad", (2, b"no key")), sign("badpem", (4, b"no key")), sign("none", (9, b"")), sign("both", (2, RSA_DER), b"sha256", (4, RSA_PEM)), sign("public", (2, RSA_PUBLIC_DER)), foreign("sign", b"\xff", label="junk"), foreign("sign", "", label="empty")),
     on_request("sign-ec", call("call_foreign_function", "sign", message((1, b"sha256"), (2, EC_DER), (3, b"text")), At(256), At(260), label="ec"), call("call_foreign_function", "sign", message((1, b"sha384"), (4, EC_PEM), (3, b"text")), At(0), At(0), label="ecpem"), "(call $note (i32.load (i32.const 256)) (i32.const 2))"),
 )
-CASES = (*SIGNATURES, *PROPERTIES, *STATES, *FOREIGN)
+CASES = (*SIGNATURES, *PROPERTIES, *STATES, *FLAT_CASES, *FOREIGN)

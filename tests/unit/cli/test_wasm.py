@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,34 @@ def test_everything_that_would_refuse_a_module_is_listed(tmp_path, capsys):
         "  - import env.proxy_done wants (i32), the host has () -> i32\n"
         "  - bad signature of proxy_on_tick: () -> i32\n"
     )
+
+
+def test_an_abi_that_nobody_here_knows_is_named(tmp_path, capsys):
+    path = tmp_path / "other.wasm"
+    path.write_bytes(Guest("0.2.100").build())
+    assert main(["wasm", "inspect", str(path)]) == 1
+    assert "  - it announces proxy_abi_version_0_2_100, which is not known" in capsys.readouterr().out
+
+
+def test_a_module_is_compiled_once_for_all_that_comes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PYVOY_WASM_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "big.wasm"
+    path.write_bytes(Guest().build())
+    assert main(["wasm", "inspect", str(path)]) == 0
+    assert len(list((tmp_path / "cache").glob("*/*.cwasm"))) == 1
+    monkeypatch.setattr("pyvoy.extensions.wasm.engine.compiler.Compiler._compile", None)
+    assert main(["wasm", "inspect", str(path)]) == 0
+
+
+def test_a_reader_that_has_read_enough_is_no_fault(tmp_path):
+    path = tmp_path / "big.wasm"
+    path.write_bytes(Guest().build())
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = (sys.executable, "-m", "pyvoy", "wasm", "inspect", str(path))
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_files_that_are_no_modules(tmp_path, capsys):

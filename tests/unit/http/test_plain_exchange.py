@@ -9,6 +9,7 @@ with filters that change headers, answer in the upstream's place or hold the req
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import random
 import re
@@ -16,10 +17,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import wasmtime
 
 from pyvoy.config.compile import access_log
 from pyvoy.config.load import load
 from pyvoy.config.registry import load_builtin
+from pyvoy.http.known_heads import KnownHeaders
 from pyvoy.http.light_stream import LightStream
 from pyvoy.http.plain_exchange import PlainExchange
 from pyvoy.network.connection import DownstreamConnection
@@ -196,9 +199,55 @@ DATA_OF_ROUTES = """            typed_per_filter_config:
                       def on_response_data(self, stream, data, end):
                         stream.replace_response_data(self, data.upper())
 """
+LUA_ALONE = LUA.replace('local to = h:headers():get("x-to")', "local to")
+"""A script that only changes headers."""
+MODULE = """
+(module
+  (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_remove_header_map_value" (func $remove (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 1024) ":path" "x-wasm" "server" "accept" "x-a" "x-request-id")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 2048))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $get (i32.const 0) (i32.const 1024) (i32.const 5) (i32.const 0) (i32.const 4)))
+    (drop (call $add (i32.const 0) (i32.const 1029) (i32.const 6) (i32.load (i32.const 0)) (i32.load (i32.const 4))))
+    (drop (call $replace (i32.const 0) (i32.const 1041) (i32.const 6) (i32.const 1029) (i32.const 6)))
+    (drop (call $remove (i32.const 0) (i32.const 1047) (i32.const 3)))
+    (i32.const 0))
+  (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+    (drop (call $add (i32.const 2) (i32.const 1029) (i32.const 6) (i32.const 1041) (i32.const 6)))
+    (drop (call $replace (i32.const 2) (i32.const 1035) (i32.const 6) (i32.const 1029) (i32.const 6)))
+    (i32.const 0)))
+"""
+"""Tells the upstream its path, replaces `accept` and `server`, removes `x-a`."""
+ID_MODULE = MODULE.replace("(i32.const 1047) (i32.const 3)", "(i32.const 1050) (i32.const 12)")
+"""The same that takes the request's id away."""
+
+
+def wasm(text: str) -> str:
+    """A filter with a module of this text."""
+    code = base64.b64encode(wasmtime.wat2wasm(text)).decode()
+    return f"""          - name: wasm
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+              config: {{name: w, vm_config: {{code: {{local: {{inline_bytes: "{code}"}}}}}}}}
+"""
+
+
 ON_ROUTES = "---\n"
 CHAINS = {
     "lua": LUA,
+    "lua that reads nothing": LUA_ALONE,
+    "module": wasm(MODULE),
+    "module twice": wasm(MODULE) * 2,
+    "module that takes the id": wasm(ID_MODULE),
+    "module and script": wasm(MODULE) + LUA,
+    "script and module": LUA_ALONE + wasm(MODULE),
+    "module and code": wasm(MODULE) + PYTHON,
+    "module and rules": wasm(MODULE) + REPEATED,
     "none": "",
     "mutation": MUTATION,
     "repeated": REPEATED,
@@ -212,6 +261,8 @@ CHAINS = {
     "data of routes": PYTHON + ON_ROUTES + DATA_OF_ROUTES,
 }
 """Filters, and what the table of routes says of them."""
+KNOWING = [name for name in CHAINS if "module" in name or "lua" in name or "script" in name]
+"""Chains whose filters go from known head to known head, as long as nobody logs."""
 
 POST = b"POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"
 CLOSE = b"GET /x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
@@ -557,6 +608,34 @@ def test_with_filters_and_logs_the_short_way_is_not_to_be_told_from_the_general_
     assert (plain > 0) or name not in PLAIN or (chain, name[:4]) in HELD or chain in ("steered", "delay"), (
         "the short way was not taken"
     )
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("chain", KNOWING)
+def test_with_filters_and_no_log_the_short_way_is_not_to_be_told_from_the_general_one(
+    chain: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, _ = run(CASES[name], "plain", monkeypatch, CHAINS[chain])
+    general, none = run(CASES[name], "general", monkeypatch, CHAINS[chain])
+    assert none == 0
+    del general["log"]
+    assert short == general
+
+
+@pytest.mark.parametrize("chain", ["lua that reads nothing", "module", "module twice", "script and module"])
+def test_nobody_looks_inside_heads_that_come_again_and_again(chain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[bytes] = []
+    original = KnownHeaders.open
+
+    def note(headers: KnownHeaders) -> None:
+        opened.append(headers.head.varying)
+        original(headers)
+
+    monkeypatch.setattr(KnownHeaders, "open", note)
+    often = [step for _ in range(40) for step in (send(GET), answer(OK))]
+    seen, _ = run(often, "plain", monkeypatch, CHAINS[chain])
+    assert seen["client"].count(b"HTTP/1.1 200 OK") == 40
+    assert len(opened) < 20, "what is changed in the same way twice is known"
 
 
 def test_an_ordinary_request_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:

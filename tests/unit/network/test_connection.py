@@ -75,6 +75,25 @@ class Direct(NetworkFilter):
         return self.got.append
 
 
+class Ahead(NetworkFilter):
+    """Holds back what comes behind its first bytes; lets go, and stops reading, at the times of its plan."""
+
+    def __init__(self, plan: tuple[list[bytes], float, float]) -> None:
+        self.got, self.let_go_s, self.stop_s = plan
+
+    def on_data(self, connection: Any, data: bytes, end: bool) -> NetworkVerdict:
+        self.got.append(data)
+        if len(self.got) == 1:
+            later = connection.services.loop.call_later
+            connection.hold_back(True)
+            if self.let_go_s:
+                later(self.let_go_s, connection.hold_back, False)
+            if self.stop_s:
+                later(self.let_go_s / 2, connection.read_disable, True)
+                later(self.stop_s, connection.read_disable, False)
+        return CONTINUE
+
+
 class Word(ListenerFilter):
     """Wants the first bytes to be those of its plan."""
 
@@ -214,6 +233,42 @@ def test_a_client_that_ends_while_reading_is_disabled_is_heard_later() -> None:
         client.fin()
         assert await client.rest() == b""
         assert got == [b"all"]
+        await logged(worker)
+
+    run(work)
+
+
+@pytest.mark.parametrize("stop_s", [0.0, 0.1], ids=["reading", "stopped"])
+@pytest.mark.parametrize("size", [4, 300_000], ids=["small", "beyond the limit"])
+def test_what_is_held_back_comes_whole_and_in_order(size: int, stop_s: float) -> None:
+    got: list[bytes] = []
+    rest = bytes(range(256)) * (size // 4)
+
+    async def work(worker: Worker) -> None:
+        port = await worker.listen((Ahead, (got, 0.05, stop_s)), per_connection_buffer_limit_bytes=65536)
+        client = await worker.dial(port)
+        client.send(b"first")
+        await worker.settle(lambda: bool(got))
+        client.send(rest)
+        await asyncio.sleep(0.03)
+        assert got == [b"first"]
+        await worker.settle(lambda: b"".join(got) == b"first" + rest)
+        client.send(b"last")
+        await worker.settle(lambda: got[-1] == b"last")
+
+    run(work)
+
+
+def test_a_client_that_has_sent_ahead_and_gone_is_not_waited_for() -> None:
+    got: list[bytes] = []
+
+    async def work(worker: Worker) -> None:
+        client = await worker.dial(await worker.listen((Ahead, (got, 0.0, 0.0))))
+        client.send(b"first")
+        await worker.settle(lambda: bool(got))
+        client.send(b"ahead")
+        client.fin()
+        assert await client.rest() == b""
         await logged(worker)
 
     run(work)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pyvoy.cli.main import main
-from pyvoy.toolchain import golang, rust, tools
+from pyvoy.toolchain import golang, rust, tools, zig
 from pyvoy.toolchain.project import find
 
 HAS_ZIG = importlib.util.find_spec("ziglang") is not None
@@ -180,3 +180,26 @@ def test_cpp_refuses_a_list_of_events_that_is_not_what_the_class_has(tmp_path, c
     )
     assert main(["wasm", "build", str(tmp_path)]) == 1
     assert "the events behind the class must be those that it has" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not HAS_ZIG, reason="needs ziglang")
+@pytest.mark.parametrize(
+    ("place", "options", "sources"),
+    [
+        ("", ("-std=c++17", "-Wl,--import-symbols", "-I."), ["filter.cc", "proxy_wasm_intrinsics.cc"]),
+        ("sdk/", ("-std=c++17", "-Wl,--import-symbols", "-Isdk"), ["filter.cc", "sdk/proxy_wasm_intrinsics.cc"]),
+        ("sdk/deeper/", ("-std=c++20",), ["filter.cc"]),
+    ],
+)
+def test_the_cpp_sdk_is_compiled_with_what_uses_it(tmp_path, monkeypatch, place, options, sources):
+    for name in ("filter.cc", f"{place}proxy_wasm_intrinsics.h", f"{place}proxy_wasm_intrinsics.cc"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    commands = []
+    monkeypatch.setattr(zig, "run", lambda command, _folder: commands.append(command))
+    zig.build_cpp(tmp_path, zig.find_cpp(tmp_path), tmp_path / "out.wasm")
+    (command,) = commands
+    assert [word for word in command if word.endswith(".cc")] == sources
+    assert set(options) <= set(command)
+    assert ("-std=c++20" in command) is ("-std=c++17" not in command)

@@ -14,6 +14,7 @@ from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls import (
     buffers,
     callouts,
+    dns,
     foreign,
     general,
     grpc,
@@ -36,6 +37,7 @@ _GROUPS: tuple[Callable[[Vm], Mapping[str, HostFunction]], ...] = (
     buffers.functions,
     streams.functions,
     callouts.functions,
+    dns.functions,
     grpc.functions,
     shared.functions,
     metrics.functions,
@@ -57,7 +59,7 @@ def host_functions(vm: Vm) -> dict[ImportName, HostFunction]:
     if not allowed and not settings.trace and not settings.trace_streams:
         found[LOAD] = HostFunction(">", vm.load_mirror)
     for name, function in wasi.functions(vm).items():
-        # proc_exit cannot answer: it ends the VM whether it is allowed or not.
+        # proc_exit has no status to refuse with.
         refused = allowed and name not in allowed and function.signature.endswith(">i")
         offered = _refusing(function, wasi.NOT_CAPABLE) if refused else function
         for module in WASI_MODULES:

@@ -21,6 +21,10 @@ log = logging.getLogger("pyvoy.wasm")
 
 LEVELS = (TRACE, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 
+GOES_ON = {"goes_on": True}
+"""Marks the log record of a piece that belongs to the line before."""
+_LONG_LINE = 4096
+
 
 def functions(vm: Vm) -> Mapping[str, HostFunction]:
     """The group's functions."""
@@ -89,7 +93,27 @@ def write_line(vm: Vm, level: int, text: bytes) -> None:
     """A line of the module: into the application log, and kept for the explanation of a trap."""
     line = text.decode("utf-8", "backslashreplace")
     vm.recent.append(line)
+    vm.writes_on = 0
+    _log(vm, level, line, None)
+
+
+def write_piece(vm: Vm, level: int, text: bytes) -> None:
+    """What the module writes to an output: a log line for each write, as in Envoy.
+
+    For people the pieces of one line are put together: Go writes a panic in forty of them."""
+    line = text.removesuffix(b"\n").decode("utf-8", "backslashreplace")
+    recent = vm.recent
+    goes_on = vm.writes_on == level and len(recent[-1]) < _LONG_LINE
+    if goes_on:
+        recent[-1] += line
+    else:
+        recent.append(line)
+    vm.writes_on = 0 if text.endswith(b"\n") else level
+    _log(vm, level, line, GOES_ON if goes_on else None)
+
+
+def _log(vm: Vm, level: int, line: str, extra: dict[str, bool] | None) -> None:
     if log.isEnabledFor(level):
         context = vm.current
         prefix = context.log_prefix if context is not None else vm.settings.vm_id
-        log.log(level, "wasm log%s: %s", f" {prefix}" if prefix else "", line)
+        log.log(level, "wasm log%s: %s", f" {prefix}" if prefix else "", line, extra=extra)

@@ -16,9 +16,9 @@ from pyvoy.extensions.header_check import valid_pair
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked, ends_line, giver
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
-from pyvoy.extensions.wasm.mirror import ADD, REPLACE
-from pyvoy.extensions.wasm.mirror import change as change_map
 from pyvoy.extensions.wasm.pairs import parse, serialize
+from pyvoy.http.header_changes import ADD, REPLACE
+from pyvoy.http.header_changes import change as change_map
 from pyvoy.http.headers import HeaderMap
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyvoy.extensions.wasm import abi
 from pyvoy.extensions.wasm.calls.results import checked, giver
-from pyvoy.extensions.wasm.cel_values import Duration, Timestamp
+from pyvoy.extensions.wasm.cel_values import CelError, Duration, Timestamp
+from pyvoy.extensions.wasm.declared import declared_field
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
 from pyvoy.extensions.wasm.pairs import serialize
 from pyvoy.http.headers import HeaderMap
@@ -127,6 +128,12 @@ def attribute_of(root: RootContext, parts: tuple[str, ...], *, raw: bool = False
         return (lambda context: context.get_state(key)) if len(parts) == 1 else _nothing
     if len(parts) == 1 and parts[0] in _OBJECTS and not raw:
         return _whole_object
+    if parts[:2] == ("xds", "node") or parts[0] == "node":
+        try:
+            fixed = _of_node(root, parts[parts.index("node") + 1 :])
+        except CelError as error:
+            return partial(_no_field, str(error)) if raw else _nothing
+        return lambda _context: fixed
     if strict and _misses_message_field(parts):
         return _nothing
     getter = root.compile_attribute(_without_message_fields(parts))
@@ -139,15 +146,29 @@ def attribute_of(root: RootContext, parts: tuple[str, ...], *, raw: bool = False
     return _reader(getter, parts, strict, raw=raw)
 
 
+def _no_field(text: str, _context: Any) -> Any:
+    raise CelError(text)
+
+
+def _of_node(root: RootContext, path: tuple[str, ...]) -> Any:
+    """What lies under names in the bootstrap's node: a message, whose fields are there without a value, too."""
+    from envoy.config.core.v3.base_pb2 import Node
+    from google.protobuf.json_format import ParseDict
+
+    from pyvoy.extensions.wasm.cel_messages import below
+
+    getter = root.compile_attribute(("xds", "node"))
+    value: Any = ParseDict({} if getter is None else getter(None) or {}, Node())
+    for part in path:
+        value = below(value, part)
+    return value
+
+
 def _declared_field(context: Context, key: str, path: tuple[str, ...]) -> Any:
-    """A field of a property that was declared as a message."""
+    """A field of a property that was declared as a message or a table."""
     declared = (context.root.declared or {}).get(key)
     data = context.get_state(key)
-    if declared is None or not declared.message or data is None:
-        return None
-    from pyvoy.extensions.wasm.declared import message_field
-
-    return message_field(declared.message, data, path)
+    return None if declared is None or data is None else declared_field(declared, data, path)
 
 
 def _nothing(_context: Any) -> Any:
@@ -175,18 +196,15 @@ def _reader(
     name = ".".join(parts[:2])
     whole = ".".join(parts)
     needed = _NEEDED.get(name) if strict else None
-    is_node = name == "xds.node"
     is_message = not raw and whole in _MESSAGES
     is_map = not raw and whole in _HEADER_MAPS
     is_empty = whole in _NEVER_MISSING
-    is_struct = name in _MESSAGES or parts[0] in _MESSAGES or parts[:3] == ("xds", "node", "metadata")
+    is_struct = name in _MESSAGES or parts[0] in _MESSAGES
     of_host = whole in _OF_HOST
 
     def read(context: Context) -> Any:
         subject = context.subject
-        if subject is None:
-            value = getter(None) if is_node else None
-        elif needed is not None and context.readable(needed) is None:
+        if subject is None or (needed is not None and context.readable(needed) is None):
             value = None
         else:
             try:
@@ -308,6 +326,8 @@ def encode(value: Any) -> bytes:
         return serialize((encode(item), b"") for item in value) or NO_PAIRS
     if isinstance(value, Timestamp | Duration):
         return encode(value.ns)
+    if hasattr(value, "SerializeToString"):
+        return bytes(value.SerializeToString())
     raise UnserializableError(type(value).__name__)
 
 

@@ -12,13 +12,15 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pyvoy.extensions.wasm.calls.general import write_line
+from pyvoy.extensions.wasm.calls.general import write_piece
 from pyvoy.extensions.wasm.engine.interface import HostFunction, OutOfBounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyvoy.extensions.wasm.vm import Vm
+
+log = logging.getLogger("pyvoy.wasm")
 
 SUCCESS = 0
 BAD_FILE = 8
@@ -104,7 +106,7 @@ def _output(vm: Vm) -> dict[str, HostFunction]:
         text = b"".join(pieces)
         memory.write_u32(written_at, len(text))
         if text:
-            write_line(vm, _OUTPUT[fd], text.removesuffix(b"\n"))
+            write_piece(vm, _OUTPUT[fd], text)
         return SUCCESS
 
     def fd_pwrite(fd: int, _vectors: int, _count: int, _offset: int, written_at: int) -> int:
@@ -187,10 +189,19 @@ def _world(vm: Vm) -> dict[str, HostFunction]:
         memory.write_u32(events_at, 0)  # Go's runtime takes anything but success for its end
         return SUCCESS
 
+    exits: list[int] = []
+
     def proc_exit(code: int) -> None:
+        """Ends a VM that begins; later it does nothing, as in Envoy: the module goes on (os.Exit of Go) or traps (the
+        compilers of most other languages put a trap behind the call)."""
         from pyvoy.extensions.wasm.vm import GuestExit
 
-        raise GuestExit(f"the module called proc_exit({code - (1 << 32) if code >> 31 else code})")
+        called = f"the module called proc_exit({code - (1 << 32) if code >> 31 else code})"
+        if not vm.entered:
+            raise GuestExit(called)
+        if not exits:
+            log.warning("wasm VM %s: %s, which ends nothing in a proxy", vm.settings.vm_id, called)
+            exits.append(code)
 
     return {
         "clock_time_get": HostFunction("iIi>i", _faulting(clock_time_get)),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import resource
 import stat
 import tempfile
 from collections.abc import Callable, Mapping
@@ -27,6 +28,10 @@ from pyvoy.extensions.wasm.engine.interface import Instance, MakeFunctions
 from pyvoy.extensions.wasm.engine.ticker import Ticker
 
 log = logging.getLogger("pyvoy.wasm")
+
+STACK_BYTES = 4 * 1024 * 1024
+"""What the calls of a module may take of the stack: V8 goes some 60,000 small frames deep, wasmtime as deep in this
+(with its own 512 KiB: 10,000, and modules in Go recurse on it)."""
 
 SETTINGS = "epoch-fixed"
 """Names what `_engine` sets: compiled code of other settings does not fit."""
@@ -117,7 +122,19 @@ def _engine() -> Any:
     config.epoch_interruption = True
     # Memory that never moves: a view of it stays valid, and only its length has to be renewed.
     bindings.wasmtime_config_memory_may_move_set(config.ptr(), False)
+    stack = stack_bytes(resource.getrlimit(resource.RLIMIT_STACK)[0])
+    # wasmtime wants the stacks of its own coroutines, which we have none of, to be at least as large.
+    bindings.wasmtime_config_async_stack_size_set(config.ptr(), 2 * stack)
+    bindings.wasmtime_config_max_wasm_stack_set(config.ptr(), stack)
     return wasmtime.Engine(config)
+
+
+def stack_bytes(limit_bytes: int) -> int:
+    """The part of a thread's stack that modules may take; `limit_bytes` is its size, or RLIM_INFINITY, with which a
+    thread that is not the first has 2 MiB."""
+    if limit_bytes == resource.RLIM_INFINITY:
+        limit_bytes = 2 * 1024 * 1024
+    return min(STACK_BYTES, limit_bytes // 2)
 
 
 def own_folder(path: Path) -> Path | None:

@@ -1,13 +1,20 @@
 """The two engine bindings: the same demands on both."""
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import wasmtime
 
-from pyvoy.extensions.wasm.engine.compiler import Compiler, InvalidModuleError, cache_folder
+from pyvoy.extensions.wasm.engine.compiler import (
+    STACK_BYTES,
+    Compiler,
+    InvalidModuleError,
+    cache_folder,
+    stack_bytes,
+)
 from pyvoy.extensions.wasm.engine.interface import HostFunction, Instance, LinkError, Memory, OutOfBounds, WasmTrap
 
 MIB = 1 << 20
@@ -49,6 +56,25 @@ def test_values_cross_unsigned_in_both_directions(compiler):
     )
     assert instance.function("go")(0xFFFFFFFF, 7) == 0xFFFFFFFE
     assert seen == [(0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF, 7)]
+
+
+def test_a_module_may_call_as_deep_as_in_v8(compiler):
+    instance = start(
+        compiler,
+        """(memory (export "memory") 1)
+        (func $deep (export "deep") (param i32) (result i32)
+          (if (i32.eqz (local.get 0)) (then (return (i32.const 0))))
+          (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1)))))""",
+    )
+    assert instance.function("deep")(50_000) == 50_000
+    with pytest.raises(WasmTrap, match="call stack exhausted"):
+        instance.function("deep")(10_000_000)
+
+
+def test_a_module_leaves_half_of_a_small_stack():
+    assert stack_bytes(8 * MIB) == STACK_BYTES == 4 * MIB
+    assert stack_bytes(1 * MIB) == MIB // 2
+    assert stack_bytes(resource.RLIM_INFINITY) == 1 * MIB
 
 
 @pytest.mark.parametrize("count", range(11))

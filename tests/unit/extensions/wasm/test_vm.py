@@ -26,7 +26,10 @@ def make(wat: str, **settings: object) -> Vm:
     ("wat", "text"),
     [
         (MEMORY + MALLOC, "Missing or unknown Proxy-Wasm ABI version"),
-        (MEMORY + MALLOC + '(func (export "proxy_abi_version_0_3_0"))', "Missing or unknown Proxy-Wasm ABI version"),
+        (
+            MEMORY + MALLOC + '(func (export "proxy_abi_version_0_2_100"))',
+            "Missing or unknown Proxy-Wasm ABI version: proxy_abi_version_0_2_100",
+        ),
         (MEMORY + MARKER, "exports neither malloc nor proxy_on_memory_allocate"),
         (
             MEMORY + MARKER + MALLOC + '(func (export "proxy_on_tick") (param i32 i32))',
@@ -62,7 +65,7 @@ def test_a_global_cannot_be_imported():
         make(f'(import "env" "g" (global i32)) {MEMORY}{MARKER}{MALLOC}')
 
 
-def test_proc_exit_ends_the_vm():
+def test_proc_exit_ends_a_vm_that_begins():
     vm = make(
         '(import "wasi_unstable" "proc_exit" (func $exit (param i32)))'
         + MEMORY + MARKER + MALLOC + '(func (export "_start") (call $exit (i32.const 7)))'
@@ -70,6 +73,39 @@ def test_proc_exit_ends_the_vm():
     with pytest.raises(GuestExit, match=r"proc_exit\(7\)"):
         vm.start()
     assert vm.failed
+
+
+def test_proc_exit_later_does_nothing_and_is_told_once(caplog):
+    vm = make(
+        '(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))' + MEMORY + MARKER + MALLOC
+        + '(func (export "proxy_on_log") (param i32) (call $exit (i32.const -1)))'
+    )  # fmt: skip
+    vm.start()
+    assert vm.on_log is not None
+    vm.on_log(1)
+    vm.on_log(1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "wasm VM vm: the module called proc_exit(-1), which ends nothing in a proxy"
+    ]
+    assert not vm.failed
+
+
+def test_what_is_written_in_pieces_is_a_line_for_people():
+    pieces = (("panic: ", 2), ("boom", 2), ("\\0a", 2), ("out", 1), ("goroutine ", 2), ("1\\0a", 2))
+    data, calls, at = "", "", 64
+    for text, fd in pieces:
+        size = len(text.replace("\\0a", "n"))
+        data += f'(data (i32.const {at}) "{text}")'
+        calls += f"(i32.store (i32.const 8) (i32.const {at})) (i32.store (i32.const 12) (i32.const {size}))"
+        calls += f"(drop (call $write (i32.const {fd}) (i32.const 8) (i32.const 1) (i32.const 16)))"
+        at += 16
+    vm = make(
+        '(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))'
+        + MEMORY + MARKER + MALLOC + data + f'(func (export "proxy_on_log") (param i32) {calls})'
+    )  # fmt: skip
+    assert vm.on_log is not None
+    vm.on_log(1)
+    assert list(vm.recent) == ["panic: boom", "out", "goroutine 1"]
 
 
 def test_start_up_functions_in_their_order():

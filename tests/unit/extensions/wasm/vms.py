@@ -17,7 +17,7 @@ from pyvoy.extensions.wasm.settings import PluginSettings, VmSettings
 from pyvoy.extensions.wasm.vm import Vm
 from pyvoy.http.headers import HeaderMap
 from pyvoy.testing.fakes import FakeServices
-from tests.support.guest import _COUNTS, _I64
+from tests.support.guest import _COUNTS, _I64, _import
 
 IN, OUT_AT = 4096, 64
 
@@ -25,9 +25,8 @@ IN, OUT_AT = 4096, 64
 def puppet(version: str = "0_2_1", extra: str = "") -> bytes:
     """A module that exports every host function under its own name, as `do_<name>`."""
     lines = []
-    for name, count in _COUNTS.items():
-        kinds = " ".join("i64" if at in _I64.get(name, ()) else "i32" for at in range(count))
-        lines.append(f'(import "env" "proxy_{name}" (func ${name} (param {kinds}) (result i32)))')
+    for name in _COUNTS:
+        lines.append(_import(name))
     for name, count in _COUNTS.items():
         takes = " ".join("i32" for _ in range(count))
         words = []
@@ -60,7 +59,7 @@ class MapContext(Context):
 
     def _sync(self, *, writing: bool) -> HeaderMap:
         mirror = self.vm.mirror
-        if mirror is not None and mirror.kind >= 0:
+        if mirror is not None and mirror.headers is not None:
             mirror.sync()
             if writing:
                 mirror.stale()

@@ -7,6 +7,7 @@ from pyvoy.http.h2.limits import Http2Plan
 from tests.support.h2server import Server
 from tests.support.h2wire import (
     CONTINUATION,
+    END_HEADERS,
     END_STREAM,
     GET,
     HEADERS,
@@ -74,7 +75,22 @@ def test_a_head_that_never_ends_is_cut_at_its_limit():
     server.feed(frame(HEADERS, END_STREAM, 1, block(*GET)))
     for _ in range(100):
         server.feed(frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b" * 10))
+    assert server.reset_codes() == {1: 2}
+    assert server.goaway is None
+    for _ in range(20):
+        server.feed(frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b" * 3000))
     assert server.goaway == 11
+
+
+def test_a_head_that_is_too_large_ends_its_stream_alone_and_the_table_goes_on():
+    server = Server(head_limit_bytes=1000)
+    entry = b"\x40\x01a\x01b"
+    server.feed(frame(HEADERS, END_STREAM, 1, block(*GET) + entry))
+    for _ in range(100):
+        server.feed(frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b" * 10))
+    server.feed(frame(CONTINUATION, END_HEADERS, 1), frame(HEADERS, END_HEADERS | END_STREAM, 3, block(*GET) + b"\xbe"))
+    assert server.reset_codes() == {1: 2}
+    assert server.requests[3].headers.map[b"a"] == b"b"
 
 
 def test_a_small_block_that_unfolds_to_a_large_head_is_cut_while_it_is_decoded():
