@@ -260,6 +260,11 @@ def _tail(outcome: Outcome) -> list[str]:
     lines: list[str] = []
     if outcome.failure:
         lines += [f"failed: {outcome.failure.cause}", *(f"    at {frame}" for frame in outcome.failure.backtrace)]
+        if outcome.is_for_both:
+            here, there = ("a connection", "leave out --data, --upstream-data and --close")
+            if outcome.session is None:
+                here, there = ("a request", "try --data TEXT")
+            lines.append(f"    (this was {here}; a module may have callbacks for both and serve one: {there})")
     if outcome.http_calls:
         lines.append("calls to clusters:")
         for call in outcome.http_calls:

@@ -292,10 +292,13 @@ class FilteredStream(ABC):
         headers: Sequence[Pair] = (),
         grpc_status: int | None = None,
     ) -> None:
-        """Answer from here; a second call is ignored.  Raises TypeError for a body or headers that are no bytes."""
+        """Answer from here.  A second reply counts while the response filters look at the first one, and goes out past
+        them; else it is ignored.  Raises TypeError for a body or headers that are no bytes."""
         if type(body) is not bytes or not all(type(name) is type(value) is bytes for name, value in headers):
             raise TypeError("body and headers of a reply are bytes")
-        if self.local_replied or self.finished or self._ending is not None:
+        if self.finished or self._ending is not None:
+            return
+        if self.local_replied and (self.response_started or not self._response_entered):
             return
         reply = LocalReply(status, body, details=details, flags=flags, headers=headers, grpc_status=grpc_status)
         self._ending = ("reply", reply)

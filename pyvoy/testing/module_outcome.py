@@ -132,6 +132,11 @@ class Outcome:
         return any(name.startswith(wanted) for name in self.callbacks)
 
     @property
+    def is_for_both(self) -> bool:
+        """The module has callbacks for requests and for connections, as every one that the Rust SDK makes."""
+        return all(any(name.startswith(kind) for name in self.callbacks) for kind in (OF_HTTP, OF_CONNECTIONS))
+
+    @property
     def waits(self) -> bool:
         """The module holds the request or the response, or bytes of a connection."""
         if self.session is not None:
@@ -245,10 +250,15 @@ class _Sorter(logging.Handler):
             if hasattr(record, "goes_on") and logs:
                 logs[-1] = (logs[-1][0], logs[-1][1] + piece)
             else:
-                logs.append(("trace" if record.levelno == TRACE else record.levelname.lower(), piece))
+                logs.append((_level(record), piece))
         elif text.startswith(_FAILED):
             first, *lines = text.removeprefix(_FAILED).split("\n")
             frames = [line.removeprefix(_FRAME) for line in lines if line.startswith(_FRAME)]
             self._outcome.failure = Failure(first.partition(": ")[2], frames)
         else:
-            self._outcome.logs.append((record.levelname.lower(), text))
+            self._outcome.logs.append((_level(record), text))
+
+
+def _level(record: logging.LogRecord) -> str:
+    """The level's name; the one of trace is known to logging in a proxy only."""
+    return "trace" if record.levelno == TRACE else record.levelname.lower()

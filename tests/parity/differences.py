@@ -156,9 +156,9 @@ KNOWN: tuple[Known, ...] = (
     Known("lua-bad-*", "stat:cluster.*", _BEFORE_UPSTREAM),
     Known("lua-bad-*", "upstream up:*", _BEFORE_UPSTREAM),
     *(
-        Known(f"wasm-suspect-{how}-*", part, _BEFORE_UPSTREAM)
-        for how in ("added", "replaced", "pairs")
-        for part in ("stat:cluster.*", "upstream up:*")
+        Known(f"wasm-suspect-{how}*", part, _BEFORE_UPSTREAM)
+        for how in ("added", "replaced", "pairs", "mirrored", "authz")
+        for part in ("stat:cluster.*", "upstream *")
     ),
     Known("lua-body-empty-chunked", "upstream up:*", _EMPTY_BODY),
     Known("lua-chunks-set", "upstream up:*", _CHUNK_LENGTH),
@@ -187,6 +187,7 @@ KNOWN: tuple[Known, ...] = (
             "trap-in-response_headers",
             "trap-in-response_headers-fail_reload",
             "close-in-response-body",
+            "reply-over-upstream-*",
         )
     ),
     *(

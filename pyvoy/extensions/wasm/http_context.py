@@ -145,6 +145,7 @@ class HttpContext(Context, HttpFilter):
         vm = self.vm
         self.stream = stream  # a light stream may have become a full one
         self._response_headers = headers
+        self.replied = False  # what comes here may be the module's own reply, and another may take its place
         vm.current = vm.running = self
         mirror = vm.mirror
         result = 0
@@ -274,7 +275,7 @@ class HttpContext(Context, HttpFilter):
     def _fail_stream(self, stream: Stream) -> Verdict:
         if self.plan.plugin.fails_open:
             return CONTINUE
-        if self.replied or stream.local_replied:
+        if self.replied or (stream.local_replied and stream.info.response_code_details == FAIL_STREAM):
             return CONTINUE  # the reply of this very failure passes by
         self.replied = True
         stream.send_local_reply(503, details=FAIL_STREAM, grpc_status=UNAVAILABLE)

@@ -13,7 +13,7 @@ from pyvoy.config.registry import http_filter, supports
 from pyvoy.http.attempts import Attempts
 from pyvoy.http.charging import Charging
 from pyvoy.http.grpc import timeout_text
-from pyvoy.http.headers import HeaderMap
+from pyvoy.http.headers import HeaderMap, header_fault
 from pyvoy.http.http_filter import CONTINUE, HttpFilter, Verdict
 from pyvoy.http.retrying import Retrying
 from pyvoy.http.routing.retry import retry_state
@@ -148,7 +148,9 @@ class Router(Attempts):
         return CONTINUE
 
     def _mirror(self, stream: HttpStream, route: Route, headers: HeaderMap, end: bool) -> None:
-        """Begin the copies of this request."""
+        """Begin the copies of this request; none of one that is about to be refused."""
+        if stream.suspect_headers and header_fault(headers):
+            return
         begun = [policy.begin(stream.services, headers, self._timeout_s, end) for policy in route.mirrors]
         self._shadows = [shadow for shadow in begun if shadow is not None]
 

@@ -54,6 +54,11 @@ COUNTING = "(global.set $saved1 (i32.const 4))"
 EFFECTIVE = call("set_effective_context", Saved(), label="e")
 
 
+def replacing(returns: int) -> Guest:
+    """A module that answers in place of every response, and logs what it sees."""
+    return Guest().on("response_headers", note("rh", P(1), "/", P(2)), value(2, ":status"), reply(418, "page"), returns=returns).on("response_body", note("rb", P(1), "/", P(2))).on("log", note("log"), show_log())
+
+
 def seen() -> Guest:
     """A module that logs what passes of its own replies."""
     return Guest().on("response_headers", note("rh", P(1), "/", P(2)), value(2, ":status")).on("response_body", note("rb", P(1), "/", P(2))).on("response_trailers", note("rt")).on("log", note("log"), show_log())
@@ -101,6 +106,20 @@ TICKS = (
     ticked("continue-twice", "200", call("continue_stream", 0, label="c"), call("continue_stream", 0, label="c")),
     ticked("continue-then-reply", "403", call("continue_stream", 0, label="c"), reply(), settle_s=0.5),
     ticked("reply-then-continue", "403", reply(), call("continue_stream", 0, label="c"), settle_s=0.5),
+    *(wasm(f"reply-over-{what}-{how}", "418", replacing(returns), **more)
+      for how, returns in (("goes-on", 0), ("paused", 1))
+      for what, more in {
+          "no-route": {"routes": "- {match: {prefix: /x}, route: {cluster: $up}}"},
+          "dead": {"routes": "- {match: {prefix: /}, route: {cluster: $dead}}"},
+          "direct": {"routes": "- {match: {prefix: /}, direct_response: {status: 503, body: {inline_string: direct}}}"},
+          "upstream": {},
+      }.items()),
+    wasm("reply-over-trap", "503", Guest().on("response_headers", TRAP), routes="- {match: {prefix: /x}, route: {cluster: $up}}"),
+    wasm("reply-over-own-twice", "418", replacing(1).on("request_headers", reply(403), reply(404), returns=1)),
+    wasm("reply-over-own", "418", replacing(1).on("request_headers", reply(403), returns=1)),
+    Case("wasm-reply-over-other-plugin", "418", ((request("/"), Answers(1)),), filters=f"- wasm: {{config: {plugin_yaml(replacing(1), vm='vm_id: $id')}}}\n- wasm: {{config: {plugin_yaml(Guest().on('request_headers', reply(403), returns=1), vm='vm_id: other', name='other')}}}"),
+    Case("wasm-reply-over-rbac", "418", ((request("/"), Answers(1)),), filters=f"- wasm: {{config: {plugin_yaml(replacing(1), vm='vm_id: $id')}}}\n- rbac: {{rules: {{action: DENY, policies: {{all: {{permissions: [{{any: true}}], principals: [{{any: true}}]}}}}}}}}"),
+    wasm("reply-over-later", "418", Guest().on("configure", *TICKING, returns=1).on("response_headers", keep(0), COUNTING, note("rh"), returns=1).on("tick", *in_ticks(4, EFFECTIVE, reply(418, "page"))).on("log", note("log"), show_log()), routes="- {match: {prefix: /x}, route: {cluster: $up}}"),
     ticked("close", "", call("close_stream", 0, label="c"), settle_s=0.5),
     ticked("reroute", "200", call("replace_header_map_value", 0, ":path", "/b/x", label="r"), call("continue_stream", 0, label="c"), routes="- {match: {prefix: /b/}, route: {cluster: $b}, name: b}\n- {match: {prefix: /}, route: {cluster: $up}, name: a}"),
     ticked("response", "200", value(2, ":status"), value(0, ":path"), call("add_header_map_value", 2, "x-tick", "1", label="a"), call("continue_stream", 1, label="c"), value(2, ":status"), paused="response_headers"),

@@ -68,6 +68,9 @@ SUSPECTS = (
     *(wasm(f"suspect-{how}-{what}", "503 200", Guest().on("request_headers", when_path("/bad", step)).on("response_headers", note("rh", P(1)), show_header(2)), request("/bad"), request("/"))
       for how, write in (("added", add), ("replaced", put)) for what, step in (("name", write("bad()name", "1", 0)), ("upper", write("Bad Name", "1", 0)), ("value", write("x-a", SPLIT, 0)), ("nul", write("x-a", "a\0b", 0)), ("path", write(":path", "/a\r\nx: y", 0)))),
     *(wasm(f"suspect-pairs-{what}", "503", Guest().on("request_headers", call("set_header_map_pairs", 0, serialize([*WHOLE, pair]), label="p"), call("get_header_map_pairs", 0, OUT, label="g"), show_log())) for what, pair in (("name", (b"bad()name", b"1")), ("value", (b"x-a", SPLIT.encode())))),
+    wasm("suspect-mirrored", "503", Guest().on("request_headers", add("x-a", SPLIT, 0)), clusters={"b": ""}, routes="- {match: {prefix: /}, route: {cluster: $up, request_mirror_policies: [{cluster: $b}]}}"),
+    Case("wasm-suspect-authz", "403", (ask(request("/")),), clusters={"b": ""}, upstream={"b": answers(response("200 OK"))},
+         filters=f"- wasm: {{config: {plugin_yaml(Guest().on('request_headers', add('x-a', SPLIT, 0)), vm='vm_id: $id')}}}\n- ext_authz: {{http_service: {{server_uri: {{uri: 'http://a', cluster: $b, timeout: 2s}}, authorization_request: {{allowed_headers: {{patterns: [{{exact: x-a}}]}}}}}}}}"),
     on_request("suspect-seen", add("bad()name", "1", 0), add("x-a", SPLIT, 0), value(0, "bad()name"), value(0, "x-a"), call("get_header_map_pairs", 0, OUT, label="p")),
     wasm("suspect-taken-away", "200", Guest().on("request_headers", add("bad()name", "1", 0), drop("bad()name", 0), add("x-a", SPLIT, 0), put("x-a", "good", 0))),
     with_trailers("suspect-trailer-name", Guest().on("request_trailers", add("bad()name", "1", 1), show_log())),

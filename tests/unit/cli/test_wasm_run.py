@@ -114,6 +114,19 @@ def test_a_message_of_several_lines(wasm_run):
     assert "    info     panicked at src/lib.rs\n             no such user\n    info     next\n" in out
 
 
+def test_a_module_that_fails_may_be_one_for_connections(wasm_run):
+    both = Guest().on("request_headers", TRAP).on("new_connection", TRAP)
+    assert "(this was a request; " in wasm_run(both)[1]
+    assert "(this was a connection; " in wasm_run(both, "--data", "x")[1]
+    assert "(this was" not in wasm_run(Guest().on("request_headers", TRAP))[1]
+
+
+def test_a_trace_line_has_its_level(wasm_run):
+    guest = Guest().on("new_connection", log("seen", 0))
+    assert "trace    seen" in wasm_run(guest, "--data", "x", "-v")[1]
+    assert "seen" not in wasm_run(guest, "--data", "x")[1]
+
+
 def test_a_loop_ends(wasm_run):
     status, out = wasm_run(Guest().on("request_headers", SPIN))
     assert status == 2

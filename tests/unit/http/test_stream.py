@@ -168,6 +168,20 @@ def test_a_second_local_reply_is_ignored() -> None:
     p.stage.close()
 
 
+def test_a_local_reply_over_a_local_reply_goes_out_past_the_filters() -> None:
+    def page(stream: Any) -> None:
+        stream.send_local_reply(418, b"page", details="page")
+
+    calls: list[str] = []
+    behind: list[str] = []
+    p = play([(At, ("response_headers", page, calls)), (At, ("request_headers", refuse, behind))])
+    p >> headers() << reply(418, b"page", detail="page")
+    assert calls.count("response_headers") == 1
+    assert "response_data" not in calls
+    assert calls.count("on_local_reply") == 2
+    p.end()
+
+
 def test_a_local_reply_may_come_from_outside_of_callbacks() -> None:
     p = play(At, ("", None, []))
     p >> headers("POST") << forwarded() >> act(refuse) << reply(403, b"no", detail="refused") << upstream_cut()
