@@ -57,8 +57,8 @@ class RootContext(Context):
         """The gRPC metadata that can be read while its callback runs, by map type."""
         self.message: bytes | None = None
         """The gRPC message that can be read, and changed, while its callback runs."""
-        self.questions: set[asyncio.Task[Any]] = set()
-        """Names that are being resolved."""
+        self.questions: dict[int, asyncio.Task[Any] | None] = {}
+        """Names that are being resolved, by token; None for those that the next turn of the loop asks for."""
         self.names: bytes | None = None
         """The addresses of a name, while the module is told of them."""
         self._period_s = 0.0
@@ -205,8 +205,10 @@ class RootContext(Context):
 
     def cancel_calls(self) -> None:
         """Nobody waits for the answers any more."""
-        for question in list(self.questions):
-            question.cancel()
+        questions, self.questions = self.questions, {}
+        for question in questions.values():
+            if question is not None:
+                question.cancel()
         calls, self.calls = self.calls, {}
         for call in calls.values():
             call.cancel()

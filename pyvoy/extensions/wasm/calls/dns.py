@@ -45,16 +45,22 @@ def functions(vm: Vm) -> Mapping[str, HostFunction]:
 
 
 def _ask(root: RootContext, name: str, token: int) -> None:
-    """Begin; while a configuration is only tried, and with too many questions under way, there is no answer."""
+    """Ask in the next turn of the loop; while a configuration is only tried, and with too many questions under way,
+    there is no answer."""
     services = root.host.services
     if services is not None and len(root.questions) < MAX_UNDER_WAY:
-        question = services.spawn(_answer(root, services, name, token), f"wasm dns {name}")
-        root.questions.add(question)
-        question.add_done_callback(root.questions.discard)
+        root.questions[token] = None
+        services.loop.call_soon(_begin, root, services, name, token)
+
+
+def _begin(root: RootContext, services: Services, name: str, token: int) -> None:
+    if token in root.questions:
+        root.questions[token] = services.spawn(_answer(root, services, name, token), f"wasm dns {name}")
 
 
 async def _answer(root: RootContext, services: Services, name: str, token: int) -> None:
     answer = await resolve(services, name)
+    root.questions.pop(token, None)
     root.tell_names(token, b"" if answer is None else encoded(answer))
 
 
