@@ -59,8 +59,10 @@ def _begin(root: RootContext, services: Services, name: str, token: int) -> None
 
 
 async def _answer(root: RootContext, services: Services, name: str, token: int) -> None:
-    answer = await resolve(services, name)
-    root.questions.pop(token, None)
+    try:
+        answer = await resolve(services, name)
+    finally:
+        root.questions.pop(token, None)
     root.tell_names(token, b"" if answer is None else encoded(answer))
 
 
